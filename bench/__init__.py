@@ -1,0 +1,1 @@
+"""The harness: targets, scenarios, schedule, statistics and the result file."""

@@ -1,0 +1,48 @@
+"""The result file: its values, its schema, reading and writing."""
+
+from bench.results.identity import new_id, timestamp
+from bench.results.model import (
+    SCHEMA,
+    Caveat,
+    Cpu,
+    Environment,
+    ExclusionRule,
+    Failure,
+    Image,
+    Kernel,
+    Measurement,
+    Memory,
+    Proof,
+    Run,
+    Sample,
+    Storage,
+    Target,
+)
+from bench.results.reader import decode, load
+from bench.results.schema import schema, validate
+from bench.results.writer import Writer
+
+__all__ = [
+    "SCHEMA",
+    "Caveat",
+    "Cpu",
+    "Environment",
+    "ExclusionRule",
+    "Failure",
+    "Image",
+    "Kernel",
+    "Measurement",
+    "Memory",
+    "Proof",
+    "Run",
+    "Sample",
+    "Storage",
+    "Target",
+    "Writer",
+    "decode",
+    "load",
+    "new_id",
+    "schema",
+    "timestamp",
+    "validate",
+]

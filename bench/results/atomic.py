@@ -1,0 +1,48 @@
+"""Replaces a file as a whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from bench.errors import BenchFault
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def replace_file(path: Path, data: bytes, *, durable: bool) -> None:
+    """Put `data` at `path` by way of a temporary neighbour and rename(2).
+
+    `durable` also flushes to the disk: that costs milliseconds of disk time and disturbs what is measured
+    next, and a killed process loses nothing without it, so it is for the end of a run. Raises `BenchFault`
+    "host" (disk full, no permission) with the old content intact, "usage" when `path` is not a plain file:
+    renaming over /dev/stdout would replace the device.
+    """
+    if path.exists() and not path.is_file():
+        raise BenchFault(f"{path} is not a regular file", hint="name a file for the results", kind="usage")
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(temporary, data, durable=durable)
+        temporary.replace(path)
+    except OSError as err:
+        temporary.unlink(missing_ok=True)
+        raise _fault(path, err) from err
+
+
+def _write(path: Path, data: bytes, *, durable: bool) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _fault(path: Path, err: OSError) -> BenchFault:
+    if err.errno in {errno.ENOSPC, errno.EDQUOT}:
+        hint = "free some space or name another place; the samples written so far are intact"
+        return BenchFault(f"no space left to write {path}", hint=hint, kind="host")
+    hint = "check the path and its permissions"
+    return BenchFault(f"cannot write {path}: {err.strerror or err}", hint=hint, kind="host")

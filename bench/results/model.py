@@ -1,0 +1,187 @@
+"""The result file as frozen values: one class for every object of `schema.json`.
+
+Units are SI base units: seconds, bytes, 1/s. Field order is the order in the file.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from msgspec import Meta, Struct, field
+
+SCHEMA: Final = "tare/results/1"
+
+Accelerator = Literal["kvm", "tcg", "kvm-nested"]
+TargetKind = Literal["native", "container", "vm"]
+Unit = Literal["s", "B", "1/s", "1", "count"]
+Mode = Literal["fast", "default", "rigorous"]
+Order = Literal["interleaved", "blocked"]
+Parameter = str | bool | int | float
+Count = Annotated[int, Meta(ge=0)]
+Name = Annotated[str, Meta(min_length=1)]
+
+
+class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all objects in the file: immutable, with no unknown fields."""
+
+
+class Sample(Record, frozen=True, kw_only=True):
+    """One measured value of one run.
+
+    `value` is in the unit of its measurement; `at` is seconds since the start of the whole run on the
+    monotonic clock. `excluded` holds the code of the exclusion rule that the sample met, else None.
+    `sentinels` are the disturbances around the sample (see `bench.sentinels`).
+    """
+
+    value: float
+    round: Count
+    position: Count
+    at: Annotated[float, Meta(ge=0)]
+    warmup: bool = False
+    accelerator: Accelerator | None = None
+    sentinels: dict[str, float] = field(default_factory=dict)
+    excluded: str | None = None
+
+
+class Image(Record, frozen=True, kw_only=True):
+    """The image that ran: what the user asked for and the digest that it meant."""
+
+    reference: Name
+    digest: str
+
+
+class Measurement(Record, frozen=True, kw_only=True):
+    """All samples of one metric of one target under one set of parameters."""
+
+    scenario: Name
+    target: Name
+    metric: Name
+    unit: Unit
+    params: dict[str, Parameter] = field(default_factory=dict)
+    image: Image | None = None
+    boundary: str = ""
+    samples: tuple[Sample, ...] = ()
+
+
+class Target(Record, frozen=True, kw_only=True):
+    """A box that the run knew, and the reason when it could not be used."""
+
+    name: Name
+    title: str
+    kind: TargetKind
+    available: bool
+    reason: str = ""
+    version: str = ""
+
+
+class ExclusionRule(Record, frozen=True, kw_only=True):
+    """A reason to set a sample aside, written down before the first sample."""
+
+    code: Name
+    text: str
+    threshold: float
+
+
+class Failure(Record, frozen=True, kw_only=True):
+    """A start or a measurement that did not end well; it produced no sample."""
+
+    scenario: str
+    target: str
+    round: Count
+    text: str
+
+
+class Caveat(Record, frozen=True, kw_only=True):
+    """A fact that weakens the numbers, with what to do about it."""
+
+    code: Name
+    text: str
+    remedy: str = ""
+
+
+class Proof(Record, frozen=True, kw_only=True):
+    """How the accelerator of one VM target was proven: the guest that booted, in `seconds`."""
+
+    name: Accelerator
+    proof: str
+    seconds: Annotated[float, Meta(ge=0)] | None = None
+
+
+class Kernel(Record, frozen=True, kw_only=True):
+    """The host's kernel; `mitigations` maps a CPU vulnerability to what the kernel does about it."""
+
+    release: str | None = None
+    version: str | None = None
+    clocksource: str | None = None
+    transparent_hugepages: str | None = None
+    ksm: str | None = None
+    mitigations: dict[str, str] = field(default_factory=dict)
+
+
+class Cpu(Record, frozen=True, kw_only=True):
+    """The host's processors; `count` is what this process may run on; frequencies in Hz."""
+
+    model: str | None = None
+    architecture: str | None = None
+    count: Count | None = None
+    governor: str | None = None
+    frequency_max: float | None = None
+
+
+class Memory(Record, frozen=True, kw_only=True):
+    """Physical memory and swap, in bytes."""
+
+    total: Count | None = None
+    available: Count | None = None
+    swap_total: Count | None = None
+    swap_used: Count | None = None
+
+
+class Storage(Record, frozen=True, kw_only=True):
+    """The file system under Tare's data root; sizes in bytes."""
+
+    filesystem: str | None = None
+    options: str | None = None
+    total: Count | None = None
+    free: Count | None = None
+
+
+class Environment(Record, frozen=True, kw_only=True):
+    """All that can move a number and is not measured: None means that the host doesn't tell.
+
+    `virtualization` names the hypervisor under the host itself ("none" on bare metal). `accelerators`
+    maps a VM target to its proof. `unavailable` lists the sources that this host doesn't have.
+    """
+
+    hostname: str | None = None
+    distribution: str | None = None
+    virtualization: str | None = None
+    cgroup: Literal["v1", "v2", "hybrid", "none"] | None = None
+    kernel: Kernel = field(default_factory=Kernel)
+    cpu: Cpu = field(default_factory=Cpu)
+    memory: Memory = field(default_factory=Memory)
+    storage: Storage = field(default_factory=Storage)
+    load: tuple[float, ...] = ()
+    accelerators: dict[str, Proof] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    unavailable: tuple[str, ...] = ()
+
+
+class Run(Record, frozen=True, kw_only=True):
+    """One result file. `finished` stays None until the run ended in order."""
+
+    schema: Literal["tare/results/1"] = SCHEMA
+    id: Name
+    started: str
+    finished: str | None = None
+    command: tuple[str, ...]
+    seed: int
+    mode: Mode
+    order: Order
+    environment: Environment = field(default_factory=Environment)
+    targets: tuple[Target, ...] = ()
+    exclusion_rules: tuple[ExclusionRule, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    verdicts: tuple[dict[str, Any], ...] = ()
+    warnings: tuple[Caveat, ...] = ()
