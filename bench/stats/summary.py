@@ -1,0 +1,144 @@
+"""From a run to its figures: what counts, the medians, the ratios, the marginal costs."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.stats.estimate import RESAMPLES, Estimate
+from bench.stats.line import Line, Point, fit
+from bench.stats.location import median
+from bench.stats.ratio import ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bench.results import Measurement, Run, Sample
+    from bench.results.model import Accelerator, Parameter, Unit
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One measurement in figures; `estimate`, `minimum` and `maximum` are None when no sample counts.
+
+    `n` samples count; `excluded` were set aside by a rule; `warmups` are neither.
+    """
+
+    scenario: str
+    target: str
+    metric: str
+    unit: Unit
+    params: dict[str, Parameter]
+    n: int
+    excluded: int
+    warmups: int
+    estimate: Estimate | None
+    minimum: float | None
+    maximum: float | None
+    accelerators: tuple[Accelerator, ...]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """`target` over `baseline` for one metric under the same parameters (unit 1)."""
+
+    scenario: str
+    target: str
+    baseline: str
+    metric: str
+    params: dict[str, Parameter]
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The cost of one more instance: a line over the parameter `over`, other parameters as in `params`."""
+
+    scenario: str
+    target: str
+    metric: str
+    unit: Unit
+    params: dict[str, Parameter]
+    over: str
+    line: Line
+
+
+def counted(measurement: Measurement) -> tuple[Sample, ...]:
+    """Return the samples that count: neither warm-up nor excluded."""
+    return tuple(s for s in measurement.samples if not s.warmup and s.excluded is None)
+
+
+def summarise(run: Run, *, resamples: int = RESAMPLES) -> list[Summary]:
+    """Return one `Summary` per measurement, in the run's order."""
+    return [_summary(measurement, run.seed, resamples) for measurement in run.measurements]
+
+
+def ratios(run: Run, baseline: str = "native", *, resamples: int = RESAMPLES) -> list[Ratio]:
+    """Return target / baseline wherever the baseline was measured under the same parameters."""
+    bases = {_key(m): m for m in run.measurements if m.target == baseline}
+    found = []
+    for m in run.measurements:
+        base = bases.get(_key(m))
+        if base is None or m.target == baseline:
+            continue
+        estimate = ratio(_values(m), _values(base), seed=_seed(m, run.seed), resamples=resamples)
+        if estimate is not None:
+            found.append(Ratio(m.scenario, m.target, baseline, m.metric, m.params, estimate))
+    return found
+
+
+def fits(run: Run, over: str = "n") -> list[Fit]:
+    """Return a line for every metric that was measured at two or more values of the parameter `over`."""
+    groups: dict[tuple[object, ...], list[Measurement]] = {}
+    for m in run.measurements:
+        if isinstance(m.params.get(over), int | float):
+            rest = tuple(sorted((k, v) for k, v in m.params.items() if k != over))
+            groups.setdefault((m.scenario, m.target, m.metric, rest), []).append(m)
+    return [found for group in groups.values() if (found := _fit(group, over))]
+
+
+def _summary(m: Measurement, seed: int, resamples: int) -> Summary:
+    values = _values(m)
+    return Summary(
+        scenario=m.scenario,
+        target=m.target,
+        metric=m.metric,
+        unit=m.unit,
+        params=m.params,
+        n=len(values),
+        excluded=sum(s.excluded is not None and not s.warmup for s in m.samples),
+        warmups=sum(s.warmup for s in m.samples),
+        estimate=median(values, seed=_seed(m, seed), resamples=resamples) if values else None,
+        minimum=min(values, default=None),
+        maximum=max(values, default=None),
+        accelerators=tuple(dict.fromkeys(s.accelerator for s in m.samples if s.accelerator)),
+    )
+
+
+def _fit(group: list[Measurement], over: str) -> Fit | None:
+    line = fit(list(_points(group, over)))
+    if line is None:
+        return None
+    m = group[0]
+    rest = {name: value for name, value in m.params.items() if name != over}
+    return Fit(m.scenario, m.target, m.metric, m.unit, rest, over, line)
+
+
+def _points(group: list[Measurement], over: str) -> Iterable[Point]:
+    for m in group:
+        for sample in counted(m):
+            yield Point(float(m.params[over]), sample.value, sample.round)
+
+
+def _values(m: Measurement) -> list[float]:
+    return [sample.value for sample in counted(m)]
+
+
+def _key(m: Measurement) -> tuple[object, ...]:
+    return m.scenario, m.metric, tuple(sorted(m.params.items()))
+
+
+def _seed(m: Measurement, seed: int) -> int:
+    # Each measurement has its own resamples; hash() would change with every process.
+    return zlib.crc32(repr((seed, m.target, _key(m))).encode())
