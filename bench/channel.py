@@ -1,0 +1,144 @@
+"""The channel to a workload: markers in, requests out, every arrival on the host's clock.
+
+A marker is `RS "tare" SP word [SP arguments] LF` in a byte stream that may carry other output too. It is
+time-stamped when the host's blocking wait returns: no polling at intervals, no clock of the guest.
+"""
+
+import os
+import re
+import select
+from collections import deque
+from dataclasses import dataclass
+
+from bench.clock import now
+from bench.errors import BenchFault
+
+MARKER = re.compile(rb"\x1etare ([a-z]+)(?: ([^\r\n]*))?\r?\n")
+KERNEL_BANNER = b"Linux version"
+KEPT_OUTPUT = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A word that arrived, its arguments, and when (seconds of the host's monotonic clock)."""
+
+    word: str
+    arguments: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A command that ran inside: exit status and what it wrote."""
+
+    status: int
+    output: str
+
+
+class ChannelFault(BenchFault):
+    """The workload fell silent, hung up or answered wrongly."""
+
+
+class Channel:
+    """Reads markers from the agent's descriptor, and a guest kernel's first sign from the console's."""
+
+    def __init__(self, agent: int, console: int | None = None) -> None:
+        self._agent = agent
+        self._poll = select.poll()
+        self._buffers: dict[int, bytes] = {}
+        for descriptor in (agent, console):
+            if descriptor is not None:
+                self._poll.register(descriptor, select.POLLIN)
+                self._buffers[descriptor] = b""
+        self._pending: deque[Marker] = deque()
+        self._output = bytearray()
+        self._kernel_seen = False
+        self._tokens = 0
+
+    def wait(self, *words: str, deadline: float) -> Marker:
+        """Return the next marker that is one of `words`; others before it are dropped.
+
+        Raises ChannelFault when `deadline` (monotonic seconds) passes or the other side hangs up.
+        """
+        while True:
+            while self._pending:
+                marker = self._pending.popleft()
+                if marker.word in words:
+                    return marker
+            self._receive(deadline, " or ".join(words))
+
+    def request(self, line: str) -> None:
+        """Send one request line to the agent."""
+        data = line.encode() + b"\n"
+        while data:
+            data = data[os.write(self._agent, data) :]
+
+    def ping(self, deadline: float) -> Marker:
+        """Ask and return the first correct reply; a wrong one is a fault, not a reply."""
+        self._tokens += 1
+        self.request(f"ping {self._tokens}")
+        reply = self.wait("pong", deadline=deadline)
+        if reply.arguments != str(self._tokens):
+            raise ChannelFault(
+                f"the workload answered 'pong {reply.arguments}' to 'ping {self._tokens}'", kind="failed"
+            )
+        return reply
+
+    def execute(self, command: str, deadline: float) -> Finished:
+        """Run a shell command inside and return its status and output."""
+        self._tokens += 1
+        token = f"t{self._tokens}"
+        self._output.clear()
+        self.request(f"exec {token} {command}")
+        reply = self.wait("done", deadline=deadline)
+        answered, _, status = reply.arguments.partition(" ")
+        if answered != token:
+            raise ChannelFault(f"the workload ended '{answered}' when '{token}' was running", kind="failed")
+        return Finished(int(status), self._output.decode(errors="replace").replace("\r\n", "\n"))
+
+    def tail(self, size: int = 2000) -> str:
+        """Return the last output that was not a marker, for error messages."""
+        return bytes(self._output[-size:]).decode(errors="replace")
+
+    def _receive(self, deadline: float, awaited: str) -> None:
+        remaining = deadline - now()
+        events = self._poll.poll(max(remaining, 0) * 1000) if remaining > 0 else []
+        at = now()
+        if not events:
+            raise ChannelFault(
+                f"no marker '{awaited}' in time; last output: {self.tail(300)!r}", kind="failed"
+            )
+        for descriptor, _ in events:
+            data = os.read(descriptor, KEPT_OUTPUT)
+            if not data and descriptor == self._agent:
+                raise ChannelFault(
+                    f"the workload hung up before '{awaited}'; last output: {self.tail(300)!r}", kind="failed"
+                )
+            if not data:
+                self._poll.unregister(descriptor)
+            self._take(descriptor, data, at)
+
+    def _take(self, descriptor: int, data: bytes, at: float) -> None:
+        text = self._buffers[descriptor] + data
+        if not self._kernel_seen and KERNEL_BANNER in text:
+            self._kernel_seen = True
+            self._pending.append(Marker("kernel", "", at))
+        end = 0
+        for match in MARKER.finditer(text):
+            self._keep(text[end : match.start()])
+            end = match.end()
+            word, arguments = match.group(1).decode(), (match.group(2) or b"").decode(errors="replace")
+            self._pending.append(Marker(word, arguments, at))
+        self._buffers[descriptor] = self._split(text[end:])
+
+    def _split(self, rest: bytes) -> bytes:
+        """Keep back what may be the beginning of a marker or of the banner; the rest is output."""
+        start = rest.rfind(b"\x1e")
+        if start < 0:
+            start = max(rest.rfind(b"\n") + 1, len(rest) - 200, 0)
+        self._keep(rest[:start])
+        return rest[start:]
+
+    def _keep(self, output: bytes) -> None:
+        self._output += output
+        del self._output[:-KEPT_OUTPUT]

@@ -1,0 +1,120 @@
+"""The protocol that every box is driven through, so that all of them are measured alike."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+Kind = Literal["native", "container", "vm"]
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerator:
+    """How a guest's instructions are executed, and what proves it.
+
+    `name` is "kvm", "kvm-nested" or "tcg"; `seconds` is what the proof took.
+    """
+
+    name: str
+    proof: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether a target can run here; `reason` says why not, or what was found."""
+
+    available: bool
+    reason: str
+    version: str = ""
+    accelerator: Accelerator | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The root filesystem that runs in the box: its name and the digest of its manifest."""
+
+    reference: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """What is asked of an instance, the same on every target: `memory` in bytes, `cpus` in CPUs.
+
+    `root` says where a virtual machine keeps the root filesystem: in memory or on a virtual disk.
+    """
+
+    workload: str
+    memory: int
+    cpus: int = 1
+    root: Literal["memory", "disk"] = "memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A process of the host that exists because the instance exists, and the part that it plays."""
+
+    pid: int
+    role: str
+
+
+class Instance(Protocol):
+    """A started box. Whoever started it removes it, on every path."""
+
+    name: str
+    agent: int
+    """Descriptor of the channel to the workload: readable and writable."""
+    console: int | None
+    """Descriptor of a guest kernel's console where it is apart from the agent's channel."""
+    memory_cgroup: Path | None
+    """Directory of the memory controller that charges the whole instance, if one does."""
+
+    def members(self) -> Sequence[Member]:
+        """Return every process inside the boundary of this instance, now."""
+
+    def remove(self) -> None:
+        """End the instance by force; returns when nothing of it is left, and is idempotent."""
+
+    def leftovers(self) -> Sequence[str]:
+        """Name what is still there: processes, cgroups, mounts, network devices, files."""
+
+    def log(self) -> str:
+        """Return the last lines that the machinery around the instance wrote, for error messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a user would have ready before asking for an instance; outside the launch ladder."""
+
+    image: Image
+    accelerator: str | None
+    boundary: str
+    notes: Sequence[str] = field(default=())
+
+
+class Launcher(Protocol):
+    """Starts instances of one prepared workload."""
+
+    prepared: Prepared
+
+    def start(self, name: str, *, ledger: bool = False) -> Instance:
+        """Start an instance and return when the request was accepted, before the workload is ready.
+
+        With `ledger`, a memory cgroup charges every process of the instance from its first page on.
+        """
+
+
+class Target(Protocol):
+    """A kind of box."""
+
+    name: str
+    title: str
+    kind: Kind
+
+    def availability(self) -> Availability:
+        """Find out whether this target can run here. Never raises for what the host lacks."""
+
+    def launcher(self, box: Box) -> AbstractContextManager[Launcher]:
+        """Prepare `box` (images, disks, connections) and release it at the end."""

@@ -1,0 +1,1 @@
+"""The boxes that Tare compares: one file each, behind the protocol of `bench.target`."""

@@ -1,0 +1,1 @@
+"""What runs inside every box: the agent, and the images that carry it."""

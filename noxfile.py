@@ -1,0 +1,54 @@
+"""Tasks: `nox` runs the tests, the linters and the type checker in the environment that `./bootstrap` made."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["tests", "lint", "types"]
+nox.options.default_venv_backend = "none"
+nox.options.error_on_external_run = False
+BIN = Path(sys.executable).parent
+
+
+def tool(session: nox.Session, name: str, *args: str) -> None:
+    """Run a program of this environment."""
+    session.run(str(BIN / name), *args, external=True)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Every test that this host can run; what it lacks is skipped with its reason."""
+    tool(session, "pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, and the direction of imports."""
+    tool(session, "ruff", "check", ".")
+    tool(session, "ruff", "format", "--check", ".")
+    tool(session, "lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Strict type check."""
+    tool(session, "mypy")
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Install the wheel into a clean environment and see where each import comes from."""
+    with tempfile.TemporaryDirectory() as folder:
+        tool(session, "pip", "wheel", "-q", "--no-deps", "-w", folder, ".")
+        wheel = next(Path(folder).glob("tare-*.whl"))
+        session.run(sys.executable, "-m", "venv", f"{folder}/venv", external=True)
+        session.run(f"{folder}/venv/bin/pip", "install", "-q", str(wheel), external=True)
+        check = (
+            "import pathlib, sys, bench, reports, runtime, vmdriver; "
+            "assert all(pathlib.Path(m.__file__).is_relative_to(sys.prefix) for m in (bench, reports, runtime, vmdriver))"
+        )
+        with session.chdir(folder):
+            session.run(f"{folder}/venv/bin/python", "-c", check, external=True)
+            session.run(f"{folder}/venv/bin/tare", "--version", external=True)
