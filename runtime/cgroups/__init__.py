@@ -1,0 +1,1 @@
+"""Control groups: where they are mounted, limits, figures."""

@@ -1,0 +1,30 @@
+"""Read the files in which the kernel reports figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def number(path: Path) -> int | None:
+    """The one number in a file; None when the file is missing or says "max"."""
+    try:
+        text = path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return None
+    return int(text) if text.lstrip("-").isdigit() else None
+
+
+def table(path: Path) -> dict[str, int]:
+    """A flat-keyed file ("key value" lines) as a dictionary; empty when the file is missing."""
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except FileNotFoundError:
+        return {}
+    return {
+        key: int(value)
+        for key, value in (line.split() for line in lines if line.count(" ") == 1)
+        if value.isdigit()
+    }

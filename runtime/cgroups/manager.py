@@ -1,0 +1,134 @@
+"""The cgroup of one instance: which directories and writes it takes on this host, and its figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runtime.cgroups import cpu, memory, pids
+from runtime.errors import RuntimeFault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from runtime.cgroups.hierarchy import Hierarchy, Tree
+
+GROUP = "tare"
+_LEAST_MEMORY = 512 * 1024
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Limits: memory in bytes (swap included), CPUs (0.5 is half of one), processes and threads. None is no limit."""
+
+    memory: int | None = None
+    cpus: float | None = None
+    pids: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.memory is not None and self.memory < _LEAST_MEMORY:
+            raise RuntimeFault(
+                f"a memory limit of {self.memory} bytes is too small", kind="usage", hint="use 6m or more"
+            )
+        if self.cpus is not None and not self.cpus > 0:
+            raise RuntimeFault(
+                f"a limit of {self.cpus} CPUs is not above 0", kind="usage", hint="for example 0.5"
+            )
+        if self.pids is not None and self.pids < 1:
+            raise RuntimeFault(
+                f"a limit of {self.pids} processes is not above 0", kind="usage", hint="for example 100"
+            )
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What a cgroup reports now."""
+
+    memory: memory.Memory
+    cpu: cpu.Cpu
+    pids: int
+
+
+@dataclass(frozen=True)
+class Cgroup:
+    """Directories of one instance by controller; nothing is created before the steps are carried out."""
+
+    name: str
+    trees: Mapping[str, Tree] = field(repr=False)
+
+    @classmethod
+    def plan(cls, hierarchy: Hierarchy, name: str, resources: Resources) -> Cgroup:
+        """Cgroup `name` below the group of all instances; a limit that this host can't enforce is a fault."""
+        wanted = {"memory": resources.memory, "cpu": resources.cpus, "pids": resources.pids}
+        for controller, value in wanted.items():
+            if value is not None:
+                hierarchy.tree(controller)
+        return cls(name, hierarchy.trees)
+
+    def path(self, controller: str) -> Path | None:
+        """Directory of `controller`, or None where this host does not have it."""
+        tree = self.trees.get(controller)
+        return tree.mount / GROUP / self.name if tree else None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every directory, each once: controllers may share a tree."""
+        return tuple(dict.fromkeys(tree.mount / GROUP / self.name for tree in self.trees.values()))
+
+    @property
+    def parents(self) -> tuple[Path, ...]:
+        """The directories shared by all instances."""
+        return tuple(path.parent for path in self.paths)
+
+    @property
+    def born_in(self) -> Path | None:
+        """The v2 directory, into which clone3 can put the process from its first moment."""
+        return next(
+            (tree.mount / GROUP / self.name for tree in self.trees.values() if tree.version != 1), None
+        )
+
+    @property
+    def joined(self) -> tuple[Path, ...]:
+        """The v1 directories, into which the process has to be moved."""
+        return tuple(path for path in self.paths if path != self.born_in)
+
+    def steps(self, resources: Resources) -> list[tuple[str, ...]]:
+        """What `cgroups.tree.make` has to do, in order."""
+        found: list[tuple[str, ...]] = []
+        for parent, path in zip(self.parents, self.paths, strict=True):
+            found.append(("mkdir", str(parent)))
+            if path == self.born_in:
+                # A controller works in a v2 directory only if every ancestor hands it down.
+                down = " ".join(f"+{name}" for name, tree in self.trees.items() if tree.version != 1)
+                found += [("enable", str(parent.parent), down), ("enable", str(parent), down)]
+            found.append(("mkdir", str(path)))
+        return found + self._limits(resources)
+
+    def _limits(self, resources: Resources) -> list[tuple[str, ...]]:
+        found: list[tuple[str, ...]] = []
+        if resources.memory is not None and (path := self.path("memory")):
+            found += memory.limit(self.trees["memory"], path, resources.memory)
+        if resources.cpus is not None and (path := self.path("cpu")):
+            found += cpu.limit(self.trees["cpu"], path, resources.cpus)
+        if resources.pids is not None and (path := self.path("pids")):
+            found += pids.limit(path, resources.pids)
+        return found
+
+    def oom_kills(self) -> int:
+        """How many of its processes the kernel has killed for want of memory."""
+        path = self.path("memory")
+        return memory.oom_kills(self.trees["memory"], path) if path else 0
+
+    def stats(self) -> Stats:
+        """Figures now; a host fault where a controller is missing."""
+        found = {name: self.path(name) for name in ("memory", "cpu", "pids")}
+        missing = [name for name, path in found.items() if path is None]
+        if missing:
+            raise RuntimeFault(f"this host has no {missing[0]} cgroup controller", kind="host")
+        memory_path, cpu_path, pids_path = (path for path in found.values() if path)
+        return Stats(
+            memory.read(self.trees["memory"], memory_path),
+            cpu.read(self.trees["cpu"], cpu_path, self.path("cpuacct")),
+            pids.read(pids_path),
+        )

@@ -1,0 +1,86 @@
+"""The memory controller: memory.max and its v1 elders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runtime.cgroups.figures import number, table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runtime.cgroups.hierarchy import Tree
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Memory charged to a cgroup, in bytes; None where this cgroup version has no such figure.
+
+    `kernel` includes slab, stacks and page tables; `file` includes shared memory.
+    """
+
+    current: int
+    peak: int | None
+    anon: int
+    file: int
+    shmem: int
+    kernel: int | None
+    page_tables: int | None
+    swap: int | None
+    oom_kills: int
+
+
+def limit(tree: Tree, directory: Path, limit_bytes: int) -> list[tuple[str, ...]]:
+    """Steps that cap memory, and swap with it, so that the cap is one on the sum."""
+    if tree.version == 1:
+        # Order matters: memory.memsw may not be below memory.limit.
+        return [
+            ("write", str(directory / "memory.limit_in_bytes"), str(limit_bytes)),
+            ("try", str(directory / "memory.memsw.limit_in_bytes"), str(limit_bytes)),
+        ]
+    return [
+        ("write", str(directory / "memory.max"), str(limit_bytes)),
+        ("try", str(directory / "memory.swap.max"), "0"),
+    ]
+
+
+def read(tree: Tree, directory: Path) -> Memory:
+    """Figures of the cgroup now; all zero when it is gone."""
+    return _read_v1(directory) if tree.version == 1 else _read_v2(directory)
+
+
+def oom_kills(tree: Tree, directory: Path) -> int:
+    """How many processes of the cgroup the kernel has killed for want of memory."""
+    file = "memory.oom_control" if tree.version == 1 else "memory.events"
+    return table(directory / file).get("oom_kill", 0)
+
+
+def _read_v1(directory: Path) -> Memory:
+    stat = table(directory / "memory.stat")
+    return Memory(
+        current=number(directory / "memory.usage_in_bytes") or 0,
+        peak=number(directory / "memory.max_usage_in_bytes"),
+        anon=stat.get("total_rss", 0),
+        file=stat.get("total_cache", 0),
+        shmem=stat.get("total_shmem", 0),
+        kernel=number(directory / "memory.kmem.usage_in_bytes"),
+        page_tables=None,
+        swap=stat.get("total_swap"),
+        oom_kills=table(directory / "memory.oom_control").get("oom_kill", 0),
+    )
+
+
+def _read_v2(directory: Path) -> Memory:
+    stat = table(directory / "memory.stat")
+    return Memory(
+        current=number(directory / "memory.current") or 0,
+        peak=number(directory / "memory.peak"),  # Linux 5.19
+        anon=stat.get("anon", 0),
+        file=stat.get("file", 0),
+        shmem=stat.get("shmem", 0),
+        kernel=stat.get("kernel"),  # Linux 5.18
+        page_tables=stat.get("pagetables"),
+        swap=number(directory / "memory.swap.current"),
+        oom_kills=table(directory / "memory.events").get("oom_kill", 0),
+    )

@@ -1,0 +1,20 @@
+"""The pids controller: how many processes and threads a cgroup may hold. The files are the same on v1 and v2."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runtime.cgroups.figures import number
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def limit(directory: Path, most: int) -> list[tuple[str, ...]]:
+    """Steps that refuse the fork after `most` processes and threads (EAGAIN)."""
+    return [("write", str(directory / "pids.max"), str(most))]
+
+
+def read(directory: Path) -> int:
+    """Processes and threads in the cgroup now."""
+    return number(directory / "pids.current") or 0

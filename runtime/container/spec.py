@@ -1,0 +1,111 @@
+"""What to start: a container from image layers, or a bare process from a directory."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from runtime.cgroups.manager import Resources
+from runtime.errors import RuntimeFault
+from runtime.linux import capabilities
+from runtime.rootfs.plan import Bind
+
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
+PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """A container. `layers` are directories, bottom first; `env` holds "KEY=VALUE"; `user` is "uid[:gid]" or names."""
+
+    id: str
+    layers: tuple[Path, ...]
+    args: tuple[str, ...]
+    env: tuple[str, ...] = (PATH,)
+    cwd: str = "/"
+    hostname: str = ""
+    user: str = ""
+    resources: Resources = Resources()
+    network: Literal["none", "host"] = "none"
+    readonly: bool = False
+    mounts: tuple[Bind, ...] = ()
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    no_new_privileges: bool = False
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check(self.id, self.args, self.env)
+        if not self.layers:
+            raise RuntimeFault(f"container {self.id} has no layers", kind="usage", hint="give it an image")
+        if not self.cwd.startswith("/"):
+            raise RuntimeFault(
+                f"working directory {self.cwd} is not absolute", kind="usage", hint=f"try /{self.cwd}"
+            )
+        for bind in self.mounts:
+            _check_bind(bind)
+        self.capabilities()
+
+    def capabilities(self) -> int:
+        """Bit mask of the capabilities to keep: docker's default, less `cap_drop`, plus `cap_add`."""
+        try:
+            dropped, added = capabilities.mask(self.cap_drop), capabilities.mask(self.cap_add)
+        except KeyError as err:
+            hint = "names are as in capabilities(7), for example NET_ADMIN, or ALL"
+            raise RuntimeFault(f"there is no capability {err.args[0]}", kind="usage", hint=hint) from err
+        supported = (1 << capabilities.last() + 1) - 1
+        return (capabilities.mask(capabilities.DEFAULT) & ~dropped | added) & supported
+
+
+@dataclass(frozen=True)
+class NativeSpec:
+    """A bare process: fork, chroot into `root` if given, exec. `resources` asks for a cgroup (Resources() for one
+    without limits); `mounts` (onto directories that exist in `root`) ask for a private mount namespace.
+    """
+
+    id: str
+    args: tuple[str, ...]
+    env: tuple[str, ...] = (PATH,)
+    cwd: str = "/"
+    root: Path | None = None
+    resources: Resources | None = None
+    mounts: tuple[Bind, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check(self.id, self.args, self.env)
+        for bind in self.mounts:
+            _check_bind(bind)
+
+
+def check(name: str, args: tuple[str, ...], env: tuple[str, ...]) -> None:
+    """Refuse what the kernel or the file system would refuse later, less clearly."""
+    if not _NAME.fullmatch(name):
+        hint = "use letters, digits, '_', '.' and '-', at most 63, a letter or digit first"
+        raise RuntimeFault(f"{name!r} is no name for a container", kind="usage", hint=hint)
+    if not args or not args[0]:
+        raise RuntimeFault(f"{name} has no command to run", kind="usage", hint="give one after the image")
+    for item in env:
+        if "=" not in item or item.startswith("="):
+            raise RuntimeFault(
+                f"environment entry {item!r} is not KEY=VALUE", kind="usage", hint="for example A=1"
+            )
+    if any("\0" in text for text in (*args, *env)):
+        raise RuntimeFault("a command or environment can't hold a NUL byte", kind="usage", hint="remove it")
+
+
+def environment(items: tuple[str, ...]) -> dict[str, str]:
+    """KEY=VALUE entries as a dictionary; the last of a key wins."""
+    return dict(item.split("=", 1) for item in items)
+
+
+def _check_bind(bind: Bind) -> None:
+    if not bind.target.startswith("/"):
+        raise RuntimeFault(
+            f"mount target {bind.target} is not absolute", kind="usage", hint="for example /data"
+        )
+    if not bind.source.exists():
+        hint = "create it first; nothing is created on the host by itself"
+        raise RuntimeFault(f"mount source {bind.source} does not exist", kind="usage", hint=hint)

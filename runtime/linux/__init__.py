@@ -1,0 +1,1 @@
+"""System calls and what Linux calls them."""

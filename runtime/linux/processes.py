@@ -1,0 +1,34 @@
+"""Who a process is: a pid alone may have been given to another process since."""
+
+from __future__ import annotations
+
+import os
+
+
+def _stat(pid: int) -> list[str]:
+    """Fields of /proc/PID/stat from the third (state) on; empty when there is no such process (proc(5))."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="latin-1") as file:  # noqa: PTH123 - pathlib stays out of here
+            return file.read().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def start_time(pid: int) -> int:
+    """When the process began, in clock ticks since boot; 0 when it does not exist."""
+    fields = _stat(pid)
+    return int(fields[19]) if fields else 0
+
+
+def alive(pid: int, started: int) -> bool:
+    """Whether this very process still runs; a zombie does not."""
+    fields = _stat(pid)
+    return bool(fields) and int(fields[19]) == started and fields[0] not in "ZX"
+
+
+def session_members(session: int) -> list[int]:
+    """Pids of the processes of a session. While one lives, the kernel gives the number to nobody else."""
+    pids = (int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208 - pathlib stays out
+    return [
+        pid for pid in pids if (fields := _stat(pid)) and int(fields[3]) == session and fields[0] not in "ZX"
+    ]

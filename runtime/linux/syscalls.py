@@ -1,0 +1,168 @@
+"""One thin wrapper per system call that Python 3.11 lacks; each raises OSError(errno, text, object).
+
+Imports nothing of ours, so that the process that forks stays small. Numbers are those of x86-64 where the table
+is per architecture; system calls since Linux 5.1 have one number everywhere.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+
+# PyDLL, not CDLL: a call through CDLL drops the GIL, and a child of clone would have to take it again from a
+# thread that does not exist on its side.
+_libc = ctypes.PyDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41}
+_CAPSET = {"x86_64": 126, "aarch64": 91, "riscv64": 91}
+_OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT, _CLONE3, _CLOSE_RANGE = (
+    428,
+    429,
+    430,
+    431,
+    432,
+    435,
+    436,
+)
+
+AT_FDCWD = -100
+OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE = 1, os.O_CLOEXEC, 0x8000
+MOVE_MOUNT_F_EMPTY_PATH = 4
+FSCONFIG_SET_FLAG, FSCONFIG_SET_STRING, FSCONFIG_CMD_CREATE = 0, 1, 6
+CLONE_PIDFD, CLONE_INTO_CGROUP = 0x1000, 0x200000000
+PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 24, 38, 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+_CAPABILITY_VERSION_3 = 0x20080522
+_SIGCHLD = 17
+
+
+def _fail(what: str) -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number), what)
+
+
+def _syscall(what: str, number: int, *args: object) -> int:
+    # A bare int would be passed as a 32-bit int with an undefined upper half.
+    wide = [ctypes.c_long(a) if isinstance(a, int) else a for a in args]
+    result = int(_libc.syscall(ctypes.c_long(number), *wide))
+    if result < 0:
+        raise _fail(what)
+    return result
+
+
+def _per_machine(table: dict[str, int], name: str) -> int:
+    machine = os.uname().machine
+    if machine not in table:
+        raise OSError(errno.ENOSYS, f"{name} has no known number on {machine}")
+    return table[machine]
+
+
+class _CloneArgs(ctypes.Structure):
+    """struct clone_args, version 2 (88 bytes), include/uapi/linux/sched.h."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_uint64)
+        for name in ("flags", "pidfd", "child_tid", "parent_tid", "exit_signal", "stack", "stack_size", "tls",
+                     "set_tid", "set_tid_size", "cgroup")
+    )  # fmt: skip
+
+
+def clone3(flags: int, *, cgroup: int | None = None) -> tuple[int, int]:
+    """Fork with namespaces: (pid, pidfd) in the parent, (0, -1) in the child.
+
+    `cgroup` is the descriptor of a cgroup v2 directory in which the child is born (Linux 5.7).
+    """
+    pidfd = ctypes.c_int(-1)
+    args = _CloneArgs(flags=flags | CLONE_PIDFD, pidfd=ctypes.addressof(pidfd), exit_signal=_SIGCHLD)
+    if cgroup is not None:
+        args.flags |= CLONE_INTO_CGROUP
+        args.cgroup = cgroup
+    pid = _syscall("clone3", _CLONE3, ctypes.byref(args), ctypes.sizeof(args))
+    return pid, pidfd.value if pid else -1
+
+
+def unshare(flags: int) -> None:
+    """Move the caller into new namespaces (`os.unshare` needs Python 3.12)."""
+    if _libc.unshare(flags) < 0:
+        raise _fail("unshare")
+
+
+def setns(fd: int, flags: int) -> None:
+    """Join the namespace behind `fd` (`os.setns` needs Python 3.12)."""
+    if _libc.setns(fd, flags) < 0:
+        raise _fail("setns")
+
+
+def mount(source: str, target: str, fstype: str = "", flags: int = 0, data: str = "") -> None:
+    """mount(2). Empty `fstype` and `data` are passed as NULL."""
+    args = (
+        source.encode(),
+        os.fsencode(target),
+        fstype.encode() or None,
+        ctypes.c_ulong(flags),
+        data.encode() or None,
+    )
+    if _libc.mount(*args) < 0:
+        raise _fail(target)
+
+
+def umount(target: str, flags: int = 0) -> None:
+    """umount2(2)."""
+    if _libc.umount2(os.fsencode(target), flags) < 0:
+        raise _fail(target)
+
+
+def pivot_root(new: str, old: str) -> None:
+    """Make `new` the root; the old root moves to `old`, which may be the same (see pivot_root(2), NOTES)."""
+    _syscall(new, _per_machine(_PIVOT_ROOT, "pivot_root"), os.fsencode(new), os.fsencode(old))
+
+
+def open_tree(path: str, *, recursive: bool) -> int:
+    """Descriptor of a detached copy of the mount at `path`: a bind mount that has no place yet."""
+    flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (AT_RECURSIVE if recursive else 0)
+    return _syscall(path, _OPEN_TREE, AT_FDCWD, os.fsencode(path), flags)
+
+
+def move_mount(fd: int, target: str) -> None:
+    """Attach the detached mount `fd` at `target`."""
+    _syscall(target, _MOVE_MOUNT, fd, b"", AT_FDCWD, os.fsencode(target), MOVE_MOUNT_F_EMPTY_PATH)
+
+
+def fsopen(fstype: str) -> int:
+    """Configuration descriptor of a new file system."""
+    return _syscall(fstype, _FSOPEN, fstype.encode(), 1)
+
+
+def fsconfig(fd: int, command: int, key: str | None = None, value: str | None = None) -> None:
+    """One step of configuring `fd`. The kernel refuses a value of 256 bytes or more."""
+    encoded = [None if s is None else os.fsencode(s) for s in (key, value)]
+    _syscall(value or key or "fsconfig", _FSCONFIG, fd, command, *encoded, 0)
+
+
+def fsmount(fd: int, attributes: int) -> int:
+    """Detached mount of the file system configured through `fd`."""
+    return _syscall("fsmount", _FSMOUNT, fd, 1, attributes)
+
+
+def prctl(option: int, argument: int = 0, third: int = 0) -> int:
+    """prctl(2)."""
+    result = int(_libc.prctl(option, *(ctypes.c_ulong(a) for a in (argument, third, 0, 0))))
+    if result < 0:
+        raise _fail(f"prctl {option}")
+    return result
+
+
+def cloexec_from(first: int) -> None:
+    """Mark every descriptor from `first` on as close-on-exec (Linux 5.11), so that an exec leaks none."""
+    _syscall("close_range", _CLOSE_RANGE, first, 0xFFFFFFFF, 4)
+
+
+def capset(permitted: int, inheritable: int = 0) -> None:
+    """Set the effective and permitted sets to the bit mask `permitted` (capset(2), version 3)."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    low, high = permitted & 0xFFFFFFFF, permitted >> 32
+    in_low, in_high = inheritable & 0xFFFFFFFF, inheritable >> 32
+    data = (ctypes.c_uint32 * 6)(low, low, in_low, high, high, in_high)
+    _syscall("capset", _per_machine(_CAPSET, "capset"), ctypes.byref(header), ctypes.byref(data))

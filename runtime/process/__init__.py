@@ -1,0 +1,1 @@
+"""The small process that forks, and the child's side of a start."""

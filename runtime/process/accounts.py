@@ -1,0 +1,58 @@
+"""The user of a container: "name", "uid", "name:group", "uid:gid", looked up in the container's own /etc."""
+
+from __future__ import annotations
+
+
+class UnknownAccount(Exception):  # noqa: N818
+    """The image has no such user or group."""
+
+
+class Account:
+    """Numbers of a user: uid, gid, supplementary groups; and the home directory."""
+
+    __slots__ = ("gid", "groups", "home", "uid")
+
+    def __init__(self, uid: int, gid: int, groups: list[int], home: str) -> None:
+        self.uid, self.gid, self.groups, self.home = uid, gid, groups, home
+
+
+def resolve(text: str, etc: str = "/etc") -> Account:
+    """Account for `text`; the empty string is root. Numbers need no entry, names do (UnknownAccount)."""
+    user, _, group = (text or "0").partition(":")
+    entry = _find(f"{etc}/passwd", user, number_field=2)
+    if entry:
+        uid, gid, home = int(entry[2]), int(entry[3]), entry[5] or "/"
+    elif user.isdigit():
+        uid, gid, home = int(user), 0, "/"
+    else:
+        raise UnknownAccount(f"user {user}")
+    if group:
+        return Account(uid, _gid(group, etc), [], home)
+    return Account(uid, gid, _memberships(entry[0] if entry else "", f"{etc}/group"), home)
+
+
+def _gid(group: str, etc: str) -> int:
+    entry = _find(f"{etc}/group", group, number_field=2)
+    if entry:
+        return int(entry[2])
+    if group.isdigit():
+        return int(group)
+    raise UnknownAccount(f"group {group}")
+
+
+def _memberships(user: str, path: str) -> list[int]:
+    return [int(e[2]) for e in _entries(path, 4) if user and user in e[3].split(",")]
+
+
+def _find(path: str, key: str, *, number_field: int) -> list[str] | None:
+    fields = 7 if path.endswith("passwd") else 4
+    return next((e for e in _entries(path, fields) if key in {e[0], e[number_field]}), None)
+
+
+def _entries(path: str, fields: int) -> list[list[str]]:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
+            rows = [line.rstrip("\n").split(":") for line in file]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [row for row in rows if len(row) >= fields and row[2].isdigit()]

@@ -1,0 +1,114 @@
+"""Carry out the steps of a plan. Runs in the child, before its program: only what the parent has already imported."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from runtime.linux import mounts, syscalls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class StepError(OSError):
+    """A step failed; `index` is its place in the plan."""
+
+    def __init__(self, index: int, err: OSError) -> None:
+        super().__init__(err.errno, err.strerror, err.filename)
+        self.index = index
+
+
+def execute(plan: list[list[object]]) -> None:
+    """Carry out the wire form of a plan; StepError tells which step failed."""
+    held: dict[str, int] = {}
+    for index, (name, *arguments) in enumerate(plan):
+        try:
+            if name == "hold":
+                _hold(held, *arguments)  # type: ignore[arg-type]
+            elif name == "attach":
+                _attach(held, *arguments)  # type: ignore[arg-type]
+            else:
+                _STEPS[str(name)](*arguments)
+        except OSError as err:
+            raise StepError(index, err) from err
+
+
+def _private() -> None:
+    syscalls.mount("none", "/", "", mounts.REC | mounts.PRIVATE)
+
+
+def _hold(held: dict[str, int], source: str, recursive: bool) -> None:  # noqa: FBT001 - comes from JSON
+    held[source] = syscalls.open_tree(source, recursive=recursive)
+
+
+def _attach(held: dict[str, int], source: str, target: str, readonly: bool, create: bool) -> None:  # noqa: FBT001
+    fd = held.pop(source) if source in held else syscalls.open_tree(source, recursive=True)
+    if create and not os.path.lexists(target):
+        _make_point(target, directory=stat.S_ISDIR(os.fstat(fd).st_mode))
+    mounts.attach(fd, target)
+    if readonly:
+        mounts.make_readonly(target)
+
+
+def _make_point(target: str, *, directory: bool) -> None:
+    os.makedirs(target if directory else os.path.dirname(target), exist_ok=True)
+    if not directory:
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+
+
+def _pivot(root: str) -> None:
+    # pivot_root(2), NOTES: with "." twice the old root is stacked on top of the new one, and no directory is needed.
+    os.chdir(root)
+    syscalls.pivot_root(".", ".")
+    syscalls.umount(".", mounts.DETACH)
+    os.chdir("/")
+
+
+def _chroot(root: str) -> None:
+    os.chroot(root)
+    os.chdir("/")
+
+
+def _mount(fstype: str, target: str, flags: int, data: str) -> None:
+    if not os.path.isdir(target):
+        os.makedirs(target, exist_ok=True)
+    syscalls.mount(fstype, target, fstype, flags, data)
+
+
+def _mask(path: str) -> None:
+    try:
+        if os.path.isdir(path):
+            syscalls.mount("tmpfs", path, "tmpfs", mounts.RDONLY, "size=0")
+        else:
+            syscalls.mount("/dev/null", path, "", mounts.BIND)
+    except FileNotFoundError:
+        return
+
+
+def _readonly(path: str) -> None:
+    try:
+        if path not in _OWN_MOUNTS:
+            syscalls.mount(path, path, "", mounts.BIND | mounts.REC)
+        mounts.make_readonly(path)
+    except FileNotFoundError:
+        return
+    except OSError as err:
+        if err.errno != errno.ENOTDIR:
+            raise
+
+
+_OWN_MOUNTS = {"/", "/sys", "/sys/fs/cgroup"}  # no bind onto itself is needed to remount these
+
+_STEPS: dict[str, Callable[..., None]] = {
+    "private": _private,
+    "overlay": mounts.overlay,
+    "pivot": _pivot,
+    "chroot": _chroot,
+    "mount": _mount,
+    "link": os.symlink,
+    "mask": _mask,
+    "readonly": _readonly,
+}

@@ -1,0 +1,117 @@
+"""Which steps make the root file system of a container, in the order of the OCI runtime specification.
+
+config.md (Mounts) and config-linux.md (Default Filesystems, Default Devices, Masked Paths, Readonly Paths); the
+values are those of docker (moby, oci/defaults.go).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.linux.mounts import NODEV, NOEXEC, NOSUID, RDONLY, STRICTATIME
+from runtime.rootfs import steps
+from runtime.rootfs.steps import Attach, Hold, Link, Mask, Mount, Readonly
+
+MASKED = (
+    "/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+    "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+)  # fmt: skip
+READONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
+_LINKS = (
+    ("/proc/self/fd", "/dev/fd"), ("/proc/self/fd/0", "/dev/stdin"), ("/proc/self/fd/1", "/dev/stdout"),
+    ("/proc/self/fd/2", "/dev/stderr"), ("pts/ptmx", "/dev/ptmx"), ("/proc/kcore", "/dev/core"),
+)  # fmt: skip
+_NONE = NOSUID | NODEV | NOEXEC
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A host path that shows up in the container, with everything mounted below it."""
+
+    source: Path
+    target: str
+    readonly: bool = False
+
+
+@dataclass(frozen=True)
+class Place:
+    """Directories of one container: where its changes go, and where its root is assembled."""
+
+    directory: Path
+
+    @property
+    def upper(self) -> Path:
+        """Everything that the container writes."""
+        return self.directory / "upper"
+
+    @property
+    def work(self) -> Path:
+        """The overlay's own scratch space, on the same file system as `upper`."""
+        return self.directory / "work"
+
+    @property
+    def root(self) -> Path:
+        """Mount point, empty when seen from the host."""
+        return self.directory / "root"
+
+
+def container(
+    layers: tuple[Path, ...],
+    place: Place,
+    binds: tuple[Bind, ...],
+    *,
+    cgroup_v1: tuple[str, ...],
+    readonly: bool,
+) -> list[steps.Step]:
+    """Steps for a container; `cgroup_v1` names the v1 controllers to show, none means the v2 tree."""
+    held = [Hold(device, recursive=False) for device in DEVICES] + [Hold(str(bind.source)) for bind in binds]
+    overlay = steps.Overlay(tuple(map(str, layers)), str(place.upper), str(place.work), str(place.root))
+    found: list[steps.Step] = [steps.Private(), overlay, *held, steps.Pivot(str(place.root))]
+    found += [*_kernel(), *_cgroups(cgroup_v1), *_devices()]
+    found += [Attach(str(bind.source), bind.target, bind.readonly) for bind in binds]
+    found += [*map(Readonly, READONLY), *map(Mask, MASKED)]
+    found += [Readonly("/sys/fs/cgroup"), Readonly("/sys")]
+    return [*found, Readonly("/")] if readonly else found
+
+
+def native(root: Path | None, binds: tuple[Bind, ...]) -> list[steps.Step]:
+    """Steps for a bare process: a chroot, and in front of it a private mount namespace only if there are binds.
+
+    Mount points are not created: the tree may be a shared checkout.
+    """
+    found: list[steps.Step] = []
+    if binds:
+        found += [steps.Private(), *(Hold(str(bind.source)) for bind in binds)]
+    if root:
+        found.append(steps.Chroot(str(root)))
+    return found + [Attach(str(bind.source), bind.target, bind.readonly, create=False) for bind in binds]
+
+
+def _kernel() -> list[steps.Step]:
+    return [
+        Mount("proc", "/proc", _NONE),
+        # /dev and the root are "nodev" and the device files are binds of the host's: a device node that the
+        # container makes (it has CAP_MKNOD, as in docker) can't be opened, on any cgroup version.
+        Mount("tmpfs", "/dev", NOSUID | NODEV | STRICTATIME, "mode=755,size=65536k"),
+        Mount("devpts", "/dev/pts", NOSUID | NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5"),
+        Mount("sysfs", "/sys", _NONE),
+    ]
+
+
+def _cgroups(v1: tuple[str, ...]) -> list[steps.Step]:
+    if not v1:
+        return [Mount("cgroup2", "/sys/fs/cgroup", _NONE | RDONLY)]
+    found: list[steps.Step] = [Mount("tmpfs", "/sys/fs/cgroup", _NONE, "mode=755,size=1m")]
+    return found + [Mount("cgroup", f"/sys/fs/cgroup/{name}", _NONE | RDONLY, name) for name in v1]
+
+
+def _devices() -> list[steps.Step]:
+    return [
+        Mount("mqueue", "/dev/mqueue", _NONE),
+        Mount("tmpfs", "/dev/shm", _NONE, "mode=1777,size=65536k"),  # noqa: S108 - a mount point, not a file of ours
+        *(Attach(device, device) for device in DEVICES),
+        *(Link(text, path) for text, path in _LINKS),
+    ]
