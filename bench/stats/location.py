@@ -13,15 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 FEWEST = 3  # below this there is no interval at all
-FEWEST_BOOTSTRAP = 6  # 1 - 2^(1-n) reaches 95 % at n = 6: below, not even the whole range of the data does
+FEWEST_BOOTSTRAP = 15
 
 
 def median(values: Sequence[float], *, seed: int = 0, resamples: int = RESAMPLES) -> Estimate:
     """Estimate the median of independent `values` (any unit) with a 95 % interval.
 
-    BCa bootstrap (Efron 1987, "Better bootstrap confidence intervals", JASA 82) from n = 6 on. For 3 to 5
-    values, and where BCa is undefined because of ties, the exact interval from order statistics (see
-    `order_interval`), whose true level is in the result. n < 3: no interval. `seed` makes it repeatable.
+    BCa bootstrap (Efron 1987, "Better bootstrap confidence intervals", JASA 82) from n = 15 on. The median
+    of a resample is one of few data values, so at small n BCa covers too little: simulated 89 to 94 % for
+    n = 7 to 12, 93 to 94 % for 15 to 30. Below 15, and where ties leave BCa undefined, the interval is the
+    exact one from order statistics, whose true level is in the result: at least 95 % from n = 6 on, less
+    before (n = 3: 75 %). n < 3: no interval. `seed` makes it repeatable.
     Raises ValueError when `values` is empty or not finite.
     """
     _check(values)

@@ -6,10 +6,12 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 from bench.stats.estimate import LEVEL, RESAMPLES, Estimate
-from bench.stats.location import FEWEST, FEWEST_BOOTSTRAP, bca, order_interval
+from bench.stats.location import FEWEST, bca, order_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+FEWEST_BOOTSTRAP = 6  # two groups smooth the quotient: simulated coverage is 94 to 96 % from here on
 
 
 def ratio(
