@@ -1,0 +1,82 @@
+"""Content-addressed files: the `blobs` directory of an OCI image layout."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from runtime.image import disk
+from runtime.image.digest import Digest
+from runtime.image.layer.compression import HashingWriter
+from runtime.image.manifest import Descriptor
+from runtime.image.seam import corrupt
+
+
+class Blobs:
+    """The blobs below `root`; `scratch` is a directory for unfinished ones on the same file system."""
+
+    def __init__(self, root: Path, scratch: Path) -> None:
+        self._root = root
+        self._scratch = scratch
+
+    def path(self, digest: Digest) -> Path:
+        """Return where a blob is, or would be."""
+        return self._root / digest.algorithm / digest.hex
+
+    def __contains__(self, digest: Digest) -> bool:
+        return self.path(digest).is_file()
+
+    def __iter__(self) -> Iterator[Digest]:
+        """Yield the digest of every blob, by its file's name alone."""
+        for path in sorted(self._root.glob("*/*")):
+            yield Digest.parse(f"{path.parent.name}:{path.name}")
+
+    def read(self, digest: Digest) -> bytes:
+        """Return a small blob's content; missing or altered content is a fault of kind `corrupt`."""
+        with self.open(digest) as stream:
+            content = stream.read()
+        if digest.algorithm == "sha256" and Digest.of(content) != digest:
+            raise corrupt(f"blob {digest} is damaged: its content has the digest {Digest.of(content)}")
+        return content
+
+    @contextmanager
+    def open(self, digest: Digest) -> Iterator[BinaryIO]:
+        """Open a blob for reading, unchecked."""
+        try:
+            stream = self.path(digest).open("rb")
+        except FileNotFoundError as err:
+            raise corrupt(f"blob {digest} is missing from {self._root}") from err
+        with stream:
+            yield stream
+
+    def write(self, content: bytes, media_type: str) -> Descriptor:
+        """Store a small blob."""
+        with self.writing() as sink:
+            sink.write(content)
+        return Descriptor(media_type=media_type, digest=sink.digest, size=sink.size)
+
+    @contextmanager
+    def writing(self) -> Iterator[HashingWriter]:
+        """Yield a sink; what was written becomes a blob, named by its digest, if the block succeeds."""
+        descriptor, name = tempfile.mkstemp(dir=self._scratch)
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                sink = HashingWriter(file)
+                yield sink
+                file.flush()
+                os.fchmod(descriptor, 0o644)
+            final = self.path(sink.digest)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            disk.publish(temporary, final)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def remove(self, digest: Digest) -> int:
+        """Remove a blob and return its size in bytes."""
+        path = self.path(digest)
+        size = path.stat().st_size
+        path.unlink()
+        return size

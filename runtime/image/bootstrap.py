@@ -1,0 +1,43 @@
+"""Images that need no registry, by name."""
+
+from collections.abc import Callable
+
+from runtime.errors import RuntimeFault
+from runtime.image import busybox, debian
+from runtime.image.image import Image
+from runtime.image.locks import locked
+from runtime.image.reference import Reference
+from runtime.image.store import Store
+
+_BUILDERS: dict[Reference, Callable[[Store, Callable[[str], None]], Image]] = {
+    Reference.parse(busybox.NAME): busybox.build,
+    Reference.parse(debian.NAME): debian.build,
+}
+
+
+def _silent(_stage: str) -> None:
+    """Drop what nobody wants to hear."""
+
+
+def bootstrap(
+    store: Store, name: str | Reference, progress: Callable[[str], None] = _silent, *, force: bool = False
+) -> Image:
+    """Make one of the images that Tare can make by itself; one that exists is returned as it is.
+
+    `force` makes it anew. `progress` hears one line a stage. Several processes may ask at once: one makes
+    the image, the others wait for it. Another name is a `usage` fault.
+    """
+    reference = Reference.parse(name) if isinstance(name, str) else name
+    build = _BUILDERS.get(reference)
+    if build is None:
+        known = " and ".join(sorted(reference.familiar for reference in _BUILDERS))
+        raise RuntimeFault(
+            f"don't know how to make {reference.familiar}", kind="usage", hint=f"{known} can be made here"
+        )
+    with (
+        store.writing(),
+        locked(store.scratch / f".{reference.path.rpartition('/')[2]}.lock", exclusive=True),
+    ):
+        if not force and reference in store.tags.read():
+            return store.resolve(reference)
+        return build(store, progress)

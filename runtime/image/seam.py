@@ -1,0 +1,57 @@
+"""The one place where the kernel's and the codecs' errors become faults of ours."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from runtime.errors import RuntimeFault
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@contextmanager
+def storage(doing: str, where: Path) -> Iterator[None]:
+    """Translate an `OSError` met while `doing` something at `where` into a `RuntimeFault`."""
+    try:
+        yield
+    except OSError as err:
+        raise _translate(err, doing, where) from err
+
+
+def _translate(err: OSError, doing: str, where: Path) -> RuntimeFault:
+    reason = (err.strerror or str(err)).lower()
+    if err.errno in _FULL:
+        return RuntimeFault(
+            f"cannot {doing}: the file system of {where} is full",
+            kind="host",
+            hint="free some space (`tare image prune`), or point --root or TARE_ROOT at a larger disk",
+        )
+    if err.errno in _DENIED:
+        return RuntimeFault(
+            f"cannot {doing}: no permission at {err.filename or where} ({reason})",
+            kind="host",
+            hint="run as root, or point --root or TARE_ROOT at a directory that you may write",
+        )
+    if err.errno == errno.ENOSYS:
+        return RuntimeFault(
+            f"cannot {doing}: {err.filename or 'a system call'} is not available here",
+            kind="host",
+            hint="Linux 5.6 or newer is needed, without a sandbox that filters system calls",
+        )
+    return RuntimeFault(
+        f"cannot {doing}: {err.filename or where}: {reason}",
+        kind="failed",
+        hint="see whether the disk is sound (`dmesg`) and the store too (`tare image verify`)",
+    )
+
+
+def corrupt(what: str) -> RuntimeFault:
+    """Return the fault for damaged content in the store."""
+    return RuntimeFault(
+        what,
+        kind="corrupt",
+        hint="`tare image verify` lists every damaged blob; remove the image that owns it with "
+        "`tare image rm`, run `tare image prune`, and make the image again",
+    )

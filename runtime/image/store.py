@@ -1,0 +1,260 @@
+"""The image store: an OCI image layout on disk, and beside it what was unpacked from it.
+
+    oci-layout  index.json  blobs/sha256/HEX     the layout that skopeo, umoci and podman read too
+    layers/HEX/      each layer unpacked once, by diff id, shared by all images, for overlayfs
+    checkouts/HEX/   a flattened tree of an image, by chain id
+    tmp/             unfinished work; whatever is here while nobody holds the lock is a dead process's
+
+Any number of processes may use one store. Content appears whole or not at all (write, sync, rename), names
+change under a lock, and a shared lock keeps `prune` from taking what somebody is just about to name.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from runtime.errors import RuntimeFault
+from runtime.image import disk
+from runtime.image.blobs import Blobs
+from runtime.image.checkout import flatten
+from runtime.image.digest import Digest
+from runtime.image.image import Image
+from runtime.image.layer.compression import (
+    GzipWriter,
+    HashingReader,
+    HashingWriter,
+    Readable,
+    Writable,
+    decompressed,
+)
+from runtime.image.layer.unpack import unpack
+from runtime.image.locks import locked, try_locked
+from runtime.image.manifest import (
+    CONFIG,
+    INDEX_TYPES,
+    LAYER_GZIP,
+    MANIFEST,
+    MANIFEST_TYPES,
+    ConfigDocument,
+    Descriptor,
+    Index,
+    Manifest,
+    decode,
+    encode,
+)
+from runtime.image.platform import host_platform
+from runtime.image.reference import Reference
+from runtime.image.seam import corrupt, storage
+from runtime.image.tags import Tags
+
+_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+_HEX_ID = 64
+_SHORTEST_ID = 7
+
+
+class Store:
+    """The images below `root`, which is made on the first write. Needs no closing."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.scratch = root / "tmp"
+        self.blobs = Blobs(root / "blobs", self.scratch)
+        self.tags = Tags(root / "index.json", lock=root / ".index.lock", scratch=self.scratch)
+        self.layers = root / "layers"
+        self.checkouts = root / "checkouts"
+
+    # Finding images
+
+    def resolve(self, ref: str | Reference) -> Image:
+        """Return the image of a name, a digest or the first digits of one.
+
+        A fault of kind `missing` lists the known images; one of kind `corrupt` names the damaged blob.
+        """
+        with storage("read the image store", self.root):
+            return self.load(self.find(ref))
+
+    def find(self, ref: str | Reference) -> Descriptor:
+        """Return the descriptor of the manifest (or index) that a name or digest stands for."""
+        known = self.tags.read()
+        if isinstance(ref, str) and (found := _by_digits(ref, known)) is not None:
+            return found
+        reference = Reference.parse(ref) if isinstance(ref, str) else ref
+        for name, descriptor in known.items():
+            if name == reference or (reference.digest == descriptor.digest and name.name == reference.name):
+                return descriptor
+        raise _unknown(reference, known)
+
+    def images(self) -> list[tuple[Reference, Image]]:
+        """Return every named image, sorted by name."""
+        with storage("read the image store", self.root):
+            return [(name, self.load(descriptor)) for name, descriptor in self.tags.read().items()]
+
+    def load(self, descriptor: Descriptor) -> Image:
+        """Read an image's documents; of an image for many platforms, the one for this host."""
+        content = self.blobs.read(descriptor.digest)
+        name = f"blob {descriptor.digest}"
+        if descriptor.media_type in INDEX_TYPES:
+            return self.load(_choose(decode(content, Index, name=name), name))
+        if descriptor.media_type not in MANIFEST_TYPES:
+            raise corrupt(f"{name} is no image: its media type is {descriptor.media_type}")
+        manifest = decode(content, Manifest, name=name)
+        config = self.blobs.read(manifest.config.digest)
+        document = decode(config, ConfigDocument, name=f"blob {manifest.config.digest}")
+        if len(manifest.layers) != len(document.rootfs.diff_ids):
+            raise corrupt(f"{name} lists {len(manifest.layers)} layers, its configuration another number")
+        return Image(descriptor.digest, manifest, document)
+
+    # Writing
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold off `prune` while blobs are written and named, and clear up after processes that died."""
+        with storage("write the image store", self.root):
+            for directory in (self.root, self.scratch, self.layers, self.checkouts):
+                directory.mkdir(0o700 if directory != self.root else 0o755, parents=True, exist_ok=True)
+            lock = self.root / ".lock"
+            with try_locked(lock) as alone:
+                if alone:
+                    self.clear_scratch()
+            with locked(lock, exclusive=False):
+                if not (self.root / "oci-layout").exists():
+                    self._create_layout()
+                yield
+
+    def add_layer(self, write: Callable[[Writable], object]) -> tuple[Descriptor, Digest]:
+        """Store a layer: `write` is given a sink for the plain tar. Returns its descriptor and diff id."""
+        with self.writing(), self.blobs.writing() as sink:
+            gzip = GzipWriter(sink)
+            plain = HashingWriter(gzip)
+            write(plain)
+            gzip.finish()
+        return Descriptor(media_type=LAYER_GZIP, digest=sink.digest, size=sink.size), plain.digest
+
+    def add_tar(self, stream: Readable) -> tuple[Descriptor, Digest]:
+        """Store a layer from a plain tar stream."""
+
+        def copy(sink: Writable) -> None:
+            while chunk := stream.read(1 << 18):
+                sink.write(chunk)
+
+        return self.add_layer(copy)
+
+    def add_image(
+        self, document: ConfigDocument, layers: tuple[Descriptor, ...], ref: str | Reference
+    ) -> Image:
+        """Store an image's documents and give it a name."""
+        reference = Reference.parse(ref) if isinstance(ref, str) else ref
+        with self.writing():
+            config = self.blobs.write(encode(document), CONFIG)
+            manifest = Manifest(schema_version=2, media_type=MANIFEST, config=config, layers=layers)
+            stored = self.blobs.write(encode(manifest), MANIFEST)
+            self.tags.set(reference, stored)
+        return Image(stored.digest, manifest, document)
+
+    def tag(self, source: str | Reference, target: str | Reference) -> None:
+        """Give an image another name."""
+        reference = Reference.parse(target) if isinstance(target, str) else target
+        if reference.digest is not None or reference.tag is None:
+            raise RuntimeFault(
+                f"{reference} can't be given as a name",
+                kind="usage",
+                hint="a new name ends in :TAG, not @DIGEST",
+            )
+        with self.writing():
+            self.tags.set(reference, self.find(source))
+
+    def remove(self, ref: str | Reference) -> Reference:
+        """Forget a name; its content stays until `prune`. Works on a damaged image too."""
+        reference = Reference.parse(ref) if isinstance(ref, str) else ref
+        with self.writing():
+            if not self.tags.remove(reference):
+                raise _unknown(reference, self.tags.read())
+        return reference
+
+    # Unpacked content
+
+    def layer_paths(self, image: Image) -> tuple[Path, ...]:
+        """Return the unpacked layers, bottom first, as overlayfs's lower directories: never write there."""
+        return tuple(map(self._layer, image.layers, image.diff_ids))
+
+    def checkout(self, image: Image) -> Path:
+        """Return the flattened tree of an image. It is shared and cached: treat it as read-only."""
+        path = self.checkouts / image.chain_id.hex
+        if not path.exists():
+            layers = self.layer_paths(image)
+            with self.writing(), self._one_at_a_time(path), disk.building(path, self.scratch) as tree:
+                if not path.exists():
+                    flatten(layers, tree)
+        return path
+
+    def _layer(self, layer: Descriptor, diff_id: Digest) -> Path:
+        path = self.layers / diff_id.hex
+        if not path.exists():
+            with self.writing(), self._one_at_a_time(path), disk.building(path, self.scratch) as tree:
+                if not path.exists():
+                    self._unpack(layer, diff_id, tree)
+        return path
+
+    def _unpack(self, layer: Descriptor, diff_id: Digest, tree: Path) -> None:
+        name = f"blob {layer.digest}"
+        with self.blobs.open(layer.digest) as blob:
+            packed = HashingReader(blob)
+            with decompressed(packed, name=name) as plain:
+                tar = HashingReader(plain)
+                unpack(tar, tree)
+                tar.drain()
+            packed.drain()
+        if packed.digest != layer.digest:
+            raise corrupt(f"{name} is damaged: its content has the digest {packed.digest}")
+        if tar.digest != diff_id:
+            raise corrupt(f"{name} is not the layer {diff_id} that the configuration names")
+
+    @contextmanager
+    def _one_at_a_time(self, path: Path) -> Iterator[None]:
+        # Two processes that unpack the same layer would do the work twice; the second waits instead.
+        with locked(self.scratch / f".{path.name}.lock", exclusive=True):
+            yield
+
+    def clear_scratch(self) -> None:
+        """Remove what dead processes left; only for the sole holder of the lock."""
+        for path in self.scratch.iterdir():
+            disk.remove_tree(path)
+
+    def _create_layout(self) -> None:
+        self.blobs.path(Digest.of(b"")).parent.mkdir(parents=True, exist_ok=True)
+        self.tags.create()
+        disk.replace(self.root / "oci-layout", _LAYOUT, scratch=self.scratch)
+
+
+def _by_digits(text: str, known: dict[Reference, Descriptor]) -> Descriptor | None:
+    digits = text.removeprefix("sha256:")
+    if not (_SHORTEST_ID <= len(digits) <= _HEX_ID and set(digits) <= set("0123456789abcdef")):
+        return None
+    found = {entry.digest: entry for entry in known.values() if entry.digest.hex.startswith(digits)}
+    return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _choose(index: Index, name: str) -> Descriptor:
+    host = host_platform()
+    for entry in index.manifests:
+        if entry.platform and (entry.platform.os, entry.platform.architecture) == (
+            host.os,
+            host.architecture,
+        ):
+            return entry
+    offered = ", ".join(f"{e.platform.os}/{e.platform.architecture}" for e in index.manifests if e.platform)
+    raise RuntimeFault(
+        f"{name} has no image for {host.os}/{host.architecture}, only for {offered or 'nothing'}",
+        kind="host",
+        hint="pick an image that is built for this machine",
+    )
+
+
+def _unknown(reference: Reference, known: dict[Reference, Descriptor]) -> RuntimeFault:
+    names = ", ".join(name.familiar for name in known)
+    return RuntimeFault(
+        f"no image named {reference.familiar}",
+        kind="missing",
+        hint=(f"known images: {names}; " if names else "there are no images yet; ")
+        + "`tare image bootstrap busybox` makes a small one",
+    )
