@@ -1,0 +1,65 @@
+"""Prepares what a guest boots from, outside of any measured time: initramfs, disks, kernel command line."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Literal
+
+from vmdriver import initramfs
+from vmdriver.disk import build_root_disk
+from vmdriver.files import once
+from vmdriver.spec import Disk, GuestSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vmdriver.kernel import Kernel
+    from vmdriver.spec import Acceleration, Cpu, HostCache
+
+# earlyprintk shows the banner, the kernel's first sign of life, before `quiet` can silence the console;
+# panic=-1 and reboot=t end a guest that failed instead of leaving it to hang.
+_COMMON = "earlyprintk=ttyS0,115200 console=ttyS0,115200 quiet panic=-1 reboot=t"
+CMDLINE = f"{_COMMON} rdinit=/.tare/init"
+
+
+def boot(
+    flavour: Literal["vm", "vm-micro"],
+    tree: Path,
+    key: str,
+    *,
+    data: Path,
+    kernel: Kernel,
+    accelerator: Acceleration,
+    memory: int,
+    cpus: int,
+    cpu: Cpu = "full",
+    root: Literal["initramfs", "disk"] = "initramfs",
+    cache: HostCache = "writeback",
+    name: str = "guest",
+) -> GuestSpec:
+    """Return a guest that boots `kernel` directly and runs the agent in `tree`.
+
+    `key` names the content of `tree` (an image's digest): initramfs and disk are built once for it and
+    kept below `data`. With `root="disk"` each start gets an overlay on the disk.
+    """
+    port = 0 if flavour == "vm-micro" else 1
+    disks: tuple[Disk, ...] = ()
+    if root == "disk":
+        initrd = initramfs.for_disk(data, kernel, flavour, port=port)
+        disks = (Disk(root_disk(data, tree, key), overlay=True, cache=cache),)
+    else:
+        initrd = initramfs.in_memory(data, tree, key, port=port)
+    return GuestSpec(name, flavour, memory, cpus, accelerator, kernel.image, initrd, CMDLINE, disks, cpu)
+
+
+def root_disk(data: Path, tree: Path, key: str) -> Path:
+    """Return a raw disk that is an ext4 file system with `tree`, built once per `key`."""
+    path = data / "vm/disks" / f"{_short(key)}.raw"
+    with once(path) as fresh:
+        if fresh:
+            build_root_disk(tree, fresh)
+    return path
+
+
+def _short(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
