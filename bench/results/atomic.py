@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchFault
@@ -28,7 +29,8 @@ def replace_file(path: Path, data: bytes, *, durable: bool) -> None:
         _write(temporary, data, durable=durable)
         temporary.replace(path)
     except OSError as err:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise _fault(path, err) from err
 
 

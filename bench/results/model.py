@@ -19,6 +19,7 @@ Order = Literal["interleaved", "blocked"]
 Parameter = str | bool | int | float
 Count = Annotated[int, Meta(ge=0)]
 Name = Annotated[str, Meta(min_length=1)]
+Time = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")]  # RFC 3339
 
 
 class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -172,8 +173,8 @@ class Run(Record, frozen=True, kw_only=True):
 
     schema: Literal["tare/results/1"] = SCHEMA
     id: Name
-    started: str
-    finished: str | None = None
+    started: Time
+    finished: Time | None = None
     command: tuple[str, ...]
     seed: int
     mode: Mode

@@ -10,6 +10,7 @@ from bench.errors import BenchFault
 from bench.results.atomic import replace_file
 from bench.results.checks import label, problems
 from bench.results.identity import timestamp
+from bench.results.schema import validate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,10 +96,12 @@ class Writer:
         self._write()
 
     def finish(self) -> Run:
-        """Set `finished` to the present time, write, and return the run."""
+        """Set `finished` to the present time, write, check the file against the schema, return the run."""
         self._header = msgspec.structs.replace(self._header, finished=timestamp())
         self._write(durable=True)
-        return self.run
+        run = self.run
+        validate(run, origin=str(self.path))
+        return run
 
     def _check(self, measurement: Measurement) -> None:
         for problem in problems(measurement, self._targets):

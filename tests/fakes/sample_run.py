@@ -162,13 +162,13 @@ def _startup(rng: random.Random, rounds: int) -> list[Measurement]:
     rows = []
     for place, (target, ladder) in enumerate(LADDER.items()):
         count = rounds if target in VMS else rounds * 4
-        noise = [math.exp(rng.gauss(0, 0.06)) for _ in range(count + 1)]
+        starts = [
+            _sample(rng, target, math.exp(rng.gauss(0, 0.06)), index, position=place, warmup=index == 0)
+            for index in range(count + 1)
+        ]
         for metric, seconds in ladder.items():
-            samples = [
-                _sample(rng, target, seconds * factor, index // max(1, count // rounds),
-                        position=place, warmup=index == 0)
-                for index, factor in enumerate(noise)
-            ]  # fmt: skip
+            # One start gives all metrics: they share its disturbances and its exclusion.
+            samples = [msgspec.structs.replace(start, value=seconds * start.value) for start in starts]
             rows.append(_measurement("startup", target, metric, "s", samples))
     return rows
 
