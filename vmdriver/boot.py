@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from vmdriver import initramfs
 from vmdriver.disk import build_root_disk
+from vmdriver.grub import build_bootable_disk
 from vmdriver.files import once
 from vmdriver.spec import Disk, GuestSpec
 
@@ -58,6 +59,32 @@ def root_disk(data: Path, tree: Path, key: str) -> Path:
     with once(path) as fresh:
         if fresh:
             build_root_disk(tree, fresh)
+    return path
+
+
+def full(
+    tree: Path,
+    key: str,
+    *,
+    data: Path,
+    accelerator: Acceleration,
+    memory: int,
+    cpus: int,
+    cpu: Cpu = "full",
+    cache: HostCache = "writeback",
+    name: str = "guest",
+) -> GuestSpec:
+    """Return a whole machine that boots `tree` from a disk through firmware and GRUB; see `boot`."""
+    disk = Disk(bootable_disk(data, tree, key), overlay=True, cache=cache)
+    return GuestSpec(name, "vm-full", memory, cpus, accelerator, disks=(disk,), cpu=cpu)
+
+
+def bootable_disk(data: Path, tree: Path, key: str) -> Path:
+    """Return a raw disk that boots `tree` through GRUB, built once per `key`."""
+    path = data / "vm/disks" / f"{_short(f'bootable {key}')}.raw"
+    with once(path) as fresh:
+        if fresh:
+            build_bootable_disk(tree, fresh)
     return path
 
 
