@@ -19,8 +19,8 @@ _HINTS = {
 class RuntimeFault(Exception):  # noqa: N818 - the name says whose fault it is; "RuntimeError" is taken
     """What failed, on which object, in one line; `hint` says what to do about it.
 
-    `kind` is one of: usage (the request is wrong), host (this machine lacks something), corrupt (stored data is
-    damaged), missing (a named thing does not exist), failed (the rest), not-executable and not-found (the
+    `kind` is one of: usage (the request is wrong), host (this machine lacks something), corrupt (stored data
+    is damaged), missing (a named thing does not exist), failed (the rest), not-executable and not-found (the
     command of a container; shells call these 126 and 127).
     """
 

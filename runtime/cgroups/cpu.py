@@ -27,7 +27,7 @@ class Cpu:
 
 
 def limit(tree: Tree, directory: Path, cpus: float) -> list[tuple[str, ...]]:
-    """Steps that allow `cpus` CPUs' worth of time in every period."""
+    """Return steps that allow `cpus` CPUs' worth of time in every period."""
     quota = max(_LEAST_QUOTA, round(cpus * PERIOD))
     if tree.version == 1:
         return [

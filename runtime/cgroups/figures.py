@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def number(path: Path) -> int | None:
-    """The one number in a file; None when the file is missing or says "max"."""
+    """Read the one number in a file; None when the file is missing or says "max"."""
     try:
         text = path.read_text(encoding="ascii").strip()
     except FileNotFoundError:
@@ -18,7 +18,7 @@ def number(path: Path) -> int | None:
 
 
 def table(path: Path) -> dict[str, int]:
-    """A flat-keyed file ("key value" lines) as a dictionary; empty when the file is missing."""
+    """Read a flat-keyed file ("key value" lines) as a dictionary; empty when the file is missing."""
     try:
         lines = path.read_text(encoding="ascii").splitlines()
     except FileNotFoundError:

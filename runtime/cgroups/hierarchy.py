@@ -43,7 +43,7 @@ class Hierarchy:
     def tree(self, controller: str) -> Tree:
         """Tree of `controller`; a host fault when the kernel has it nowhere."""
         if controller not in self.trees:
-            hint = f"boot with the {controller} controller enabled (see /proc/cgroups and the kernel command line)"
+            hint = f"enable the {controller} controller (see /proc/cgroups and the kernel command line)"
             raise RuntimeFault(f"this host has no {controller} cgroup controller", kind="host", hint=hint)
         return self.trees[controller]
 

@@ -20,7 +20,10 @@ _LEAST_MEMORY = 512 * 1024
 
 @dataclass(frozen=True)
 class Resources:
-    """Limits: memory in bytes (swap included), CPUs (0.5 is half of one), processes and threads. None is no limit."""
+    """Limits; None is no limit.
+
+    Memory in bytes, swap included; CPUs (0.5 is half of one); processes and threads together.
+    """
 
     memory: int | None = None
     cpus: float | None = None
@@ -94,7 +97,7 @@ class Cgroup:
         return tuple(path for path in self.paths if path != self.born_in)
 
     def steps(self, resources: Resources) -> list[tuple[str, ...]]:
-        """What `cgroups.tree.make` has to do, in order."""
+        """Return what `cgroups.tree.make` has to do, in order."""
         found: list[tuple[str, ...]] = []
         for parent, path in zip(self.parents, self.paths, strict=True):
             found.append(("mkdir", str(parent)))

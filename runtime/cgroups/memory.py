@@ -32,7 +32,7 @@ class Memory:
 
 
 def limit(tree: Tree, directory: Path, limit_bytes: int) -> list[tuple[str, ...]]:
-    """Steps that cap memory, and swap with it, so that the cap is one on the sum."""
+    """Return steps that cap memory, and swap with it, so that the cap is one on the sum."""
     if tree.version == 1:
         # Order matters: memory.memsw may not be below memory.limit.
         return [

@@ -1,4 +1,4 @@
-"""The pids controller: how many processes and threads a cgroup may hold. The files are the same on v1 and v2."""
+"""The pids controller: how many processes and threads a cgroup may hold; the same files on v1 and v2."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def limit(directory: Path, most: int) -> list[tuple[str, ...]]:
-    """Steps that refuse the fork after `most` processes and threads (EAGAIN)."""
+    """Return steps that refuse the fork after `most` processes and threads (EAGAIN)."""
     return [("write", str(directory / "pids.max"), str(most))]
 
 
 def read(directory: Path) -> int:
-    """Processes and threads in the cgroup now."""
+    """Count processes and threads in the cgroup now."""
     return number(directory / "pids.current") or 0

@@ -1,4 +1,7 @@
-"""Carry out a plan on a cgroup tree. Loaded by the process that forks, so it imports only `os` and `time`."""
+"""Carry out a plan on a cgroup tree. Loaded by the process that forks, so it imports next to nothing."""
+
+# pathlib stays out of the process that forks:
+# ruff: noqa: PTH102, PTH106, PTH123
 
 from __future__ import annotations
 
@@ -17,9 +20,10 @@ _PATIENCE = 5.0  # seconds that a dying process may keep its cgroup busy
 
 
 def make(steps: Iterable[Step]) -> None:
-    """Create and configure: ["mkdir", dir], ["enable", dir, "+a +b"], ["write", file, text], ["try", file, text].
+    """Create and configure: [mkdir, dir], [enable, dir, "+a +b"], [write, file, text], [try, file, text].
 
-    The parent that all instances share may be removed by another process between two steps; then start again.
+    The parent that all instances share may be removed by another process between two steps; then it
+    starts again.
     """
     todo = list(steps)
     for attempt in (1, 2, 3):
@@ -42,8 +46,8 @@ def enter(directories: Iterable[str], pid: int) -> None:
 def remove(directories: Iterable[str]) -> None:
     """Kill whatever is left in each cgroup and remove it; nothing happens to one that is already gone.
 
-    A process leaves its cgroup a moment after its parent could reap it, and rmdir is EBUSY until then, so it is
-    tried again with growing pauses.
+    A process leaves its cgroup a moment after its parent could reap it, and rmdir is EBUSY until then, so it
+    is tried again with growing pauses.
     """
     for directory in directories:
         pause, deadline = 0.0001, time.monotonic() + _PATIENCE
@@ -76,7 +80,7 @@ def kill(directory: str) -> None:
 def processes(directory: str) -> list[int]:
     """Pids in the cgroup; none when it does not exist."""
     try:
-        with open(f"{directory}/cgroup.procs", encoding="ascii") as file:  # noqa: PTH123
+        with open(f"{directory}/cgroup.procs", encoding="ascii") as file:
             # A process of another pid namespace reads as 0.
             return [pid for line in file if (pid := int(line))]
     except (FileNotFoundError, OSError):
@@ -105,7 +109,7 @@ def _mkdir(path: str) -> None:
 def _enable(directory: str, controllers: str) -> None:
     # Even a write that changes nothing waits until dying cgroups below are gone, so look first.
     path = f"{directory}/cgroup.subtree_control"
-    with open(path, encoding="ascii") as file:  # noqa: PTH123
+    with open(path, encoding="ascii") as file:
         enabled = file.read().split()
     if not all(name[1:] in enabled for name in controllers.split()):
         write(path, controllers)

@@ -1,10 +1,9 @@
-"""Turn a specification into the request that the spawner carries out: everything is decided here, before the clock
-that matters: the spawner only acts.
-"""
+"""Turn a specification into a request. Everything is decided here; the spawner only acts."""
 
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +73,8 @@ def _launch(
     spec: ContainerSpec | NativeSpec, steps: list[Step], *, clone: int, unshare: int
 ) -> dict[str, Any]:
     return {
-        "clone": clone, "unshare": unshare, "lo": False, "hostname": "", "mounts": [step.wire() for step in steps],
+        "clone": clone, "unshare": unshare, "lo": False, "hostname": "",
+        "mounts": [step.wire() for step in steps],
         "user": None, "caps": None, "no_new_privileges": False, "cwd": spec.cwd, "args": list(spec.args),
         "env": environment(spec.env),
     }  # fmt: skip
@@ -85,6 +85,7 @@ def _state(
 ) -> dict[str, Any]:
     return {
         "id": spec.id, "kind": kind, "args": list(spec.args), "labels": spec.labels, "directories": held,
+        "created": time.time(),
         "cgroups": [str(path) for path in cgroup.paths] if cgroup else [],
         "parents": [str(path) for path in cgroup.parents] if cgroup else [],
     }  # fmt: skip

@@ -12,12 +12,14 @@ from runtime.container import request
 from runtime.container.started import Started
 from runtime.errors import RuntimeFault
 from runtime.process.client import Channel, Refusal
+from runtime.rootfs.steps import Overlay
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from runtime.container.request import Request
     from runtime.container.spec import ContainerSpec, NativeSpec
+    from runtime.rootfs.steps import Step
 
 
 class Spawner:
@@ -47,7 +49,9 @@ class Spawner:
         self._channel.close()
 
     def start(self, spec: ContainerSpec, *, stdin: int, stdout: int, stderr: int) -> Started:
-        """Start a container; returns once its program has been executed, or raises a RuntimeFault and leaves nothing.
+        """Start a container; return once its program has been executed.
+
+        A RuntimeFault leaves nothing behind.
 
         The descriptors are duplicated; the caller keeps its own.
         """
@@ -56,7 +60,7 @@ class Spawner:
         )
 
     def start_native(self, spec: NativeSpec, *, stdin: int, stdout: int, stderr: int) -> Started:
-        """Start a bare process on the same path: no namespaces, a cgroup only if the specification asks for one."""
+        """Start a bare process on the same path: no namespaces, a cgroup only on request."""
         return self._start(request.native(spec, self._run, self._hierarchy), (stdin, stdout, stderr))
 
     def _start(self, wanted: Request, stdio: tuple[int, int, int]) -> Started:
@@ -70,31 +74,36 @@ class Spawner:
 
 
 def _translate(err: Refusal, wanted: Request) -> RuntimeFault:
-    name, host_error = wanted.message["state"]["id"], OSError(err.errno, os.strerror(err.errno))
+    name = wanted.message["state"]["id"]
     if err.stage == "exec":
         return _not_started(err)
     if err.stage == "user":
-        return RuntimeFault(
-            f"the image has no {err.what}", kind="usage", hint="use one from its /etc/passwd, or a number"
-        )
+        hint = "use one from its /etc/passwd, or a number"
+        return RuntimeFault(f"the image has no {err.what}", kind="usage", hint=hint)
     if err.errno == errno.EEXIST and err.what == wanted.message["run"]:
-        return RuntimeFault(
-            f"the name {name} is in use", kind="usage", hint=f"remove it: tare container rm {name}"
-        )
+        return RuntimeFault(f"the name {name} is in use", kind="usage", hint=f"tare container rm {name}")
     if err.stage == "rootfs":
-        doing = f"{wanted.steps[err.step].describe()} for {name}"
-        if err.errno == errno.EINVAL and wanted.steps[err.step].wire()[0] == "overlay":
-            hint = "an overlay can't be the top of another: put the data on ext4, xfs, btrfs or tmpfs with --root"
-            return RuntimeFault(f"cannot {doing}: the file system refuses it", kind="host", hint=hint)
-        return RuntimeFault.from_os(host_error, doing)
+        return _not_mounted(err, name, wanted.steps[err.step])
     if err.errno:
-        return RuntimeFault.from_os(host_error, f"start {name}: {err.what}")
+        return RuntimeFault.from_os(_os_error(err), f"start {name}: {err.what}")
     return RuntimeFault(f"cannot start {name}: {err.what}", hint="this is a defect of Tare: please report it")
+
+
+def _os_error(err: Refusal) -> OSError:
+    return OSError(err.errno, os.strerror(err.errno))
+
+
+def _not_mounted(err: Refusal, name: str, step: Step) -> RuntimeFault:
+    doing = f"{step.describe()} for {name}"
+    if err.errno == errno.EINVAL and isinstance(step, Overlay):
+        hint = "put the data on ext4, xfs, btrfs or tmpfs with --root or TARE_ROOT"
+        return RuntimeFault(f"cannot {doing}: its file system can't be the top", kind="host", hint=hint)
+    return RuntimeFault.from_os(_os_error(err), doing)
 
 
 def _not_started(err: Refusal) -> RuntimeFault:
     if err.errno == errno.ENOENT:
-        hint = "is it in the image, and its interpreter or loader too? commands are looked up in PATH of the image"
+        hint = "is it in PATH of the image, and are its interpreter and loader in the image?"
         return RuntimeFault(f"command not found: {err.what}", kind="not-found", hint=hint)
     reason = os.strerror(err.errno)
     hint = "it needs the execute bit, and to be a program for this machine or begin with #!"

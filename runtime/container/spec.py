@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from runtime.cgroups.manager import Resources
 from runtime.errors import RuntimeFault
 from runtime.linux import capabilities
-from runtime.rootfs.plan import Bind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runtime.rootfs.plan import Bind
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+_UNLIMITED = Resources()
+
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """A container. `layers` are directories, bottom first; `env` holds "KEY=VALUE"; `user` is "uid[:gid]" or names."""
+    """A container: `layers` are directories, bottom first; `user` is "uid[:gid]", by number or name."""
 
     id: str
     layers: tuple[Path, ...]
@@ -27,7 +32,7 @@ class ContainerSpec:
     cwd: str = "/"
     hostname: str = ""
     user: str = ""
-    resources: Resources = Resources()
+    resources: Resources = _UNLIMITED
     network: Literal["none", "host"] = "none"
     readonly: bool = False
     mounts: tuple[Bind, ...] = ()
@@ -61,8 +66,10 @@ class ContainerSpec:
 
 @dataclass(frozen=True)
 class NativeSpec:
-    """A bare process: fork, chroot into `root` if given, exec. `resources` asks for a cgroup (Resources() for one
-    without limits); `mounts` (onto directories that exist in `root`) ask for a private mount namespace.
+    """A bare process: fork, chroot into `root` if given, exec.
+
+    `resources` asks for a cgroup (Resources() for one without limits); `mounts`, onto directories that exist
+    in `root`, ask for a private mount namespace.
     """
 
     id: str

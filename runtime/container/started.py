@@ -40,8 +40,8 @@ class ExitStatus:
 class Started:
     """A running instance, and the way to be rid of it; as a context manager it is removed at the end.
 
-    `pid` is the host's number of process 1, `pidfd` a descriptor of it owned by this object, `cgroup` its cgroup or
-    None (bare processes without one).
+    `pid` is the host's number of process 1, `pidfd` a descriptor of it owned by this object, `cgroup` its
+    cgroup or None (bare processes without one).
     """
 
     def __init__(
@@ -85,8 +85,8 @@ class Started:
     def stop(self, grace: float = 10.0) -> ExitStatus:
         """SIGTERM, then SIGKILL after `grace` seconds.
 
-        The kernel drops a signal that the first process of a pid namespace has no handler for, so for one that has
-        none waiting is useless, and it is killed at once.
+        The kernel drops a signal that the first process of a pid namespace has no handler for, so for one
+        that has none waiting is useless, and it is killed at once.
         """
         if not handles(self.pid, signal.SIGTERM) and self.cgroup and self._state["kind"] == "container":
             self.kill()
@@ -98,7 +98,7 @@ class Started:
             return self.wait()
 
     def remove(self) -> None:
-        """Kill every process, remove cgroups, writable layer and record; returns when they are gone. Repeatable."""
+        """Kill every process; remove cgroups, writable layer and record. Returns when they are gone."""
         if self.pidfd >= 0:
             self._channel.request({"op": "remove", "id": self.id})
             os.close(self.pidfd)
@@ -110,7 +110,7 @@ class Started:
         return Path(self._state["directories"][0]) / "upper" if self._state["directories"] else None
 
     def leftovers(self) -> list[str]:
-        """What of it still exists: process, cgroup, mount, directory; empty after `remove`."""
+        """Return what of it still exists: process, cgroup, mount, directory; empty after `remove`."""
         found = []
         if alive(self.pid, self._state["init"]["start"]):
             found.append(f"process {self.pid}")

@@ -20,10 +20,11 @@ _STATVFS_TO_MOUNT = (
 
 
 def overlay(layers: list[str], upper: str, work: str, target: str) -> None:
-    """Mount an overlay of `layers` (top first) at `target`, without device nodes.
+    """Mount an overlay of `layers` (bottom first) at `target`, without device nodes.
 
-    The old interface takes all options in one page, about 60 layers; the new one a layer at a time ("lowerdir+",
-    Linux 6.7), each shorter than 256 bytes. So the new one first, and mount(2) where it is refused.
+    The old interface takes all options in one page, about 60 layers; the new one a layer at a time
+    ("lowerdir+", Linux 6.7), each shorter than 256 bytes. So the new one first,
+    and mount(2) where it is refused.
     """
     try:
         fd = syscalls.fsopen("overlay")
@@ -33,14 +34,15 @@ def overlay(layers: list[str], upper: str, work: str, target: str) -> None:
     else:
         if _overlay_new(fd, layers, upper, work, target):
             return
-    options = f"lowerdir={':'.join(map(_escape, layers))},upperdir={_escape(upper)},workdir={_escape(work)}"
+    lower = ":".join(map(_escape, reversed(layers)))
+    options = f"lowerdir={lower},upperdir={_escape(upper)},workdir={_escape(work)}"
     syscalls.mount("overlay", target, "overlay", NODEV, options)
 
 
 def _overlay_new(fd: int, layers: list[str], upper: str, work: str, target: str) -> bool:
     try:
         try:
-            for layer in layers:
+            for layer in reversed(layers):
                 syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_STRING, "lowerdir+", layer)
             syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_STRING, "upperdir", upper)
             syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_STRING, "workdir", work)

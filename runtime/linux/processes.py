@@ -8,7 +8,7 @@ import os
 def _stat(pid: int) -> list[str]:
     """Fields of /proc/PID/stat from the third (state) on; empty when there is no such process (proc(5))."""
     try:
-        with open(f"/proc/{pid}/stat", encoding="latin-1") as file:  # noqa: PTH123 - pathlib stays out of here
+        with open(f"/proc/{pid}/stat", encoding="latin-1") as file:  # noqa: PTH123
             return file.read().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return []

@@ -1,7 +1,7 @@
 """One thin wrapper per system call that Python 3.11 lacks; each raises OSError(errno, text, object).
 
-Imports nothing of ours, so that the process that forks stays small. Numbers are those of x86-64 where the table
-is per architecture; system calls since Linux 5.1 have one number everywhere.
+Imports nothing of ours, so that the process that forks stays small. System calls since Linux 5.1 have one
+number on every architecture; of the older ones there is a table.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def setns(fd: int, flags: int) -> None:
 
 
 def mount(source: str, target: str, fstype: str = "", flags: int = 0, data: str = "") -> None:
-    """mount(2). Empty `fstype` and `data` are passed as NULL."""
+    """Mount; empty `fstype` and `data` are passed as NULL."""
     args = (
         source.encode(),
         os.fsencode(target),
@@ -109,13 +109,13 @@ def mount(source: str, target: str, fstype: str = "", flags: int = 0, data: str 
 
 
 def umount(target: str, flags: int = 0) -> None:
-    """umount2(2)."""
+    """Unmount."""
     if _libc.umount2(os.fsencode(target), flags) < 0:
         raise _fail(target)
 
 
 def pivot_root(new: str, old: str) -> None:
-    """Make `new` the root; the old root moves to `old`, which may be the same (see pivot_root(2), NOTES)."""
+    """Make `new` the root; the old root moves to `old`, which may be the same (NOTES of its manual page)."""
     _syscall(new, _per_machine(_PIVOT_ROOT, "pivot_root"), os.fsencode(new), os.fsencode(old))
 
 
@@ -131,7 +131,7 @@ def move_mount(fd: int, target: str) -> None:
 
 
 def fsopen(fstype: str) -> int:
-    """Configuration descriptor of a new file system."""
+    """Return the configuration descriptor of a new file system."""
     return _syscall(fstype, _FSOPEN, fstype.encode(), 1)
 
 
@@ -147,7 +147,7 @@ def fsmount(fd: int, attributes: int) -> int:
 
 
 def prctl(option: int, argument: int = 0, third: int = 0) -> int:
-    """prctl(2)."""
+    """Control this process (see PR_SET_ above)."""
     result = int(_libc.prctl(option, *(ctypes.c_ulong(a) for a in (argument, third, 0, 0))))
     if result < 0:
         raise _fail(f"prctl {option}")

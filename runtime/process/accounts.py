@@ -51,7 +51,7 @@ def _find(path: str, key: str, *, number_field: int) -> list[str] | None:
 
 def _entries(path: str, fields: int) -> list[list[str]]:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123 - no pathlib here
             rows = [line.rstrip("\n").split(":") for line in file]
     except (FileNotFoundError, NotADirectoryError):
         return []

@@ -14,8 +14,14 @@ from typing import Any
 from runtime.errors import RuntimeFault
 
 _SOURCES = Path(__file__).resolve().parents[2]
-# -I -S: no site packages, no environment, half the start-up time. The socket arrives as the descriptor in argv[1].
-_PROGRAM = "import sys; sys.path.insert(0, sys.argv[2]); from runtime.process.spawner import main; main(int(sys.argv[1]))"
+# -I -S: no site packages, no environment, half the start-up time. The socket arrives as the descriptor in
+# argv[1].
+_PROGRAM = """
+import sys
+sys.path.insert(0, sys.argv[2])
+from runtime.process.spawner import main
+main(int(sys.argv[1]))
+"""
 
 
 class Channel:
@@ -70,7 +76,7 @@ class Channel:
 
 
 class Refusal(Exception):  # noqa: N818
-    """The spawner could not do it: at which stage, errno (0: none), on what object, at which step of the plan."""
+    """The spawner could not do it: at which stage, errno (0: none), on what, at which step of the plan."""
 
     def __init__(self, stage: str, errno: int, what: str, step: int = -1) -> None:
         super().__init__(f"{stage}: {what}: {os.strerror(errno) if errno else ''}")

@@ -1,8 +1,11 @@
 """The child's side of a start: from its first instruction to the exec of its program.
 
-It is a copy of the spawner, so it touches only what the spawner has imported, and reports on one socket: nothing
-(closed by a successful exec) or one JSON object that says which stage failed.
+It is a copy of the spawner, so it touches only what the spawner has imported, and reports on one socket:
+nothing (closed by a successful exec) or one JSON object that says which stage failed.
 """
+
+# pathlib stays out of the process that forks:
+# ruff: noqa: PTH103
 
 from __future__ import annotations
 
@@ -101,7 +104,8 @@ def _identity(launch: dict[str, Any], last: int) -> dict[str, str]:
 
 
 def _still_wanted(sync: socket.socket) -> None:
-    # A change of user clears the death signal (prctl(2)); set it again, then look whether the spawner died meanwhile.
+    # A change of user clears the death signal (prctl(2)): set it again, and look whether the spawner died
+    # before.
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
     poll = select.poll()
     poll.register(sync, 0)
@@ -115,7 +119,7 @@ def _exec(args: list[str], env: dict[str, str], sync: socket.socket) -> None:
     places = [""] if "/" in name else [f"{d or '.'}/" for d in env.get("PATH", "/usr/bin:/bin").split(":")]
     for place in places:
         try:
-            os.execve(place + name, args, env)
+            os.execve(place + name, args, env)  # noqa: S606 - a shell is the last thing wanted here
         except OSError as err:
             if err.errno not in {errno.ENOENT, errno.ENOTDIR}:
                 failure = err.errno or failure

@@ -1,9 +1,12 @@
-"""Give back what an instance holds. Used by the owner, and by a prune after the owner died; each step may be repeated.
+"""Give back what an instance holds: for its owner, or for a prune after that died. Any step may be repeated.
 
 Works from the recorded state alone:
-  {"id", "kind", "owner": {"pid", "start"}, "init": {"pid", "start"} or null, "cgroups": [dir], "parents": [dir],
-   "directories": [dir], …}
+  {"id", "kind", "owner": {"pid", "start"}, "init": {"pid", "start"} or null, "cgroups": [dir],
+   "parents": [dir], "directories": [dir], …}
 """
+
+# pathlib stays out of the process that forks:
+# ruff: noqa: PTH102, PTH103, PTH104, PTH106, PTH123
 
 from __future__ import annotations
 
@@ -18,15 +21,33 @@ from runtime.linux.processes import alive, session_members, start_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
-_PATIENCE_MS = 10_000
+DRAFT = ".new-"  # followed by PID-START-NAME: a record that its owner has not finished
+
+
+def claim(directory: str, state: dict[str, Any]) -> None:
+    """Create the record's directory with state.json in it, in one step; EEXIST when the name is taken."""
+    parent, name = os.path.split(directory)
+    os.makedirs(parent, mode=0o711, exist_ok=True)
+    owner = state["owner"]
+    draft = f"{parent}/{DRAFT}{owner['pid']}-{owner['start']}-{name}"
+    os.mkdir(draft, 0o700)
+    try:
+        record(draft, state)
+        os.rename(draft, directory)
+    except OSError as err:
+        remove_tree(draft)
+        if err.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise OSError(errno.EEXIST, "the name is taken", directory) from err
+        raise
 
 
 def record(directory: str, state: dict[str, Any]) -> None:
     """Write state.json so that a reader sees the old or the new one, never half of it."""
     path = f"{directory}/state.json"
-    with open(f"{path}.new", "w", encoding="utf-8") as file:  # noqa: PTH123
+    with open(f"{path}.new", "w", encoding="utf-8") as file:
         json.dump(state, file)
     os.rename(f"{path}.new", path)
 
@@ -44,7 +65,7 @@ def reclaim(directory: str, state: dict[str, Any]) -> None:
 
 
 def kill(pid: int, started: int) -> None:
-    """SIGKILL this very process and wait until it is gone; with the first of a pid namespace go all the others."""
+    """SIGKILL this very process and wait for its end; with the first of a pid namespace go all others."""
     if not alive(pid, started):
         return
     try:
@@ -59,12 +80,12 @@ def kill(pid: int, started: int) -> None:
         os.close(fd)
 
 
-def await_exit(pidfd: int, name: str) -> None:
-    """Wait until the process behind `pidfd` has ended; ETIMEDOUT when a killed process stays (it hangs in the kernel)."""
+def await_exit(pidfd: int, name: str, seconds: float = 10) -> None:
+    """Wait until the process behind `pidfd` has ended; TimeoutError after `seconds`."""
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
-    if not poll.poll(_PATIENCE_MS):
-        raise OSError(errno.ETIMEDOUT, "killed, but it does not end", name)
+    if not poll.poll(int(seconds * 1000)):
+        raise OSError(errno.ETIMEDOUT, "it does not end", name)
 
 
 def _kill_session(leader: int, started: int) -> None:
@@ -77,7 +98,8 @@ def _kill_session(leader: int, started: int) -> None:
 
 def remove_tree(path: str) -> None:
     """Delete a directory and all below it, never following a symlink; nothing happens when it is gone."""
-    # shutil.rmtree does the same, at the price of importing the compression modules into the process that forks.
+    # shutil.rmtree does the same, at the price of importing the compression modules into the process that
+    # forks.
     try:
         for _, directories, files, fd in os.fwalk(path, topdown=False, onerror=_unless_gone):
             for name in files:
@@ -96,7 +118,7 @@ def _rmdir_or_unlink(name: str, *, dir_fd: int) -> None:
         os.unlink(name, dir_fd=dir_fd)
 
 
-def _remove(action: Any, name: str, fd: int) -> None:
+def _remove(action: Callable[..., None], name: str, fd: int) -> None:
     try:
         action(name, dir_fd=fd)
     except FileNotFoundError:

@@ -1,13 +1,16 @@
-"""The small process that forks: it holds a few modules, is the parent of every instance, and dies with its client.
+"""The small process that forks: it holds few modules, is the parent of all instances, dies with its client.
 
 Requests and replies are JSON on one SOCK_SEQPACKET socket, descriptors as SCM_RIGHTS:
   {"op": "start", "seq", "run", "state", "make", "cgroup", "launch"} + stdin, stdout, stderr
       -> {"seq", "pid", "start"} + pidfd, after the exec; or {"seq", "error": {"stage", "errno", "what"}}
-  {"op": "reap", "seq", "id"}    -> {"seq", "status"}: a wait status (os.waitstatus_to_exitcode), null while it runs
+  {"op": "reap", "seq", "id"}    -> {"seq", "status"}: a wait status, or null while it runs
   {"op": "remove", "seq", "id"}  -> {"seq"}
-When the client closes its end, or dies, everything is removed and the spawner exits. When the spawner is killed,
-its children get SIGKILL (PR_SET_PDEATHSIG), and what else they held is on record for a prune.
+When the client closes its end, or dies, everything is removed and the spawner exits. When the spawner is
+killed, its children get SIGKILL (PR_SET_PDEATHSIG), and what else they held is on record for a prune.
 """
+
+# pathlib stays out of the process that forks:
+# ruff: noqa: PTH103
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from runtime.cgroups import tree
 from runtime.linux import syscalls
 from runtime.linux.processes import start_time
 from runtime.process import init
-from runtime.process.reclaim import await_exit, reclaim, record
+from runtime.process.reclaim import await_exit, claim, reclaim, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,11 +120,9 @@ class Spawner:
 
     def _start(self, message: Message, fds: list[int]) -> None:
         run, state = message["run"], dict(message["state"], owner=self.owner, init=None)
-        os.makedirs(os.path.dirname(run), mode=0o711, exist_ok=True)
-        os.mkdir(run, 0o700)  # the claim on the name: EEXIST when it is taken
+        claim(run, state)
         instance = self.instances[state["id"]] = Instance(run, state)
         try:
-            record(run, state)
             for directory in message["make"]:
                 os.makedirs(directory, mode=0o755, exist_ok=True)
             sync = self._fork(instance, message, fds)
@@ -153,7 +154,7 @@ class Spawner:
         return ours
 
     def _admit(self, instance: Instance, pid: int, joined: list[str], sync: socket.socket) -> None:
-        """Let the child go on, once it is on record and in its cgroups; until then it has acquired nothing."""
+        """Let the child go on, once it is on record and in its cgroups; before, it acquires nothing."""
         instance.state["init"] = {"pid": pid, "start": start_time(pid)}
         record(instance.run, instance.state)
         tree.enter(joined, pid)

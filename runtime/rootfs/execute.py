@@ -1,4 +1,7 @@
-"""Carry out the steps of a plan. Runs in the child, before its program: only what the parent has already imported."""
+"""Carry out the steps of a plan, in the child, with only what the parent has already imported."""
+
+# pathlib stays out of the process that forks; the flags come from JSON:
+# ruff: noqa: FBT001, PTH103, PTH112, PTH120
 
 from __future__ import annotations
 
@@ -40,11 +43,11 @@ def _private() -> None:
     syscalls.mount("none", "/", "", mounts.REC | mounts.PRIVATE)
 
 
-def _hold(held: dict[str, int], source: str, recursive: bool) -> None:  # noqa: FBT001 - comes from JSON
+def _hold(held: dict[str, int], source: str, recursive: bool) -> None:
     held[source] = syscalls.open_tree(source, recursive=recursive)
 
 
-def _attach(held: dict[str, int], source: str, target: str, readonly: bool, create: bool) -> None:  # noqa: FBT001
+def _attach(held: dict[str, int], source: str, target: str, readonly: bool, create: bool) -> None:
     fd = held.pop(source) if source in held else syscalls.open_tree(source, recursive=True)
     if create and not os.path.lexists(target):
         _make_point(target, directory=stat.S_ISDIR(os.fstat(fd).st_mode))
@@ -60,7 +63,8 @@ def _make_point(target: str, *, directory: bool) -> None:
 
 
 def _pivot(root: str) -> None:
-    # pivot_root(2), NOTES: with "." twice the old root is stacked on top of the new one, and no directory is needed.
+    # pivot_root(2), NOTES: with "." twice the old root is stacked on top of the new one, and no directory is
+    # needed.
     os.chdir(root)
     syscalls.pivot_root(".", ".")
     syscalls.umount(".", mounts.DETACH)

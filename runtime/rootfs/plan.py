@@ -1,17 +1,20 @@
 """Which steps make the root file system of a container, in the order of the OCI runtime specification.
 
-config.md (Mounts) and config-linux.md (Default Filesystems, Default Devices, Masked Paths, Readonly Paths); the
-values are those of docker (moby, oci/defaults.go).
+config.md (Mounts) and config-linux.md (Default Filesystems, Default Devices, Masked Paths, Readonly Paths);
+the values are those of docker (moby, oci/defaults.go).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runtime.linux.mounts import NODEV, NOEXEC, NOSUID, RDONLY, STRICTATIME
 from runtime.rootfs import steps
 from runtime.rootfs.steps import Attach, Hold, Link, Mask, Mount, Readonly
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MASKED = (
     "/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
@@ -66,7 +69,7 @@ def container(
     cgroup_v1: tuple[str, ...],
     readonly: bool,
 ) -> list[steps.Step]:
-    """Steps for a container; `cgroup_v1` names the v1 controllers to show, none means the v2 tree."""
+    """Return the steps for a container; `cgroup_v1` names v1 controllers to show, none means the v2 tree."""
     held = [Hold(device, recursive=False) for device in DEVICES] + [Hold(str(bind.source)) for bind in binds]
     overlay = steps.Overlay(tuple(map(str, layers)), str(place.upper), str(place.work), str(place.root))
     found: list[steps.Step] = [steps.Private(), overlay, *held, steps.Pivot(str(place.root))]
@@ -78,7 +81,7 @@ def container(
 
 
 def native(root: Path | None, binds: tuple[Bind, ...]) -> list[steps.Step]:
-    """Steps for a bare process: a chroot, and in front of it a private mount namespace only if there are binds.
+    """Return the steps for a bare process: a chroot, and a private mount namespace only if there are binds.
 
     Mount points are not created: the tree may be a shared checkout.
     """
@@ -111,7 +114,7 @@ def _cgroups(v1: tuple[str, ...]) -> list[steps.Step]:
 def _devices() -> list[steps.Step]:
     return [
         Mount("mqueue", "/dev/mqueue", _NONE),
-        Mount("tmpfs", "/dev/shm", _NONE, "mode=1777,size=65536k"),  # noqa: S108 - a mount point, not a file of ours
+        Mount("tmpfs", "/dev/shm", _NONE, "mode=1777,size=65536k"),  # noqa: S108 - a mount point
         *(Attach(device, device) for device in DEVICES),
         *(Link(text, path) for text, path in _LINKS),
     ]

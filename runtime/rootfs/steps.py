@@ -1,159 +1,116 @@
-"""The steps of building a root file system, as values: `describe()` for people, `wire()` for the process that acts.
+"""The steps of building a root file system, as values: a phrase for people, a wire form for the child.
 
-`rootfs.execute` carries them out, in the child, inside its own mount namespace: a mount made there cannot be left
-behind on the host, whatever happens.
+`rootfs.execute` carries them out, in the child, inside its own mount namespace: a mount made there cannot be
+left behind on the host, whatever happens.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
-
-
-class Step(Protocol):
-    """One step."""
-
-    def describe(self) -> str:
-        """What it does, as a phrase that fits after "cannot"."""
-
-    def wire(self) -> list[object]:
-        """Name of the step in `rootfs.execute` and its arguments, fit for JSON."""
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
-class Private:
+class Step:
+    """One step; `name` is its function in `rootfs.execute`, the fields are the arguments."""
+
+    name: ClassVar[str]
+    phrase: ClassVar[str]
+
+    def describe(self) -> str:
+        """Say what it does, in words that fit after "cannot"."""
+        return self.phrase.format_map(vars(self))
+
+    def wire(self) -> list[object]:
+        """Return the name and the arguments, fit for JSON."""
+        return [self.name, *vars(self).values()]
+
+
+@dataclass(frozen=True)
+class Private(Step):
     """Cut the namespace's mounts off from the host's, in both directions."""
 
-    def describe(self) -> str:
-        return "make all mounts private"
-
-    def wire(self) -> list[object]:
-        return ["private"]
+    name, phrase = "private", "make all mounts private"
 
 
 @dataclass(frozen=True)
-class Overlay:
+class Overlay(Step):
     """Mount the layers (bottom first) with a writable top."""
 
     layers: tuple[str, ...]
     upper: str
     work: str
     target: str
-
-    def describe(self) -> str:
-        return f"mount an overlay of {len(self.layers)} layers at {self.target}"
-
-    def wire(self) -> list[object]:
-        return ["overlay", list(reversed(self.layers)), self.upper, self.work, self.target]
+    name, phrase = "overlay", "mount the overlay at {target}"
 
 
 @dataclass(frozen=True)
-class Hold:
+class Hold(Step):
     """Take a copy of a host mount while the host's paths can still be seen."""
 
     source: str
     recursive: bool = True
-
-    def describe(self) -> str:
-        return f"take {self.source} of the host"
-
-    def wire(self) -> list[object]:
-        return ["hold", self.source, self.recursive]
+    name, phrase = "hold", "take {source} of the host"
 
 
 @dataclass(frozen=True)
-class Attach:
-    """Place a held mount. Symlinks in `target` are followed inside the new root, so an image can't lead out."""
+class Attach(Step):
+    """Place a held mount. Symlinks in `target` are followed inside the new root: none leads out."""
 
     source: str
     target: str
     readonly: bool = False
     create: bool = True
-
-    def describe(self) -> str:
-        return f"bind {self.source} at {self.target}{' read-only' if self.readonly else ''}"
-
-    def wire(self) -> list[object]:
-        return ["attach", self.source, self.target, self.readonly, self.create]
+    name, phrase = "attach", "bind {source} at {target}"
 
 
 @dataclass(frozen=True)
-class Pivot:
+class Pivot(Step):
     """Make `root` the root of the namespace and let go of the old one."""
 
     root: str
-
-    def describe(self) -> str:
-        return f"pivot to {self.root}"
-
-    def wire(self) -> list[object]:
-        return ["pivot", self.root]
+    name, phrase = "pivot", "pivot to {root}"
 
 
 @dataclass(frozen=True)
-class Chroot:
+class Chroot(Step):
     """Make `root` the root of this process alone."""
 
     root: str
-
-    def describe(self) -> str:
-        return f"chroot to {self.root}"
-
-    def wire(self) -> list[object]:
-        return ["chroot", self.root]
+    name, phrase = "chroot", "chroot to {root}"
 
 
 @dataclass(frozen=True)
-class Mount:
+class Mount(Step):
     """Mount a new file system; the directory is made where the image lacks it."""
 
     fstype: str
     target: str
     flags: int
     data: str = ""
-
-    def describe(self) -> str:
-        return f"mount {self.fstype} at {self.target}"
-
-    def wire(self) -> list[object]:
-        return ["mount", self.fstype, self.target, self.flags, self.data]
+    name, phrase = "mount", "mount {fstype} at {target}"
 
 
 @dataclass(frozen=True)
-class Link:
+class Link(Step):
     """Make a symbolic link."""
 
     text: str
     path: str
-
-    def describe(self) -> str:
-        return f"link {self.path} to {self.text}"
-
-    def wire(self) -> list[object]:
-        return ["link", self.text, self.path]
+    name, phrase = "link", "link {path} to {text}"
 
 
 @dataclass(frozen=True)
-class Mask:
-    """Hide a path that the kernel offers, if it does: a file under /dev/null, a directory under an empty tmpfs."""
+class Mask(Step):
+    """Hide what the kernel may offer at a path: a file under /dev/null, a directory under an empty tmpfs."""
 
     path: str
-
-    def describe(self) -> str:
-        return f"mask {self.path}"
-
-    def wire(self) -> list[object]:
-        return ["mask", self.path]
+    name, phrase = "mask", "mask {path}"
 
 
 @dataclass(frozen=True)
-class Readonly:
+class Readonly(Step):
     """Make a path read-only, if it exists; the root itself included."""
 
     path: str
-
-    def describe(self) -> str:
-        return f"make {self.path} read-only"
-
-    def wire(self) -> list[object]:
-        return ["readonly", self.path]
+    name, phrase = "readonly", "make {path} read-only"
