@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Pace:
-    """Counts steps by label; each has its own mean, as a VM takes a thousand times longer than a container."""
+    """Counts steps by label; each has its own mean, for a VM takes a thousand times a container's time."""
 
     planned: Counter[str] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
@@ -39,7 +39,7 @@ class Pace:
 
     @property
     def remaining(self) -> float | None:
-        """Seconds that the rest may take; None at first. A label not seen yet costs the mean of the others."""
+        """Seconds that the rest may take; None at first. A label not seen yet costs the others' mean."""
         means = {label: self.seconds[label] / count for label, count in self.done.items()}
         if not means:
             return None

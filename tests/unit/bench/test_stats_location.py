@@ -1,0 +1,166 @@
+import math
+import random
+import statistics
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+
+from bench.stats import LEVEL, median, order_interval, ratio
+
+numbers = st.floats(-1e6, 1e6).map(lambda x: round(x, 3))
+samples = st.lists(numbers, min_size=1, max_size=14)
+
+
+def test_one_or_two_runs_have_no_interval():
+    for values in ([3.0], [3.0, 5.0]):
+        estimate = median(values)
+        assert estimate.value == statistics.median(values)
+        assert not estimate.has_interval
+        assert (estimate.low, estimate.high, estimate.level, estimate.method) == (None, None, 0.0, "none")
+
+
+@pytest.mark.parametrize(("n", "level"), [(3, 0.75), (4, 0.875), (5, 0.9375), (6, 0.96875)])
+def test_a_few_runs_give_their_range_and_its_true_level(n, level):
+    estimate = median(list(map(float, range(n))))
+    assert (estimate.low, estimate.high, estimate.level) == (0, n - 1, level)
+
+
+@pytest.mark.parametrize(
+    ("n", "depth"), [(8, 1), (9, 2), (10, 2), (12, 3), (20, 6), (30, 10), (50, 18), (100, 40)]
+)
+def test_depths_agree_with_the_published_table(n, depth):
+    # Conover 1999, "Practical Nonparametric Statistics", table A3 through the binomial at p = 1/2.
+    low, high, level = order_interval(list(map(float, range(1, n + 1))))
+    assert (low, high) == (depth, n + 1 - depth)
+    assert level == pytest.approx(1 - 2 * scipy_stats.binom.cdf(depth - 1, n, 0.5))
+    assert level >= LEVEL
+    assert 1 - 2 * scipy_stats.binom.cdf(depth, n, 0.5) < LEVEL
+
+
+def test_from_15_runs_on_it_is_scipys_bca():
+    rng = random.Random(1)
+    values = [rng.lognormvariate(0, 1) for _ in range(40)]
+    ours = median(values, seed=3)
+    theirs = scipy_stats.bootstrap((values,), np.median, method="BCa", rng=np.random.default_rng(3))
+    assert ours.method == "BCa bootstrap"
+    assert (ours.low, ours.high) == tuple(theirs.confidence_interval)
+    assert median(values[:14]).method == "order statistics"
+
+
+@pytest.mark.parametrize("values", [[2.0] * 20, [1.0] * 19 + [2.0], [1.0] * 10 + [2.0] * 10])
+def test_ties_give_an_interval_and_no_warning(values):
+    estimate = median(values)
+    assert estimate.low <= estimate.value <= estimate.high
+    assert math.isfinite(estimate.low)
+
+
+@given(samples)
+def test_the_interval_holds_the_median_and_lies_within_the_data(values):
+    estimate = median(values)
+    assert estimate.n == len(values)
+    if estimate.has_interval:
+        assert min(values) <= estimate.low <= estimate.value <= estimate.high <= max(values)
+
+
+@given(samples, st.randoms())
+def test_order_of_the_values_does_not_matter(values, rng):
+    shuffled = list(values)
+    rng.shuffle(shuffled)
+    assert median(shuffled) == median(values)
+
+
+@given(samples)
+def test_units_scale(values):
+    estimate, doubled = median(values), median([2 * value for value in values])
+    assert doubled.value == 2 * estimate.value
+    assert doubled.has_interval == estimate.has_interval
+    if estimate.has_interval:
+        assert (doubled.low, doubled.high) == (2 * estimate.low, 2 * estimate.high)
+
+
+@settings(max_examples=10)
+@given(st.lists(st.floats(0.1, 10), min_size=15, max_size=30), st.integers(0, 99))
+def test_the_same_seed_gives_the_same_interval(values, seed):
+    first = median(values, seed=seed, resamples=199)
+    assert first == median(values, seed=seed, resamples=199)
+    assert first.low <= first.high
+
+
+@pytest.mark.parametrize("values", [[], [1.0, math.nan], [math.inf, 1.0]])
+def test_nonsense_is_refused(values):
+    with pytest.raises(ValueError, match="values"):
+        median(values)
+
+
+def hits(n, draw, truth, repeats):
+    rng = random.Random(7)
+    intervals = (median([draw(rng) for _ in range(n)], seed=i, resamples=499) for i in range(repeats))
+    return sum(e.low <= truth <= e.high for e in intervals) / repeats
+
+
+@pytest.mark.parametrize("n", [3, 5, 6, 8, 12])
+def test_small_samples_cover_as_often_as_they_say(n):
+    stated = median(list(map(float, range(n)))).level
+    share = hits(n, lambda rng: rng.lognormvariate(0, 0.7), 1.0, 2000)
+    assert abs(share - stated) < 4 * math.sqrt(stated * (1 - stated) / 2000)
+
+
+@pytest.mark.parametrize("n", [15, 30])
+def test_bootstrap_intervals_cover_nearly_as_often_as_they_say(n):
+    share = hits(n, lambda rng: rng.lognormvariate(0, 0.7), 1.0, 400)
+    assert 0.90 <= share <= 0.985  # 93 to 94 % in long simulations; 400 repeats give or take 2.4 points
+
+
+def test_the_ratio_of_constants_is_exact():
+    estimate = ratio([6.0] * 8, [2.0] * 8)
+    assert (estimate.value, estimate.low, estimate.high) == (3.0, 3.0, 3.0)
+
+
+def test_the_ratio_of_few_runs_admits_its_level():
+    estimate = ratio([4.0, 5.0, 6.0], [1.0, 2.0, 4.0])
+    assert (estimate.value, estimate.low, estimate.high) == (2.5, 1.0, 6.0)
+    assert estimate.level == 0.5  # 75 % and 75 %
+    assert not ratio([4.0, 5.0], [1.0, 2.0, 4.0]).has_interval
+
+
+@pytest.mark.parametrize(
+    ("above", "below"), [([], [1.0]), ([1.0], []), ([1.0], [0.0]), ([-1.0, 2.0], [1.0, 1.0])]
+)
+def test_no_ratio_of_nothing_or_of_what_is_not_positive(above, below):
+    assert ratio(above, below) is None
+
+
+@settings(max_examples=15)
+@given(
+    st.lists(st.floats(0.5, 2), min_size=3, max_size=12), st.lists(st.floats(0.5, 2), min_size=3, max_size=12)
+)
+def test_a_ratio_turned_over_is_its_inverse(above, below):
+    one, other = ratio(above, below, resamples=199), ratio(below, above, resamples=199)
+    assert one.value == pytest.approx(1 / other.value)
+    assert one.low <= one.high
+    if one.method == other.method == "order statistics":
+        assert one.low == pytest.approx(1 / other.high)
+
+
+@pytest.mark.parametrize("n", [6, 20])
+def test_ratios_cover(n):
+    rng = random.Random(11)
+    repeats = 300
+    found = 0
+    for seed in range(repeats):
+        above, below = ([factor * rng.lognormvariate(0, 0.5) for _ in range(n)] for factor in (3.0, 1.0))
+        estimate = ratio(above, below, seed=seed, resamples=499)
+        found += estimate.low <= 3.0 <= estimate.high
+    assert 0.905 <= found / repeats <= 0.99
+
+
+def test_importing_statistics_loads_neither_numpy_nor_scipy():
+    program = (
+        "import sys, bench.stats, bench.results; assert not {'numpy', 'scipy', 'pandas'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
