@@ -31,6 +31,7 @@ Name = Literal["kvm", "kvm-nested", "tcg"]
 
 _MARKER = b"\x1etare init"
 NO_DEVICE = ["kvm: there is no /dev/kvm"]
+_TOLD = 160  # characters of a complaint that fit beside a number
 _KVM_LIMIT = 10.0
 _TCG_LIMIT = 60.0
 
@@ -87,12 +88,12 @@ def prove(
     known = None if refresh else _load(data, key)
     if known:
         return known
-    attempts = []
+    attempts: list[Attempt] = []
     for acceleration, cpu, seconds in _trials(limit):
         if acceleration == "kvm" and any(attempt.booted for attempt in attempts):
             continue
         progress(f"booting a guest with {acceleration}, {cpu} CPU model, for at most {seconds:g} s")
-        attempts.append(_attempt(hypervisor, data, kernel, acceleration, cpu, seconds))
+        attempts.append(_attempt(hypervisor, _probe(data, kernel, acceleration, cpu), seconds))
     found = conclude(tuple(attempts), key, nested="hypervisor" in _cpuinfo("flags").split())
     with replacing(_place(data)) as fresh:
         fresh.write_text(json.dumps(asdict(found), indent=1))
@@ -123,10 +124,8 @@ def conclude(attempts: tuple[Attempt, ...], key: dict[str, str], *, nested: bool
     )
 
 
-def _attempt(
-    hypervisor: Hypervisor, data: Path, kernel: Kernel, acceleration: Acceleration, cpu: Cpu, limit: float
-) -> Attempt:
-    spec = GuestSpec(
+def _probe(data: Path, kernel: Kernel, acceleration: Acceleration, cpu: Cpu) -> GuestSpec:
+    return GuestSpec(
         name=f"probe-{acceleration}-{os.getpid()}",
         flavour="vm",
         memory=256 << 20,
@@ -137,7 +136,10 @@ def _attempt(
         cmdline=CMDLINE,
         cpu=cpu,
     )
-    what = f"{acceleration}, {cpu} CPU model"
+
+
+def _attempt(hypervisor: Hypervisor, spec: GuestSpec, limit: float) -> Attempt:
+    what = f"{spec.accelerator}, {spec.cpu} CPU model"
     start = time.monotonic()
     try:
         with hypervisor.start(spec) as guest:
@@ -146,8 +148,16 @@ def _attempt(
     except MachineFault as err:
         if err.kind == "host":
             raise
-        return Attempt(acceleration, cpu, False, time.monotonic() - start, f"{what}: {err}")
-    return Attempt(acceleration, cpu, booted, seconds, _told(what, seconds, said, booted=booted))
+        seconds, text = time.monotonic() - start, f"{what}: {_shortened(str(err))}"
+        return Attempt(spec.accelerator, spec.cpu, booted=False, seconds=seconds, text=text)
+    text = _told(what, seconds, said, booted=booted)
+    return Attempt(spec.accelerator, spec.cpu, booted=booted, seconds=seconds, text=text)
+
+
+def _shortened(complaint: str) -> str:
+    """Keep the end of a long complaint of libvirt's from the first error that QEMU told."""
+    told = complaint.partition("qemu-system-x86_64: ")[2] or complaint
+    return told if len(told) <= _TOLD else f"{told[:_TOLD]}…"
 
 
 def _told(what: str, seconds: float, said: bytes, *, booted: bool) -> str:

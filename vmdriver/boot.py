@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Literal
 
 from vmdriver import initramfs
 from vmdriver.disk import build_root_disk
-from vmdriver.grub import build_bootable_disk
 from vmdriver.files import once
+from vmdriver.grub import build_bootable_disk
 from vmdriver.spec import Disk, GuestSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from vmdriver.kernel import Kernel
-    from vmdriver.spec import Acceleration, Cpu, HostCache
+    from vmdriver.spec import Acceleration, Cpu, HostCache, Private
 
 # earlyprintk shows the banner, the kernel's first sign of life, before `quiet` can silence the console;
 # panic=-1 and reboot=t end a guest that failed instead of leaving it to hang.
@@ -35,19 +35,20 @@ def boot(
     cpus: int,
     cpu: Cpu = "full",
     root: Literal["initramfs", "disk"] = "initramfs",
+    private: Private = "linked",
     cache: HostCache = "writeback",
     name: str = "guest",
 ) -> GuestSpec:
     """Return a guest that boots `kernel` directly and runs the agent in `tree`.
 
     `key` names the content of `tree` (an image's digest): initramfs and disk are built once for it and
-    kept below `data`. With `root="disk"` each start gets an overlay on the disk.
+    kept below `data`. With `root="disk"` each start gets a disk of its own, a `private` clone of that one.
     """
     port = 0 if flavour == "vm-micro" else 1
     disks: tuple[Disk, ...] = ()
     if root == "disk":
         initrd = initramfs.for_disk(data, kernel, flavour, port=port)
-        disks = (Disk(root_disk(data, tree, key), overlay=True, cache=cache),)
+        disks = (Disk(root_disk(data, tree, key), private=private, cache=cache),)
     else:
         initrd = initramfs.in_memory(data, tree, key, port=port)
     return GuestSpec(name, flavour, memory, cpus, accelerator, kernel.image, initrd, CMDLINE, disks, cpu)
@@ -71,11 +72,12 @@ def full(
     memory: int,
     cpus: int,
     cpu: Cpu = "full",
+    private: Private = "linked",
     cache: HostCache = "writeback",
     name: str = "guest",
 ) -> GuestSpec:
     """Return a whole machine that boots `tree` from a disk through firmware and GRUB; see `boot`."""
-    disk = Disk(bootable_disk(data, tree, key), overlay=True, cache=cache)
+    disk = Disk(bootable_disk(data, tree, key), private=private, cache=cache)
     return GuestSpec(name, "vm-full", memory, cpus, accelerator, disks=(disk,), cpu=cpu)
 
 

@@ -49,7 +49,7 @@ class Listener:
             connection, _ = self._socket.accept()
         except TimeoutError as err:
             raise MachineFault(f"no machine connected to {self.path} in {timeout:g} s") from err
-        connection.setblocking(True)
+        connection.settimeout(None)
         return connection
 
     def close(self) -> None:

@@ -41,7 +41,25 @@ def build_root_disk(tree: Path, dest: Path, size: int | None = None, *, offset: 
     with dest.open("wb") as out:
         out.truncate(offset + blocks * 4096)
     run(
-        ["mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-O", _FEATURES, "-E", extended, "-d", tree, dest, str(blocks)],
+        [
+            "mke2fs",
+            "-q",
+            "-F",
+            "-t",
+            "ext4",
+            "-b",
+            "4096",
+            "-m",
+            "0",
+            "-O",
+            _FEATURES,
+            "-E",
+            extended,
+            "-d",
+            tree,
+            dest,
+            str(blocks),
+        ],
         doing=f"building {dest.name} from {tree}",
     )
 

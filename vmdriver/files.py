@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
+import re
 import shutil
-import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vmdriver.errors import from_os
+from vmdriver.process import Identity, myself
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+_TEMPORARY = re.compile(r"\..+\.(\d+)-(\d+)\.\d+")
+_count = itertools.count()
 
 
 @contextmanager
@@ -31,18 +36,33 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def temporary(path: Path) -> Path:
+    """Return a name beside `path` that tells which process uses it, so that its remains can be known."""
+    return path.with_name(f".{path.name}.{myself()}.{next(_count)}")
+
+
+def abandoned(directory: Path) -> tuple[Path, ...]:
+    """Return the temporary files and trees in `directory` whose process is gone."""
+    found = []
+    for path in directory.glob(".*"):
+        match = _TEMPORARY.fullmatch(path.name)
+        if match and not Identity(int(match[1]), int(match[2])).alive():
+            found.append(path)
+    return tuple(found)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`, renamed to it if the block ends well, removed if it fails."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    fresh = temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        temporary.replace(path)
+        yield fresh
+        fresh.replace(path)
     except OSError as err:
         raise from_os(err, f"writing {path}") from err
     finally:
-        discard(temporary)
+        discard(fresh)
 
 
 def discard(path: Path) -> None:

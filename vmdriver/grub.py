@@ -1,7 +1,7 @@
 """Makes a disk that firmware boots through GRUB, without a loop device: MBR, core image, ext4.
 
-Layout, in sectors of 512 bytes: 0 GRUB's boot.img with a partition table in it; 1 and on GRUB's core image, where
-boot.img looks for it by default, in the gap before the first partition; 2048 (1 MiB) the ext4 file system.
+Layout, in sectors of 512 bytes: 0 GRUB's boot.img with a partition table in it; 1 and on GRUB's core
+image, where boot.img looks for it by default, in the gap before the first partition; 2048 (1 MiB) ext4.
 Source: https://www.gnu.org/software/grub/manual/grub/html_node/BIOS-installation.html
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from vmdriver.disk import build_root_disk
 from vmdriver.errors import MachineFault

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmdriver import process
@@ -12,7 +13,6 @@ from vmdriver.files import discard
 
 if TYPE_CHECKING:
     import socket
-    from pathlib import Path
 
     from vmdriver.connection import Connection
     from vmdriver.record import Record
@@ -29,6 +29,7 @@ class Guest:
 
     def __init__(
         self,
+        *,
         connection: Connection,
         spec: GuestSpec,
         record: Record,
@@ -97,8 +98,6 @@ class Guest:
 
 def log_tail(record: Record, size: int = 2000) -> str:
     """Return the end of QEMU's log of a guest of the embedded driver."""
-    from pathlib import Path  # noqa: PLC0415
-
     if not record.root:
         return ""
     with contextlib.suppress(OSError):

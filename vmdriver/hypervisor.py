@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from vmdriver import process
 from vmdriver.channel import Listener, peer
 from vmdriver.connection import Connection
-from vmdriver.disk import linked_clone
+from vmdriver.disk import full_clone, linked_clone
 from vmdriver.domain_xml import Wiring, domain_xml
 from vmdriver.errors import MachineFault
 from vmdriver.files import discard
 from vmdriver.guest import Guest, log_tail
+from vmdriver.prune import prune
 from vmdriver.record import Record, own
 from vmdriver.tools import lacking
 
@@ -37,6 +38,7 @@ class Hypervisor:
     def __init__(self, data: Path, run: Path, uri: str | None = None) -> None:
         self._emulator = emulator()
         self._run = run.absolute()
+        prune(self._run)
         self.connection = Connection(data, uri)
         self._guests: list[Guest] = []
 
@@ -94,7 +96,14 @@ class Hypervisor:
             if identity is None:
                 raise MachineFault(f"guest {spec.name} ended at once", hint=log_tail(record))
             opened.pop_all()
-        return Guest(self.connection, spec, record, identity, channel, other)
+        return Guest(
+            connection=self.connection,
+            spec=spec,
+            record=record,
+            identity=identity,
+            agent=channel,
+            console=other,
+        )
 
     def _undo(self, record: Record) -> None:
         with contextlib.suppress(MachineFault):
@@ -112,11 +121,14 @@ def emulator() -> Path:
     return Path(found)
 
 
-def _own_disk(disk: Disk, overlay: Path) -> Disk:
-    if not disk.overlay:
+def _own_disk(disk: Disk, clone: Path) -> Disk:
+    if disk.private == "no":
         return disk
-    linked_clone(disk.path, overlay, base_format=disk.format)
-    return replace(disk, path=overlay, format="qcow2", overlay=False)
+    if disk.private == "linked":
+        linked_clone(disk.path, clone, base_format=disk.format)
+    else:
+        full_clone(disk.path, clone, source_format=disk.format)
+    return replace(disk, path=clone, format="qcow2", private="no")
 
 
 def _explained(error: MachineFault, record: Record) -> MachineFault:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vmdriver.kernel import Kernel
     from vmdriver.spec import Flavour
 
+_PT_INTERP = 3  # elf(5)
 _FORMAT = "1"  # part of the key: raise it when the layout changes
 
 
@@ -55,7 +56,9 @@ def static_busybox() -> Path:
 def is_dynamic(program: bytes) -> bool:
     """Tell whether a 64-bit ELF `program` asks for an interpreter (a PT_INTERP program header)."""
     start, size, count = struct.unpack_from("<Q", program, 32)[0], *struct.unpack_from("<HH", program, 54)
-    return any(struct.unpack_from("<I", program, start + index * size)[0] == 3 for index in range(count))
+    return any(
+        struct.unpack_from("<I", program, start + index * size)[0] == _PT_INTERP for index in range(count)
+    )
 
 
 def _build(

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 # What the image is built from, besides Debian's minimal base (mmdebstrap --variant=minbase).
 PACKAGES = ("systemd-sysv", "linux-image-cloud-amd64", "initramfs-tools")
 
-CMDLINE = "root=/dev/vda1 ro earlyprintk=ttyS0,115200 console=ttyS0,115200 quiet panic=-1 init=/usr/lib/tare/init"
+CMDLINE = (
+    "root=/dev/vda1 ro earlyprintk=ttyS0,115200 console=ttyS0,115200 quiet panic=-1 init=/usr/lib/tare/init"
+)
 
 # Process 1 of the machine: it says that user space begins, then becomes systemd. Debian's initrd has run
 # before it, as on every Debian machine; its own first instruction is not marked.

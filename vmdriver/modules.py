@@ -15,6 +15,7 @@ from vmdriver.errors import MachineFault
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import ModuleType
 
 _DEPENDS = re.compile(rb"\0depends=([^\0]*)\0")
 
@@ -69,7 +70,8 @@ def _content(path: Path) -> bytes:
     return data
 
 
-def _zstd():  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _zstd() -> ModuleType:
+    """Return the standard library's zstd module, or its backport before Python 3.14."""
     try:
         return importlib.import_module("compression.zstd")
     except ImportError:

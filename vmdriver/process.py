@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from vmdriver.errors import MachineFault
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -21,6 +23,17 @@ class Identity:
         """Tell whether this very process still runs; a zombie does not."""
         now = identify(self.pid)
         return now == self
+
+    def __str__(self) -> str:
+        return f"{self.pid}-{self.start}"
+
+
+def myself() -> Identity:
+    """Return the identity of this process. Raises MachineFault, kind `host`, where /proc is not mounted."""
+    own = identify(os.getpid())
+    if own is None:
+        raise MachineFault("/proc is not mounted", kind="host", hint="mount -t proc proc /proc")
+    return own
 
 
 def identify(pid: int) -> Identity | None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
-import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from vmdriver.errors import MachineFault, from_os
-from vmdriver.files import replacing
-from vmdriver.process import Identity, identify
+from vmdriver.files import discard, temporary
+from vmdriver.process import Identity, myself
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_TAKEN = (errno.EEXIST, errno.ENOTEMPTY)
 
 
 @dataclass(frozen=True)
@@ -31,32 +33,32 @@ class Record:
     root: str
 
     def write(self) -> None:
-        """Make the guest's directory and the record in it. A name in use is a MachineFault."""
+        """Make the guest's directory, with the record in it from its first moment.
+
+        A name in use is a MachineFault, kind `usage`.
+        """
+        fresh = temporary(self.directory)
         try:
-            self.directory.parent.mkdir(parents=True, exist_ok=True)
-            self.directory.mkdir()
-        except FileExistsError as err:
-            raise MachineFault(
-                f"a guest named {self.name} exists",
-                kind="usage",
-                hint="choose another name, or tare vm destroy it",
-            ) from err
+            fresh.mkdir(parents=True)
+            (fresh / "guest.json").write_text(json.dumps(asdict(self) | {"directory": str(self.directory)}))
+            # Fails if the directory is there, since it is not empty then: rename(2), ENOTEMPTY.
+            fresh.rename(self.directory)
         except OSError as err:
-            raise from_os(err, f"making {self.directory}") from err
-        with replacing(self.directory / "guest.json") as fresh:
-            fresh.write_text(json.dumps(asdict(self) | {"directory": str(self.directory)}))
+            discard(fresh)
+            raise self._taken() if err.errno in _TAKEN else from_os(err, f"making {self.directory}") from err
+
+    def _taken(self) -> MachineFault:
+        hint = f"choose another name, or end it: tare vm destroy {self.name}"
+        return MachineFault(f"there is a guest named {self.name}", kind="usage", hint=hint)
 
 
 def own(name: str, flavour: str, run: Path, uri: str, root: Path | None) -> Record:
     """Return the record of a guest that this process is about to start."""
-    owner = identify(os.getpid())
-    if owner is None:
-        raise MachineFault("/proc is not mounted", kind="host", hint="mount -t proc proc /proc")
-    return Record(name, flavour, run / "guests" / name, owner, uri, str(root or ""))
+    return Record(name, flavour, run / "guests" / name, myself(), uri, str(root or ""))
 
 
 def read(directory: Path) -> Record | None:
-    """Return the record in a guest's directory, or None if its owner was killed before it was written."""
+    """Return the record in a guest's directory, or None if the guest went away meanwhile."""
     try:
         fields = json.loads((directory / "guest.json").read_text())
         owner = Identity(fields["owner"]["pid"], fields["owner"]["start"])
@@ -73,5 +75,5 @@ def read(directory: Path) -> Record | None:
 
 def records(run: Path) -> tuple[Record, ...]:
     """Return the records of all guests below `run`, by name."""
-    directories = sorted((run / "guests").glob("*/"))
+    directories = sorted(path for path in (run / "guests").glob("[!.]*") if path.is_dir())
     return tuple(record for directory in directories if (record := read(directory)))

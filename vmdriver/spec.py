@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Flavour = Literal["vm", "vm-micro", "vm-full"]
 Acceleration = Literal["kvm", "tcg"]
 DiskFormat = Literal["raw", "qcow2"]
+Private = Literal["no", "linked", "full"]
 Cpu = Literal["full", "basic"]
 HostCache = Literal["writeback", "none", "unsafe", "writethrough"]
 
@@ -31,15 +32,16 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 class Disk:
     """A disk of a guest.
 
-    With `overlay` the guest gets a fresh qcow2 on top of `path`, made when it starts and deleted when
-    it is gone, and `path` is never written. `cache` is QEMU's cache mode: `none` keeps the disk's pages
-    out of the host's page cache (O_DIRECT), `writeback` holds them there.
+    A `private` disk is a qcow2 made from `path` when the guest starts and deleted when it is gone, so
+    that `path` is never written: `linked` holds only what differs from it, `full` a whole copy. `cache`
+    is QEMU's cache mode: `none` keeps the disk's pages out of the host's page cache (O_DIRECT),
+    `writeback` holds them there.
     """
 
     path: Path
     format: DiskFormat = "raw"
     readonly: bool = False
-    overlay: bool = False
+    private: Private = "no"
     cache: HostCache = "writeback"
 
 
@@ -80,7 +82,7 @@ class GuestSpec:
             )
         if (self.flavour == "vm-full") != (self.kernel is None):
             raise MachineFault(
-                f"guest {self.name}: flavour {self.flavour} {'takes no' if self.kernel else 'needs a'} kernel",
+                f"guest {self.name}: a kernel is given for every flavour but vm-full, whose disk has its own",
                 kind="usage",
             )
 
