@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -60,7 +59,7 @@ def build(store: Store, progress: Callable[[str], None]) -> Image:
     """
     epoch = int(os.environ.get("SOURCE_DATE_EPOCH") or _RELEASED)
     with store.writing():
-        with _scratch(store.scratch) as scratch, _mmdebstrap(scratch, epoch, progress) as tar:
+        with disk.scratch_directory(store.scratch) as scratch, _mmdebstrap(scratch, epoch, progress) as tar:
             layer = store.add_tar(tar)
         return from_layer(
             store,
@@ -70,15 +69,6 @@ def build(store: Store, progress: Callable[[str], None]) -> Image:
             created=datetime.fromtimestamp(epoch, UTC),
             created_by=f"tare image bootstrap {NAME}",
         )
-
-
-@contextmanager
-def _scratch(parent: Path) -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(dir=parent))
-    try:
-        yield path
-    finally:
-        disk.remove_tree(path)
 
 
 def sources() -> list[Source]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
 
 from runtime.errors import RuntimeFault
 
@@ -10,19 +9,20 @@ _HEX_LENGTH = {"sha256": 64, "sha512": 128}
 _PATTERN = re.compile(r"(?P<algorithm>[a-z0-9]+(?:[+._-][a-z0-9]+)*):(?P<encoded>[a-zA-Z0-9=_-]+)")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Digest:
-    """The digest of some content, `ALGORITHM:HEX` (OCI image-spec, descriptor.md, "Digests")."""
+class Digest(str):
+    """The digest of some content, `ALGORITHM:HEX` (OCI image-spec, descriptor.md, "Digests").
 
-    algorithm: str
-    hex: str
+    A string, so that it compares, hashes and prints as one; `parse` is the only way in for foreign text.
+    """
+
+    __slots__ = ()
 
     @classmethod
     def parse(cls, text: str) -> "Digest":
-        """Parse `sha256:…` or `sha512:…`; anything else is a usage fault that quotes the text."""
+        """Check `sha256:…` or `sha512:…`; anything else is a usage fault that quotes the text."""
         match = _PATTERN.fullmatch(text)
         if match and _is_hex(match["encoded"], _HEX_LENGTH.get(match["algorithm"], 0)):
-            return cls(match["algorithm"], match["encoded"])
+            return cls(text)
         raise RuntimeFault(
             f"not a digest: {text!r}",
             kind="usage",
@@ -32,15 +32,22 @@ class Digest:
     @classmethod
     def of(cls, content: bytes) -> "Digest":
         """Return the sha256 digest of some bytes."""
-        return cls("sha256", hashlib.sha256(content).hexdigest())
+        return cls(f"sha256:{hashlib.sha256(content).hexdigest()}")
+
+    @property
+    def algorithm(self) -> str:
+        """The name of the hash function, as hashlib knows it."""
+        return self.partition(":")[0]
+
+    @property
+    def hex(self) -> str:
+        """The digits alone."""
+        return self.partition(":")[2]
 
     @property
     def short(self) -> str:
         """The first twelve digits, as people read them in a listing."""
         return self.hex[:12]
-
-    def __str__(self) -> str:
-        return f"{self.algorithm}:{self.hex}"
 
 
 def _is_hex(encoded: str, length: int) -> bool:

@@ -50,8 +50,7 @@ def building(path: Path, scratch: Path) -> Iterator[Path]:
 
     Where another process was faster its directory stays, since both hold the same content.
     """
-    work = Path(tempfile.mkdtemp(dir=scratch))
-    try:
+    with scratch_directory(scratch) as work:
         tree = work / "tree"
         tree.mkdir()
         tree.chmod(0o755)
@@ -60,8 +59,16 @@ def building(path: Path, scratch: Path) -> Iterator[Path]:
         if not path.exists():
             tree.rename(path)
             sync_directory(path.parent)
+
+
+@contextmanager
+def scratch_directory(parent: Path) -> Iterator[Path]:
+    """Yield a new private directory in `parent` that is gone afterwards."""
+    path = Path(tempfile.mkdtemp(dir=parent))
+    try:
+        yield path
     finally:
-        remove_tree(work)
+        remove_tree(path)
 
 
 def remove_tree(path: Path) -> None:

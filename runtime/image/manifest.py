@@ -137,7 +137,7 @@ def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 def _encode_digest(value: object) -> str:
     if isinstance(value, Digest):
-        return str(value)
+        return str(value)  # msgspec wants exactly a str, not a subclass
     raise NotImplementedError(type(value).__name__)
 
 

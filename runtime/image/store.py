@@ -192,10 +192,11 @@ class Store:
         if not path.exists():
             with self.writing(), self._one_at_a_time(path), disk.building(path, self.scratch) as tree:
                 if not path.exists():
-                    self._unpack(layer, diff_id, tree)
+                    self.unpack_layer(layer, diff_id, tree)
         return path
 
-    def _unpack(self, layer: Descriptor, diff_id: Digest, tree: Path) -> None:
+    def unpack_layer(self, layer: Descriptor, diff_id: Digest, tree: Path) -> None:
+        """Extract a layer into an empty directory, checking both of its digests on the way."""
         name = f"blob {layer.digest}"
         with self.blobs.open(layer.digest) as blob:
             packed = HashingReader(blob)

@@ -52,7 +52,7 @@ class _Tally:
     @property
     def digest(self) -> Digest:
         """The digest of all that passed so far."""
-        return Digest("sha256", self._hash.hexdigest())
+        return Digest(f"sha256:{self._hash.hexdigest()}")
 
     def _account(self, data: bytes) -> bytes:
         self._hash.update(data)
@@ -131,7 +131,7 @@ def decompressed(stream: Readable, *, name: str) -> Iterator[Readable]:
     whole = cast("BinaryIO", _Rewound(head, stream))
     try:
         if head.startswith(_GZIP_MAGIC):
-            with igzip.open(whole, "rb") as plain:
+            with igzip.IGzipFile(fileobj=whole, mode="rb") as plain:  # type: ignore[no-untyped-call]
                 yield plain
         elif head == _ZSTD_MAGIC:
             with zstd.ZstdFile(whole, "rb") as plain:
