@@ -91,8 +91,11 @@ class Writer:
         if environment is not None:
             self._header = msgspec.structs.replace(self._header, environment=environment)
         if targets is not None:
+            known = {target.name: target for target in targets}
+            for problem in (p for measurement in self.run.measurements for p in problems(measurement, known)):
+                raise _refused(problem)
             self._header = msgspec.structs.replace(self._header, targets=targets)
-            self._targets = {target.name: target for target in targets}
+            self._targets = known
         self._write()
 
     def finish(self) -> Run:

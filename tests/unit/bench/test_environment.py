@@ -1,3 +1,4 @@
+import os
 import platform
 import subprocess
 import sys
@@ -56,6 +57,18 @@ def test_meminfo_is_in_bytes(fake):
     meminfo = "MemTotal:  100 kB\nMemAvailable:  60 kB\nSwapTotal: 8 kB\nSwapFree: 3 kB\n"
     machine = fake(proc__meminfo=meminfo)
     assert host.memory(machine) == Memory(total=102400, available=61440, swap_total=8192, swap_used=5120)
+
+
+def test_the_mount_is_that_of_the_same_device(fake, tmp_path):
+    number = tmp_path.stat().st_dev
+    device = f"{os.major(number)}:{os.minor(number)}"
+    lines = [
+        "40 1 254:999 / / rw - xfs /dev/a rw",
+        f"41 40 {device} / /x rw,noatime shared:2 - btrfs /dev/b rw",
+    ]
+    machine = fake(proc__self__mountinfo="\n".join(lines))
+    assert host.mount_of(machine, tmp_path) == ("btrfs", "rw,noatime")
+    assert host.mount_of(fake(proc__self__mountinfo=lines[0]), tmp_path) == (None, None)
 
 
 def test_the_chosen_word_of_sysfs(fake):

@@ -175,6 +175,28 @@ def test_a_full_disk_is_the_hosts_fault_and_the_earlier_content_stays(tmp_path, 
     assert names(tmp_path) == ["run.json"]
 
 
+def test_a_finished_file_that_breaks_the_schema_is_told(tmp_path, header):
+    nameless = msgspec.structs.replace(header, id="")
+    with pytest.raises(BenchFault, match=r"run\.json breaks the schema at \$\.id"):
+        Writer(tmp_path / "run.json", nameless).finish()
+
+
+def test_only_the_end_of_a_run_waits_for_the_disk(tmp_path, header, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(atomic.os, "fsync", flushed.append)
+    with Writer(tmp_path / "run.json", header) as writer:
+        writer.record(ready(1.0))
+        assert flushed == []
+    assert len(flushed) == 1
+
+
+def test_targets_that_were_measured_must_stay(tmp_path, header):
+    with Writer(tmp_path / "run.json", header) as writer:
+        writer.record(ready(1.0))
+        with pytest.raises(BenchFault, match="no target 'container'"):
+            writer.describe(targets=header.targets[:1])
+
+
 def test_a_device_is_not_replaced(header, tmp_path):
     with pytest.raises(BenchFault, match="not a regular file") as caught:
         Writer(tmp_path, header).record()

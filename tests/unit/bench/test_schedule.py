@@ -61,6 +61,11 @@ def test_two_rounds_mirror_each_other_so_that_linear_drift_cancels(targets, pair
     assert len(set(moments.values())) == 1
 
 
+def test_a_single_run_is_in_the_middle():
+    slots = schedule({"native": 4, "vm": 1}, warmups=0)
+    assert [slot.round for slot in slots if slot.target == "vm"] == [1]
+
+
 def test_blocked_order_finishes_one_target_before_the_next():
     slots = schedule(dict.fromkeys(NAMES, 3), order="blocked")
     changes = sum(before.target != after.target for before, after in pairwise(slots))
