@@ -62,11 +62,12 @@ def detect(mountinfo: str | None = None) -> Hierarchy:
                     trees.setdefault(name, Tree(1, mount))
     if unified:
         for name in _controllers(unified):
-            trees.setdefault(name, Tree(2, unified))
+            if name in CONTROLLERS:
+                trees.setdefault(name, Tree(2, unified))
     if not trees:
         hint = "mount one: mount -t cgroup2 none /sys/fs/cgroup"
         raise RuntimeFault("no cgroup hierarchy with controllers is mounted", kind="host", hint=hint)
-    return Hierarchy({name: tree for name, tree in trees.items() if name in CONTROLLERS}, unified)
+    return Hierarchy(trees, unified)
 
 
 def _cgroup_mounts(mountinfo: str) -> list[tuple[Path, str, list[str]]]:

@@ -17,6 +17,7 @@ from runtime.rootfs.steps import Overlay
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from runtime.cgroups.hierarchy import Hierarchy
     from runtime.container.request import Request
     from runtime.container.spec import ContainerSpec, NativeSpec
     from runtime.rootfs.steps import Step
@@ -25,14 +26,15 @@ if TYPE_CHECKING:
 class Spawner:
     """A context manager around the helper process; at its end every instance is removed and the helper exits.
 
-    `run` and `data` are the roots for records and for writable layers. Starting needs root.
+    `run` and `data` are the roots for records and for writable layers; `hierarchy` is the host's cgroup tree,
+    found if not given. Starting needs root.
     """
 
-    def __init__(self, run: Path, data: Path) -> None:
+    def __init__(self, run: Path, data: Path, *, hierarchy: Hierarchy | None = None) -> None:
         if os.geteuid() != 0:
             raise RuntimeFault("containers need root", kind="host", hint="run it with sudo")
         self._run, self._data = run.absolute(), data.absolute()
-        self._hierarchy = detect()
+        self._hierarchy = hierarchy or detect()
         self._channel = Channel()
         self.pid = self._channel.pid
 

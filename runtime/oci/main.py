@@ -22,26 +22,15 @@ from runtime.rootfs import plan
 
 SPECIFICATION = "1.2.0"
 _REFUSED = (
-    "create",
-    "start",
-    "run",
-    "exec",
-    "kill",
-    "delete",
-    "pause",
-    "resume",
-    "update",
-    "events",
-    "ps",
+    "create", "start", "run", "exec", "kill", "delete", "pause", "resume", "update", "events", "ps",
     "checkpoint",
-)
+)  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     try:
-        arguments = _parser().parse_args(argv)
-        print(_answer(arguments))  # noqa: T201
+        print(_answer(*_parser().parse_known_args(argv)))  # noqa: T201
     except RuntimeFault as err:
         print(f"tare-oci: {err}", file=sys.stderr)  # noqa: T201
         if err.hint:
@@ -50,11 +39,13 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _answer(arguments: argparse.Namespace) -> str:
+def _answer(arguments: argparse.Namespace, extra: list[str]) -> str:
     run = Path(arguments.root)
     if arguments.verb in _REFUSED:
         hint = "run containers with tare container run"
         raise RuntimeFault(f"{arguments.verb} is not implemented by tare-oci", kind="usage", hint=hint)
+    if extra:
+        raise RuntimeFault(f"{arguments.verb} takes no {extra[0]}", kind="usage", hint="see tare-oci --help")
     if arguments.verb == "list":
         return json.dumps([_state(record) for record in records(run)], indent=2)
     if arguments.verb == "state":
@@ -63,7 +54,11 @@ def _answer(arguments: argparse.Namespace) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tare-oci", description="Tare's OCI runtime.")
+    parser = argparse.ArgumentParser(
+        prog="tare-oci",
+        description="Tare's OCI runtime.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=_version())
     default = os.environ.get("TARE_ROOT")
     parser.add_argument(

@@ -24,6 +24,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+
 
 def run(launch: dict[str, Any], stdio: list[int], sync: socket.socket) -> NoReturn:
     """Become the program of `launch`; never returns."""
@@ -75,9 +77,11 @@ def _stdio(stdio: list[int]) -> None:
 
 
 def _reset_signals() -> None:
-    # Python ignores SIGPIPE and SIGXFSZ, the spawner SIGINT; an ignored signal stays ignored over exec.
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
+    # Python ignores SIGPIPE, the spawner SIGINT, a shell some more for its background jobs; and an ignored
+    # signal stays ignored over exec.
+    for number in _SIGNALS:
+        if signal.getsignal(number) != signal.SIG_DFL:
+            signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

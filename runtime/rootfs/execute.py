@@ -26,7 +26,7 @@ class StepError(OSError):
 
 def execute(plan: list[list[object]]) -> None:
     """Carry out the wire form of a plan; StepError tells which step failed."""
-    held: dict[str, int] = {}
+    held: dict[str, list[int]] = {}
     for index, (name, *arguments) in enumerate(plan):
         try:
             if name == "hold":
@@ -43,12 +43,14 @@ def _private() -> None:
     syscalls.mount("none", "/", "", mounts.REC | mounts.PRIVATE)
 
 
-def _hold(held: dict[str, int], source: str, recursive: bool) -> None:
-    held[source] = syscalls.open_tree(source, recursive=recursive)
+def _hold(held: dict[str, list[int]], source: str, recursive: bool) -> None:
+    held.setdefault(source, []).append(syscalls.open_tree(source, recursive=recursive))
 
 
-def _attach(held: dict[str, int], source: str, target: str, readonly: bool, create: bool) -> None:
-    fd = held.pop(source) if source in held else syscalls.open_tree(source, recursive=True)
+def _attach(held: dict[str, list[int]], source: str, target: str, readonly: bool, create: bool) -> None:
+    fd = held[source].pop()
+    # Resolved now that the image is the root: a link in it, dangling or not, leads to a place inside.
+    target = os.path.realpath(target)
     if create and not os.path.lexists(target):
         _make_point(target, directory=stat.S_ISDIR(os.fstat(fd).st_mode))
     mounts.attach(fd, target)
