@@ -22,10 +22,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @contextlib.contextmanager
-def adopting() -> Iterator[None]:
-    """Adopt the daemons that are born in the block: those only, since it is switched off again after it."""
+def adopting(pidfile: Path) -> Iterator[None]:
+    """Adopt the daemons that are born in the block: those only, since it is switched off again after it.
+
+    `pidfile` is where libvirt notes the machine that the block starts.
+    """
     over = threading.Event()
-    collector = threading.Thread(target=_collect_strays, args=(over,), name="collect", daemon=True)
+    collector = threading.Thread(target=_collect_strays, args=(over, pidfile), name="collect", daemon=True)
     _subreaper(1)
     collector.start()
     try:
@@ -56,8 +59,8 @@ def _subreaper(on: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
-def _collect_strays(over: threading.Event) -> None:
-    """Collect QEMUs that died while libvirt was starting one: it waits 80 s for those, too.
+def _collect_strays(over: threading.Event, pidfile: Path) -> None:
+    """Collect QEMUs that died while libvirt was starting one: it waits 40 s and more for those, too.
 
     A start that goes well is over before the first look. The dead that libvirt collects itself, its own
     children, are gone at once, so only what stays dead from one look to the next is taken.
@@ -66,19 +69,26 @@ def _collect_strays(over: threading.Event) -> None:
         return
     dead: set[int] = set()
     while not over.wait(0.05) or dead:
-        now = _dead_machines()
+        now = set(filter(lambda pid: _is_dead(pid, pidfile), _children()))
         for pid in now & dead:
             collect(pid, block=False)
         dead = now - dead
 
 
-def _dead_machines() -> set[int]:
-    """Return our children that are QEMUs and zombies (proc(5): state Z, and the name stays)."""
-    found = set()
+def _is_dead(pid: int, pidfile: Path) -> bool:
+    """Tell whether `pid` is a zombie that was to be a machine.
+
+    By its name, which a zombie keeps, or by the pidfile: a machine that fails before QEMU runs still has
+    the name of this process, and so may other dead children of ours, which are not ours to collect.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        name, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+        if rest.split()[0] == "Z":
+            return "(qemu-" in name or int(pidfile.read_text()) == pid
+    return False
+
+
+def _children() -> Iterator[int]:
     for task in Path("/proc/self/task").iterdir():
         with contextlib.suppress(OSError):  # the file depends on CONFIG_PROC_CHILDREN; a thread may end
-            for pid in map(int, (task / "children").read_text().split()):
-                stat = Path(f"/proc/{pid}/stat").read_text()
-                if "(qemu-" in stat and stat.rpartition(")")[2].split()[0] == "Z":
-                    found.add(pid)
-    return found
+            yield from map(int, (task / "children").read_text().split())

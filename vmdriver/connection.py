@@ -66,7 +66,8 @@ class Connection:
 
     def create(self, xml: str, name: str) -> None:
         """Start a transient guest; returns when libvirt says that it runs."""
-        with translated(f"starting guest {name}"), adopting():
+        adopted = adopting(self.root / f"run/qemu/{name}.pid") if self.root else contextlib.nullcontext()
+        with translated(f"starting guest {name}"), adopted:
             self._connection.createXML(xml, 0)
 
     def destroy(self, name: str) -> None:

@@ -132,5 +132,5 @@ def _own_disk(disk: Disk, clone: Path) -> Disk:
 
 
 def _explained(error: MachineFault, record: Record) -> MachineFault:
-    tail = log_tail(record).splitlines()
-    return MachineFault(str(error), kind=error.kind, hint=error.hint or (tail[-1] if tail else ""))
+    said = [line for line in log_tail(record).splitlines() if "qemu-system-x86_64: " in line]
+    return MachineFault(str(error), kind=error.kind, hint=error.hint or (said[-1] if said else ""))

@@ -61,16 +61,16 @@ def wait_for(true):
         time.sleep(0.01)
 
 
-def test_a_daemon_born_in_the_block_is_ours_to_collect():
-    with adopting():
+def test_a_daemon_born_in_the_block_is_ours_to_collect(tmp_path):
+    with adopting(tmp_path / "pid"):
         pid = int(subprocess.check_output(["sh", "-c", "sleep 0.3 >/dev/null & echo $!"]))
     assert parent(pid) == os.getpid()
     with collecting(pid):
         wait_for(lambda: not Path(f"/proc/{pid}").exists())
 
 
-def test_a_daemon_born_after_it_is_not():
-    with adopting():
+def test_a_daemon_born_after_it_is_not(tmp_path):
+    with adopting(tmp_path / "pid"):
         pass
     pid = int(subprocess.check_output(["sh", "-c", "sleep 0.3 >/dev/null & echo $!"]))
     assert parent(pid) != os.getpid()
@@ -78,3 +78,13 @@ def test_a_daemon_born_after_it_is_not():
 
 def parent(pid):
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_a_machine_that_dies_while_it_is_started_is_collected_and_no_other_child(tmp_path):
+    mine = subprocess.Popen(["true"])
+    with adopting(tmp_path / "pid"):
+        pid = int(subprocess.check_output(["sh", "-c", "sleep 0.1 >/dev/null & echo $!"]))
+        (tmp_path / "pid").write_text(f"{pid}\n")
+        wait_for(lambda: not Path(f"/proc/{pid}").exists())
+    assert mine.wait() == 0
+    assert mine.returncode == 0

@@ -1,0 +1,121 @@
+"""Guests for the tests: an image with an agent, a kernel, and a hypervisor, kept for the session."""
+
+import selectors
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from vmdriver import boot, kernel
+from vmdriver.files import once
+from vmdriver.hypervisor import Hypervisor
+from vmdriver.machine_image import PACKAGES, machine_files
+
+AGENT = Path(__file__).resolve().parents[2] / "bench/workloads/agent"
+
+
+@pytest.fixture(scope="session")
+def busybox_tree(tmp_path_factory):
+    root = tmp_path_factory.mktemp("busybox")
+    for name in ("bin", "dev", "etc", "proc", "root", "run", "sys", "tmp", "usr/lib/tare"):
+        (root / name).mkdir(parents=True)
+    shutil.copy("/bin/busybox", root / "bin/busybox")
+    for applet in subprocess.check_output(["busybox", "--list"], text=True).split():
+        if applet != "busybox":
+            (root / "bin" / applet).symlink_to("busybox")
+    (root / "hard").hardlink_to(root / "bin/busybox")
+    shutil.copy(AGENT, root / "usr/lib/tare/agent")
+    return root
+
+
+@pytest.fixture(scope="session")
+def debian_tree(data_root):
+    """A whole Debian, made once (25 s) and kept in the cache of the tests."""
+    path = data_root / "vmdriver-debian"
+    with once(path) as fresh:
+        if fresh:
+            included = ",".join(PACKAGES)
+            subprocess.run(
+                ["mmdebstrap", "--variant=minbase", f"--include={included}", "bookworm", fresh],
+                check=True,
+                capture_output=True,
+            )
+    for file in machine_files():
+        place = path / file.path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)
+        if file.target:
+            place.symlink_to(file.target)
+        else:
+            place.write_bytes(file.data)
+            place.chmod(file.mode)
+    shutil.copy(AGENT, path / "usr/lib/tare/agent")
+    return path
+
+
+@pytest.fixture(scope="session")
+def guest_kernel(data_root):
+    return kernel.obtain(data_root)
+
+
+@pytest.fixture
+def hypervisor(data_root):
+    with Hypervisor(data_root, data_root / "run") as opened:
+        yield opened
+
+
+@pytest.fixture
+def direct(data_root, guest_kernel, busybox_tree):
+    """Returns a function that specifies a directly booted guest of the busybox image."""
+
+    def specify(flavour, root="initramfs", **changes):
+        return boot.boot(
+            flavour,
+            busybox_tree,
+            str(busybox_tree),
+            data=data_root,
+            kernel=guest_kernel,
+            accelerator="tcg",
+            memory=256 << 20,
+            cpus=1,
+            root=root,
+            **changes,
+        )
+
+    return specify
+
+
+class Talk:
+    """Reads both channels of a guest and speaks the agent's protocol."""
+
+    def __init__(self, guest, limit=60):
+        self.guest = guest
+        self.heard = {"agent": b"", "console": b""}
+        self.deadline = time.monotonic() + limit
+
+    def until(self, marker):
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.guest.agent, selectors.EVENT_READ, "agent")
+            if self.guest.console:
+                selector.register(self.guest.console, selectors.EVENT_READ, "console")
+            while marker not in self.heard["agent"]:
+                left = self.deadline - time.monotonic()
+                assert left > 0, f"no {marker!r}: {self.heard}\n{self.guest.log}"
+                for key, _ in selector.select(left):
+                    data = key.fileobj.recv(65536)
+                    assert data, f"the guest is gone: {self.heard}\n{self.guest.log}"
+                    self.heard[key.data] += data
+        return self.heard["agent"]
+
+    def exec(self, token, command):
+        self.guest.agent.sendall(f"exec {token} {command}\n".encode())
+        done = f"\x1etare done {token} ".encode()
+        said = self.until(done + b"0")
+        return said.replace(b"\r", b"").partition(done)[0].rpartition(b"\n\x1etare")[2].partition(b"\n")[2]
+
+
+@pytest.fixture
+def talk():
+    return Talk
