@@ -70,7 +70,7 @@ def commit(
 
     An upper directory without any change adds history but no layer.
     """
-    empty = not any(os.scandir(upper))
+    empty = next(upper.iterdir(), None) is None
     with store.writing():
         layer = None if empty else store.add_layer(lambda sink: pack(upper, sink))
         step = History(created=now(), created_by=created_by, comment=comment, empty_layer=empty)

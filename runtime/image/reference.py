@@ -53,11 +53,12 @@ class Reference:
     @property
     def familiar(self) -> str:
         """The name as people write it: no default domain, no `library/`, no `:latest`."""
-        path = self.path.removeprefix(_OFFICIAL) if self.domain == _DEFAULT_DOMAIN else self.path
-        # `a/b` alone under library/ would read as a user's repository when parsed again.
-        if "/" in path and self.path.startswith(_OFFICIAL):
-            path = self.path
-        head = path if self.domain == _DEFAULT_DOMAIN else f"{self.domain}/{path}"
+        short = self.path.removeprefix(_OFFICIAL)
+        head = self.name
+        if self.domain == _DEFAULT_DOMAIN:
+            # A path whose first part could be a domain needs the real one before it.
+            short = self.path if "/" in short else short
+            head = self.name if _starts_with_domain(short) else short
         return head + self._suffix(hide_latest=True)
 
     def tagged(self, tag: str) -> "Reference":
@@ -76,9 +77,8 @@ def _parse_name(text: str) -> tuple[str, str] | None:
     # Docker refuses 64 hexadecimal digits as a name, since they would be taken for an image's id.
     if re.fullmatch(r"[a-f0-9]{64}", text):
         return None
-    head, slash, rest = text.partition("/")
-    # The first part is a domain only if it could not be a user's name: distribution, normalize.go.
-    if not (slash and (re.search(r"[.:]", head) or head == "localhost" or head.lower() != head)):
+    head, _, rest = text.partition("/")
+    if not _starts_with_domain(text):
         head, rest = _DEFAULT_DOMAIN, text
     if head == "index.docker.io":
         head = _DEFAULT_DOMAIN
@@ -88,6 +88,12 @@ def _parse_name(text: str) -> tuple[str, str] | None:
     if match is None or match["domain"] != head or len(f"{head}/{rest}") > _MAX_NAME:
         return None
     return head, rest
+
+
+def _starts_with_domain(text: str) -> bool:
+    """Say whether the first part could not be a user's name: distribution/reference, normalize.go."""
+    head, slash, _ = text.partition("/")
+    return bool(slash and (re.search(r"[.:]", head) or head == "localhost" or head.lower() != head))
 
 
 def _invalid(text: str, part: str) -> RuntimeFault:

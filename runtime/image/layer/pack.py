@@ -34,12 +34,12 @@ def pack(tree: Path, sink: Writable, *, whiteouts: bool = True) -> int:
         status = path.lstat()
         if whiteouts and whiteout.is_whiteout(status):
             head, tail = os.path.split(name)
-            writer.add(_mark(f"{head}/{whiteout.PREFIX}{tail}".lstrip("/"), status))
+            writer.add(_mark(f"{head}/{whiteout.PREFIX}{tail}".lstrip("/")))
         elif stat.S_IFMT(status.st_mode) in _KINDS:
             member = _member(path, name, status, links)
             _write(writer, member, path)
             if whiteouts and member.isdir() and whiteout.is_opaque(path):
-                writer.add(_mark(f"{name}/{whiteout.OPAQUE}", status))
+                writer.add(_mark(f"{name}/{whiteout.OPAQUE}"))
         count += 1
     writer.finish()
     return count
@@ -55,10 +55,10 @@ def _walk(tree: Path, prefix: str) -> Iterator[str]:
             yield from _walk(tree, f"{name}/")
 
 
-def _mark(name: str, status: os.stat_result) -> tarfile.TarInfo:
+def _mark(name: str) -> tarfile.TarInfo:
+    """Return a whiteout; it has no time, since when something was removed is nothing that an image keeps."""
     member = tarfile.TarInfo(name)
     member.mode = 0
-    set_mtime(member, status.st_mtime_ns)
     return member
 
 

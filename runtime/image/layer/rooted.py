@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 
 Parts = tuple[str, ...]
@@ -87,8 +87,7 @@ class Rooted:
     def remove(self, parts: Parts) -> None:
         """Remove whatever is at `parts`, a whole tree too, without following a link."""
         parent, name = self.parent(parts), parts[-1]
-        self_removed = stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
-        if self_removed:
+        if stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
             _remove_tree(parent, name)
             self.forget()
         else:
@@ -100,9 +99,26 @@ class Rooted:
         above = self._make(parts[:-1])
         try:
             os.mkdir(parts[-1], 0o755, dir_fd=above)
+        except FileExistsError:
+            # A link whose target is in a lower layer, such as /var/run to /run: make the target here.
+            os.close(self._make(self._target(above, parts[-1])))
         finally:
             os.close(above)
         return self._open(parts, os.O_RDONLY)
+
+    def _target(self, directory: int, name: str) -> Parts:
+        try:
+            target = PurePosixPath(os.readlink(name, dir_fd=directory))
+        except OSError as err:  # EINVAL: it is no link
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), name) from err
+        root, here = (Path(f"/proc/self/fd/{fd}").readlink() for fd in (self._fd, directory))
+        parts: list[str] = []
+        for part in (here.relative_to(root) / target).parts:
+            if part == "..":
+                del parts[-1:]  # as at the root of a process: one can't climb out
+            elif part != "/":
+                parts.append(part)
+        return tuple(parts)
 
     def _open(self, parts: Parts, flags: int) -> int:
         return openat2(self._fd, "/".join(parts) or ".", flags | os.O_DIRECTORY)

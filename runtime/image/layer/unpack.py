@@ -18,6 +18,8 @@ from runtime.image.seam import corrupt
 
 # A file system without labels or capabilities may refuse their attributes; docker ignores that as well.
 _XATTR_REFUSED = {errno.ENOTSUP, errno.EPERM} if os.geteuid() else {errno.ENOTSUP}
+# What only the tar's names can cause, in a directory that is ours alone.
+_IMPOSSIBLE = {errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EEXIST}
 
 
 def unpack(tar: Readable, root: Path, *, owners: bool | None = None) -> None:
@@ -38,6 +40,14 @@ def unpack(tar: Readable, root: Path, *, owners: bool | None = None) -> None:
                     setattr(archive, "members", [])  # noqa: B010 - the stubs lack it; it keeps every header
         except (tarfile.TarError, UnicodeError) as err:
             raise corrupt(f"a layer's tar is damaged: {err}") from err
+        except RecursionError as err:
+            raise corrupt("a layer's directories are nested too deep") from err
+        except OSError as err:
+            if err.errno in _IMPOSSIBLE:
+                raise corrupt(
+                    f"a layer's names contradict each other at {err.filename!r}: {err.strerror}"
+                ) from err
+            raise
         extraction.finish()
 
 
