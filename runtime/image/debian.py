@@ -34,7 +34,10 @@ _DPKG = (
     "path-exclude=/usr/share/doc/*/*",
     "path-include=/usr/share/doc/*/copyright",
 )
-_PACKAGES = {"setpriv": "util-linux"}
+_PACKAGES = dict.fromkeys(("setpriv", "unshare"), "util-linux")
+# If we are killed, so is process 1 of a namespace that holds all that mmdebstrap started, dpkg in its chroot
+# too. mmdebstrap alone would finish its work for nobody.
+_LEASH = ("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 _STAGES = re.compile(r"I: (running apt-get update|downloading|extracting|installing|cleaning|creating).*")
 
 
@@ -103,8 +106,8 @@ def _command(archives: list[Source]) -> list[str]:
     # Docker mounts over both files; the host's own must not be part of the image.
     hook = '--customize-hook=: > "$1/etc/resolv.conf"; echo localhost > "$1/etc/hostname"'
     return [
-        # If we are killed, so is mmdebstrap, and with process 1 of its namespaces all that it started.
-        *("setpriv", "--pdeathsig", "TERM", "mmdebstrap", "--variant=minbase", "--format=tar", hook),
+        *(_LEASH if os.geteuid() == 0 else ()),
+        *("mmdebstrap", "--variant=minbase", "--format=tar", hook),
         *(f"--dpkgopt={option}" for option in _DPKG),
         *(f"--aptopt={option}" for option in _proxies()),
         *(["--include=ca-certificates"] if https else []),
@@ -116,7 +119,7 @@ def _command(archives: list[Source]) -> list[str]:
 @contextmanager
 def _mmdebstrap(scratch: Path, epoch: int, progress: Callable[[str], None]) -> Iterator[IO[bytes]]:
     """Yield the tar as it is made; a failure that shows at the end is a fault too."""
-    _require("mmdebstrap", "setpriv")
+    _require("mmdebstrap", "setpriv", "unshare")
     archives = sources()
     progress(f"debian from {', '.join(archive.uri for archive in archives)}")
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch), "TMPDIR": str(scratch), "LC_ALL": "C.UTF-8"}
@@ -127,7 +130,7 @@ def _mmdebstrap(scratch: Path, epoch: int, progress: Callable[[str], None]) -> I
         try:
             yield cast("IO[bytes]", process.stdout)
         except BaseException:
-            process.terminate()
+            process.kill()
             raise
     if process.returncode != 0:
         raise log.fault()

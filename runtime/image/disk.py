@@ -1,13 +1,16 @@
 """Writing so that a crash leaves either the old or the new, and removing so that no mount is crossed."""
 
 import ctypes
+import errno
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_PATIENCE = (0.01, 0.02, 0.05, 0.1, 0.2)  # seconds
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -76,6 +79,19 @@ def remove_tree(path: Path) -> None:
 
     Another file system inside is left alone: a killed mmdebstrap may have left /dev mounted in its tree.
     """
+    for pause in (*_PATIENCE, None):
+        try:
+            _remove(path)
+        except OSError as err:
+            # Killed processes go on for a moment, and one may just have made a file in the tree.
+            if err.errno != errno.ENOTEMPTY or pause is None:
+                raise
+            time.sleep(pause)
+        else:
+            return
+
+
+def _remove(path: Path) -> None:
     try:
         status = path.lstat()
     except FileNotFoundError:
