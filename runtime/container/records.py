@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from runtime.cgroups import tree
 from runtime.cgroups.hierarchy import detect
 from runtime.cgroups.manager import GROUP
+from runtime.container.request import key
 from runtime.container.started import handles
 from runtime.errors import RuntimeFault
 from runtime.linux.processes import alive
@@ -98,7 +99,10 @@ def stop(record: Record, grace: float) -> None:
 def remove(record: Record, *, force: bool = False) -> None:
     """Remove what an instance left; `force` kills a running one, and its owner then cleans up."""
     if record.status == "abandoned":
-        reclaim(str(record.directory), record.state)
+        try:
+            reclaim(str(record.directory), record.state)
+        except OSError as err:
+            raise RuntimeFault.from_os(err, f"remove {record.id}") from err
     elif not force:
         hint = "stop it first, or use --force"
         raise RuntimeFault(f"{record.id} is {record.status}", kind="usage", hint=hint)
@@ -108,15 +112,28 @@ def remove(record: Record, *, force: bool = False) -> None:
 
 def prune(run: Path, data: Path) -> list[str]:
     """Remove what dead owners left below the two roots; return the names. Those of living owners stay."""
-    # The list of writable layers comes first: a layer seen here whose record is missing later has been given
-    # up, since a record is written before its layer is made.
+    try:
+        return _prune(run, data)
+    except OSError as err:
+        raise RuntimeFault.from_os(err, f"prune {err.filename or data}") from err
+
+
+def _prune(run: Path, data: Path) -> list[str]:
+    # What is there comes first, then the records: they are written before and removed after what they
+    # describe, so a layer or cgroup whose record is missing by then belongs to nobody.
+    containers, mounts = run / "containers", {entry.mount for entry in detect().trees.values()}
+    groups = [path for mount in mounts for path in mount.glob(f"{GROUP}/{key(run)}-*")]
     layers = _directories(data / "containers")
-    removed = [name for directory in _directories(run / "containers") if (name := _prune_one(directory))]
+    removed = [name for directory in _directories(containers) if (name := _prune_one(directory))]
+    for group in groups:
+        name = group.name.partition("-")[2]
+        if group.exists() and not (containers / name).exists():
+            tree.remove([str(group)])
+            removed.append(name)
     for layer in layers:
-        if not (run / "containers" / layer.name).exists():
+        if layer.exists() and not (containers / layer.name).exists():
             remove_tree(str(layer))
             removed.append(layer.name)
-    mounts = {entry.mount for entry in detect().trees.values()}
     tree.remove_empty(str(mount / GROUP) for mount in mounts)
     return sorted(set(removed))
 
@@ -134,10 +151,7 @@ def _prune_one(directory: Path) -> str | None:
         return directory.name
     if record.status != "abandoned":
         return None
-    try:
-        reclaim(str(directory), record.state)
-    except OSError as err:
-        raise RuntimeFault.from_os(err, f"remove {record.id}") from err
+    reclaim(str(directory), record.state)
     return record.id
 
 

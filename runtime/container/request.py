@@ -32,7 +32,7 @@ class Request:
 
 def key(run: Path) -> str:
     """Short name of a run root: two roots on one host share the cgroup tree, and may use the same id."""
-    return hashlib.sha256(str(run).encode()).hexdigest()[:8]
+    return hashlib.sha256(str(run.absolute()).encode()).hexdigest()[:8]
 
 
 def container(spec: ContainerSpec, run: Path, data: Path, hierarchy: Hierarchy) -> Request:

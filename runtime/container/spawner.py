@@ -87,12 +87,8 @@ def _translate(err: Refusal, wanted: Request) -> RuntimeFault:
     if err.stage == "rootfs":
         return _not_mounted(err, name, wanted.steps[err.step])
     if err.errno:
-        return RuntimeFault.from_os(_os_error(err), f"start {name}: {err.what}")
+        return RuntimeFault.from_os(err.os_error, f"start {name}{f' ({err.what})' if err.what else ''}")
     return RuntimeFault(f"cannot start {name}: {err.what}", hint="this is a defect of Tare: please report it")
-
-
-def _os_error(err: Refusal) -> OSError:
-    return OSError(err.errno, os.strerror(err.errno))
 
 
 def _not_mounted(err: Refusal, name: str, step: Step) -> RuntimeFault:
@@ -100,7 +96,7 @@ def _not_mounted(err: Refusal, name: str, step: Step) -> RuntimeFault:
     if err.errno == errno.EINVAL and isinstance(step, Overlay):
         hint = "put the data on ext4, xfs, btrfs or tmpfs with --root or TARE_ROOT"
         return RuntimeFault(f"cannot {doing}: its file system can't be the top", kind="host", hint=hint)
-    return RuntimeFault.from_os(_os_error(err), doing)
+    return RuntimeFault.from_os(err.os_error, doing)
 
 
 def _not_started(err: Refusal) -> RuntimeFault:

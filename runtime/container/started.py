@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.errors import RuntimeFault
 from runtime.linux.processes import alive
+from runtime.process.client import Refusal
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -100,7 +101,10 @@ class Started:
     def remove(self) -> None:
         """Kill every process; remove cgroups, writable layer and record. Returns when they are gone."""
         if self.pidfd >= 0:
-            self._channel.request({"op": "remove", "id": self.id})
+            try:
+                self._channel.request({"op": "remove", "id": self.id})
+            except Refusal as err:
+                raise RuntimeFault.from_os(err.os_error, f"remove {self.id} ({err.what})") from err
             os.close(self.pidfd)
             self.pidfd = -1
 

@@ -81,3 +81,8 @@ class Refusal(Exception):  # noqa: N818
     def __init__(self, stage: str, errno: int, what: str, step: int = -1) -> None:
         super().__init__(f"{stage}: {what}: {os.strerror(errno) if errno else ''}")
         self.stage, self.errno, self.what, self.step = stage, errno, what, step
+
+    @property
+    def os_error(self) -> OSError:
+        """The error as it was on the other side."""
+        return OSError(self.errno, os.strerror(self.errno), self.what)

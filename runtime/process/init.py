@@ -35,7 +35,7 @@ def run(launch: dict[str, Any], stdio: list[int], sync: socket.socket) -> NoRetu
     except StepError as err:
         report = {"stage": "rootfs", "errno": err.errno, "what": err.filename, "step": err.index}
     except OSError as err:
-        report = {"stage": "setup", "errno": err.errno or 0, "what": str(err.filename or err)}
+        report = {"stage": "setup", "errno": err.errno or 0, "what": str(err.filename or "")}
     except accounts.UnknownAccount as err:
         report = {"stage": "user", "errno": 0, "what": str(err)}
     except BaseException as err:  # noqa: BLE001 - a child must never return into the spawner's loop

@@ -14,6 +14,7 @@ killed, its children get SIGKILL (PR_SET_PDEATHSIG), and what else they held is 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
@@ -106,12 +107,12 @@ class Spawner:
             if message["op"] == "start":
                 self._start(message, fds)
             elif message["op"] == "reap":
-                self._reply(message["seq"], status=self.instances[message["id"]].reap())
+                self._reply(message["seq"], status=self._known(message["id"]).reap())
             else:
                 self._remove(message["id"])
                 self._reply(message["seq"])
         except OSError as err:
-            report = {"stage": message["op"], "errno": err.errno or 0, "what": str(err.filename or err)}
+            report = {"stage": message["op"], "errno": err.errno or 0, "what": str(err.filename or "")}
             self._reply(message["seq"], error=report)
         finally:
             for fd in fds:
@@ -171,6 +172,11 @@ class Spawner:
             return
         self.poll.register(instance.pidfd, select.POLLIN)
         self._reply(seq, [instance.pidfd], **instance.state["init"])
+
+    def _known(self, name: str) -> Instance:
+        if name not in self.instances:
+            raise OSError(errno.ESRCH, os.strerror(errno.ESRCH), name)
+        return self.instances[name]
 
     def _ended(self, pidfd: int) -> None:
         self.poll.unregister(pidfd)

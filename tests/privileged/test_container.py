@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 from os.path import lexists
@@ -404,6 +405,43 @@ def test_twenty_at_once_from_several_threads(spawner, layer):
     for started in running:
         started.remove()
     assert [left for started in running for left in started.leftovers()] == []
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, layer):
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=4", "none", small], check=True)
+    try:
+        with (
+            Spawner(small / "run", small / "data") as spawner,
+            pytest.raises(RuntimeFault, match="No space") as caught,
+        ):
+            spawner.start(ContainerSpec("a", (layer,), ("true",)), stdin=0, stdout=1, stderr=2)
+        assert caught.value.kind == "host"
+        assert "free" in caught.value.hint
+        assert not list(small.glob("*/containers/*"))
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_a_top_on_an_overlay_is_refused_with_a_remedy(box, layer, tmp_path):
+    lower, upper, work, merged = (tmp_path / name for name in ("lower", "upper", "work", "merged"))
+    for path in (lower, upper, work, merged):
+        path.mkdir()
+    options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+    subprocess.run(["mount", "-t", "overlay", "-o", options, "none", merged], check=True)
+    try:
+        with Spawner(tmp_path / "run2", merged) as spawner, pytest.raises(RuntimeFault) as caught:
+            spawner.start(ContainerSpec("a", (layer,), ("true",)), stdin=0, stdout=1, stderr=2)
+        assert caught.value.kind == "host"
+        assert "ext4" in caught.value.hint
+    finally:
+        subprocess.run(["umount", merged], check=True)
+
+
+def test_a_missing_layer_is_named(box, tmp_path):
+    with pytest.raises(RuntimeFault, match="overlay"):
+        box.start("true", layers=(tmp_path / "nope",))
 
 
 def test_a_name_is_used_once(box):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -140,6 +141,25 @@ def test_prune_leaves_the_living_and_other_roots_alone(tmp_path, layer):
         started.remove()
         assert records.records(run) == []
     os.close(null)
+
+
+def test_cgroups_whose_record_is_lost_are_found_by_their_name(tmp_path, layer):
+    null = os.open("/dev/null", os.O_RDWR)
+    run, data = tmp_path / "run", tmp_path / "data"
+    spawner = Spawner(run, data)
+    started = spawner.start(
+        ContainerSpec("a-b", (layer,), ("sleep", "100")), stdin=null, stdout=null, stderr=null
+    )
+    start = processes.start_time(started.pid)
+    os.kill(spawner.pid, signal.SIGKILL)
+    wait_until_dead(started.pid, start)
+    spawner.close()
+    os.close(started.pidfd)
+    os.close(null)
+    shutil.rmtree(run)
+    assert cgroups(run)
+    assert records.prune(run, data) == ["a-b"]
+    assert what_is_left(os.getpid(), run, data) == []
 
 
 def test_sigterm_to_the_spawner_cleans_up(tmp_path, layer):
