@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.table import table
 from runtime.errors import RuntimeFault
 from runtime.image import Store, bootstrap
 from runtime.image.manifest import encode
@@ -14,8 +15,6 @@ from runtime.image.prune import prune
 from runtime.image.verify import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from bench.cli.context import Context
     from runtime.image import Image, Reference
 
@@ -51,7 +50,7 @@ def ls(context: Context, form: str) -> None:
         click.echo(json.dumps([_summary(name, image) for name, image in images], indent=2))
         return
     rows = [(n.familiar, i.digest.short, _date(i), str(len(i.layers)), human(i.size)) for n, i in images]
-    _table(("IMAGE", "DIGEST", "CREATED", "LAYERS", "SIZE"), rows)
+    click.echo(table(("IMAGE", "DIGEST", "CREATED", "LAYERS", "SIZE"), rows))
 
 
 @command.command("inspect")
@@ -90,7 +89,7 @@ def history(context: Context, image: str, form: str) -> None:
         (f"{step.created:%Y-%m-%d %H:%M}" if step.created else "", human(size), step.created_by, step.comment)
         for step, size in steps
     ]
-    _table(("CREATED", "SIZE", "MADE BY", "COMMENT"), rows)
+    click.echo(table(("CREATED", "SIZE", "MADE BY", "COMMENT"), rows))
 
 
 @command.command("rm")
@@ -161,11 +160,3 @@ def _summary(name: Reference, image: Image) -> dict[str, object]:
 
 def _date(image: Image) -> str:
     return f"{image.created:%Y-%m-%d}" if image.created else ""
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    table = [head, *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(len(head))]
-    for row in table:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo(line.rstrip())
