@@ -105,6 +105,11 @@ class Started:
                 self._channel.request({"op": "remove", "id": self.id})
             except Refusal as err:
                 raise RuntimeFault.from_os(err.os_error, f"remove {self.id} ({err.what})") from err
+            self.release()
+
+    def release(self) -> None:
+        """Close the descriptor, once the instance is gone by other means."""
+        if self.pidfd >= 0:
             os.close(self.pidfd)
             self.pidfd = -1
 

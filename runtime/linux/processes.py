@@ -28,7 +28,12 @@ def alive(pid: int, started: int) -> bool:
 
 def session_members(session: int) -> list[int]:
     """Pids of the processes of a session. While one lives, the kernel gives the number to nobody else."""
-    pids = (int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208 - pathlib stays out
-    return [
-        pid for pid in pids if (fields := _stat(pid)) and int(fields[3]) == session and fields[0] not in "ZX"
-    ]
+    names = os.listdir("/proc")  # noqa: PTH208
+    return [pid for name in names if name.isdigit() and _session(pid := int(name)) == session]
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0

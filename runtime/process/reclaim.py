@@ -56,7 +56,7 @@ def reclaim(directory: str, state: dict[str, Any]) -> None:
     """End the instance's processes, then remove its cgroups, its directories and, last, its record."""
     if state.get("init"):
         kill(state["init"]["pid"], state["init"]["start"])
-        if state["kind"] == "native":
+        if state["kind"] == "native" and not state["cgroups"]:
             _kill_session(state["init"]["pid"], state["init"]["start"])
     tree.remove(state["cgroups"])
     for path in state["directories"]:

@@ -460,8 +460,6 @@ def test_close_removes_what_still_runs(place, layer):
         )
         parents = started.cgroup.parents
     os.close(null)
-    os.close(started.pidfd)
-    started.pidfd = -1
     assert started.leftovers() == []
     assert not any(path.exists() for path in parents if not list(path.glob("*/")))
     assert not Path(f"/proc/{spawner.pid}").exists()

@@ -120,7 +120,6 @@ def test_containers_die_with_the_spawner_even_before_a_prune(tmp_path, layer):
     os.kill(spawner.pid, signal.SIGKILL)
     wait_until_dead(started.pid, start)
     spawner.close()
-    os.close(started.pidfd)
     os.close(null)
     assert [r.status for r in records.records(tmp_path / "run")] == ["abandoned"]
     assert records.prune(tmp_path / "run", tmp_path / "data") == ["a"]
@@ -154,7 +153,6 @@ def test_cgroups_whose_record_is_lost_are_found_by_their_name(tmp_path, layer):
     os.kill(spawner.pid, signal.SIGKILL)
     wait_until_dead(started.pid, start)
     spawner.close()
-    os.close(started.pidfd)
     os.close(null)
     shutil.rmtree(run)
     assert cgroups(run)
@@ -171,7 +169,6 @@ def test_sigterm_to_the_spawner_cleans_up(tmp_path, layer):
     )
     os.kill(spawner.pid, signal.SIGTERM)
     spawner.close()
-    os.close(started.pidfd)
     os.close(null)
     assert started.leftovers() == []
 
