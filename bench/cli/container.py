@@ -31,29 +31,29 @@ _CODES = {"not-executable": 126, "not-found": 127}
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
-class Size(click.ParamType):
-    """Bytes with docker's suffixes: 64m is 64 MiB."""
+class RunUsageError(click.UsageError):
+    """A wrong command line of `run`: 125, so that it can't be taken for the container's own code."""
 
-    name = "SIZE"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return bytes."""
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)([bkmgt]?)(?:i?b)?", str(value).lower())
-        if match is None:
-            self.fail(f"{value!r} is not a size, such as 64m or 1g", param, ctx)
-        return int(float(match[1]) * _UNITS[match[2]])
+    exit_code = 125
 
 
 class RunCommand(click.Command):
-    """A command whose own errors end with 125, so that they can't be taken for the container's."""
+    """A command whose usage errors end with 125, as docker's do."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:  # noqa: ANN401 - click's signature
         """Parse the command line."""
         try:
             return super().make_context(*args, **kwargs)
         except click.UsageError as err:
-            err.exit_code = 125
-            raise
+            raise RunUsageError(err.format_message(), err.ctx) from err
+
+
+def size(text: str) -> int:
+    """Parse bytes with docker's suffixes: 64m is 64 MiB."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([bkmgt]?)(?:i?b)?", text.lower())
+    if match is None:
+        raise click.BadParameter(f"{text!r} is not a size, such as 64m or 1g")
+    return int(float(match[1]) * _UNITS[match[2]])
 
 
 @click.group()
@@ -62,7 +62,9 @@ def command() -> None:
 
 
 @command.command(cls=RunCommand, context_settings={"allow_interspersed_args": False})
-@click.option("-m", "--memory", type=Size(), help="Limit of memory and swap together, for example 64m.")
+@click.option(
+    "-m", "--memory", type=size, metavar="SIZE", help="Limit of memory and swap together, for example 64m."
+)
 @click.option("--cpus", type=float, help="CPUs' worth of time, for example 0.5.")
 @click.option("--pids-limit", "pids", type=int, help="Most processes and threads.")
 @click.option("--network", type=click.Choice(["none", "host"]), default="none", show_default=True)
@@ -80,7 +82,7 @@ def command() -> None:
 @click.argument("image")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND [ARG]…]")
 @click.pass_obj
-def run(context: Context, **options: Any) -> NoReturn:  # noqa: ANN401 - click passes the options by name
+def run(context: Context, /, **options: Any) -> NoReturn:  # noqa: ANN401 - click passes the options by name
     """Run COMMAND in a new container from IMAGE, in the foreground, and remove the container at the end.
 
     Exits with the command's own code, 128+N after signal N (137: out of memory, or killed), 125 when Tare
