@@ -1,0 +1,28 @@
+"""All charts of a run, by section."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.charts import cpu, drift, layers, memory, startup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from reports.charts.theme import Chart
+    from reports.model import View
+
+SECTIONS: Mapping[str, Callable[[View], list[Chart]]] = {
+    "startup": startup.charts,
+    "memory": memory.charts,
+    "layers": layers.charts,
+    "cpu": cpu.charts,
+    "method": drift.charts,
+}
+KINDS = ("startup-ready", "startup-ladder", "startup-teardown", "memory-cost", "memory-ledger",
+         "memory-series", "layers", "cpu", "cpu-close-up", "drift")  # fmt: skip
+
+
+def draw(view: View) -> dict[str, list[Chart]]:
+    """Return the charts of every section, in the order of the report; sections may be empty."""
+    return {name: charts(view) for name, charts in SECTIONS.items()}

@@ -1,0 +1,183 @@
+"""Tables: the numbers behind the charts, and all that has no chart."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reports import units
+from reports.charts.memory import costs
+from reports.model import BASELINES, series
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from bench.stats import Estimate, Fit, Summary
+    from reports.model import Box, View
+
+DRAWN = {"startup", "memory", "layers", "cpu"}
+MARKS = ("created", "kernel", "init", "listening", "ready", "teardown")
+LEDGER = {
+    "mem_available_drop": "MemAvailable drop", "pss": "PSS", "uss": "USS", "page_tables": "page tables",
+    "cgroup_anon": "cgroup anon", "cgroup_shmem": "cgroup shmem", "cgroup_kernel": "cgroup kernel",
+    "cgroup_file": "cgroup file", "ksm_shared": "merged by KSM", "unexplained": "unexplained",
+}  # fmt: skip
+CACHES = {"disk": "disk", "page_cache": "host page cache", "guest_cache": "guest page cache",
+          "page_cache_before": "host page cache before (cold check)"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell; `box` makes it a target's name with colour and accelerator, `numeric` aligns it right."""
+
+    text: str
+    box: Box | None = None
+    numeric: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a caption that says what its numbers are."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+def startup(view: View) -> list[Table]:
+    """Return medians, intervals and ratios of every mark of the ladder."""
+    found = sorted(view.of("startup"), key=lambda s: MARKS.index(s.metric) if s.metric in MARKS else 99)
+    shown = [s for s in found if s.metric in {"ready", "teardown"}]
+    rest = [s for s in found if s.metric not in {"ready", "teardown"}]
+    words = "Medians of fresh starts, since the request (teardown: since stop)."
+    return [*_medians(view, words, shown), *_medians(view, "The other marks, since the request.", rest)]
+
+
+def memory(view: View) -> list[Table]:
+    """Return the cost of one more instance, line by line; a box is a row."""
+    slopes = costs(view)
+    lines = [line for line in LEDGER if any(line in column for column in slopes.values())]
+    rows = [
+        (_name(view, target), *(_cost(column.get(line)) for line in lines))
+        for target, column in slopes.items()
+    ]
+    words = (
+        "Cost of one more idle instance, slope with its interval. PSS and the cgroup lines overlap: they are "
+        "two ways to look at the same memory. MemAvailable drop = anon + shmem + kernel + unexplained."
+    )
+    tables = [Table(words, ("target", *(LEDGER[line] for line in lines)), tuple(rows))] if rows else []
+    return [*tables, *_totals(view, slopes)]
+
+
+def _totals(view: View, slopes: dict[str, dict[str, Estimate]]) -> list[Table]:
+    """Return the totals of the targets for which a single N gives no slope."""
+    return _medians(
+        view,
+        "Totals of targets that were measured with one N only: no cost of one more can be said.",
+        [s for s in view.of("memory") if s.target not in slopes and s.metric in LEDGER],
+    )
+
+
+def layers(view: View) -> list[Table]:
+    """Return what the first instance and each further one take, by layout."""
+    rows = [
+        (_name(view, f.target), Cell(str(f.params.get("layout", ""))), Cell(CACHES.get(f.metric, f.metric)),
+         _number(units.quantity(f.line.at(1), "B")), _number(units.quantity(f.line.slope.value, "B")),
+         _number(_interval(f.line.slope, "B")), _number(str(f.line.points)))
+        for f in _fits(view, "layers") if f.metric != "page_cache_before"
+    ]  # fmt: skip
+    head = ("target", "layout", "what", "first instance", "each further one", "interval", "samples")
+    words = "Straight lines over the number of instances: their height at N = 1 and their slope."
+    return [Table(words, head, tuple(rows))] if rows else []
+
+
+def cpu(view: View) -> list[Table]:
+    """Return the rates of work and their ratios."""
+    return _medians(
+        view, "Median rates of work. Each class of work has its own unit of work.", view.of("cpu")
+    )
+
+
+def others(view: View) -> list[Table]:
+    """Return the medians of scenarios that have no chart."""
+    found = [s for s in view.summaries if s.scenario not in DRAWN and s.estimate is not None]
+    return _medians(view, "Further measurements.", found, scenario=True)
+
+
+def accounts(view: View) -> list[Table]:
+    """Return how many samples counted, by scenario and target, and why others did not."""
+    table = view.samples
+    rows = []
+    for key, group in table.groupby(["scenario", "target"], sort=False):
+        scenario, target = key
+        why = Counter(str(reason) for reason in group.excluded.dropna())
+        rows.append(
+            (Cell(str(scenario)), _name(view, str(target)),
+             _number(str(int((group.excluded.isna() & ~group.warmup.astype(bool)).sum()))),
+             _number(str(int(group.warmup.sum()))), _number(str(sum(why.values()))),
+             Cell(", ".join(f"{reason} ({count})" for reason, count in why.most_common()))))  # fmt: skip
+    head = ("scenario", "target", "values counted", "warm-up", "excluded", "by rule")
+    return [Table("Every raw value, counted or not, is in the file.", head, tuple(rows))] if rows else []
+
+
+def _medians(view: View, words: str, found: Sequence[Summary], *, scenario: bool = False) -> list[Table]:
+    if not found:
+        return []
+    bases = [base for base in BASELINES if any(view.ratio(s, base) for s in found)]
+    head = (*(("scenario",) if scenario else ()), "target", "what", "median", "interval", "n", "excluded",
+            *(f"/ {base}" for base in bases))  # fmt: skip
+    rows = tuple(
+        (*((Cell(s.scenario),) if scenario else ()), _name(view, s.target), Cell(_what(s)),
+         *_figures(s), *(_ratio(view, s, base) for base in bases))
+        for s in found
+    )  # fmt: skip
+    return [Table(words, head, rows)]
+
+
+def _figures(summary: Summary) -> Iterable[Cell]:
+    estimate = summary.estimate
+    value = units.quantity(estimate.value, summary.unit) if estimate else units.MISSING
+    return (_number(value), _number(_interval(estimate, summary.unit)), _number(str(summary.n)),
+            _number(str(summary.excluded)))  # fmt: skip
+
+
+def _what(summary: Summary) -> str:
+    return series(summary.metric, summary.params)
+
+
+def _ratio(view: View, summary: Summary, base: str) -> Cell:
+    if summary.target == base:
+        return _number("1")
+    estimate = view.ratio(summary, base)
+    if estimate is None:
+        return _number(units.MISSING)
+    return _number(f"{units.times(estimate.value)}  [{_interval(estimate, '1')}]" if estimate.has_interval
+                   else units.times(estimate.value))  # fmt: skip
+
+
+def _interval(estimate: Estimate | None, unit: str) -> str:
+    """Write an interval, and its level where that is not the usual 95 %."""
+    if estimate is None or not estimate.has_interval:
+        return units.MISSING
+    words = units.interval(estimate.low, estimate.high, unit)
+    return words if round(estimate.level, 2) >= 0.95 else f"{words} ({estimate.level:.0%})"  # noqa: PLR2004
+
+
+def _cost(estimate: Estimate | None) -> Cell:
+    if estimate is None:
+        return _number(units.MISSING)
+    value, ends = units.quantity(estimate.value, "B"), _interval(estimate, "B")
+    return _number(value if ends == units.MISSING else f"{value}\n{ends}")
+
+
+def _fits(view: View, scenario: str) -> list[Fit]:
+    return [fit for fit in view.fits if fit.scenario == scenario]
+
+
+def _name(view: View, target: str) -> Cell:
+    return Cell(target, box=view.boxes[target])
+
+
+def _number(text: str) -> Cell:
+    return Cell(text, numeric=True)
