@@ -10,6 +10,7 @@ from vmdriver.disk import build_root_disk
 from vmdriver.files import once
 from vmdriver.grub import build_bootable_disk
 from vmdriver.spec import Disk, GuestSpec
+from vmdriver.tsc import frequency_khz
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,13 +46,16 @@ def boot(
     kept below `data`. With `root="disk"` each start gets a disk of its own, a `private` clone of that one.
     """
     port = 0 if flavour == "vm-micro" else 1
+    cmdline = CMDLINE
+    if flavour == "vm-micro" and accelerator == "tcg":
+        cmdline += f" tsc_early_khz={frequency_khz()}"
     disks: tuple[Disk, ...] = ()
     if root == "disk":
         initrd = initramfs.for_disk(data, kernel, flavour, port=port)
         disks = (Disk(root_disk(data, tree, key), private=private, cache=cache),)
     else:
         initrd = initramfs.in_memory(data, tree, key, port=port)
-    return GuestSpec(name, flavour, memory, cpus, accelerator, kernel.image, initrd, CMDLINE, disks, cpu)
+    return GuestSpec(name, flavour, memory, cpus, accelerator, kernel.image, initrd, cmdline, disks, cpu)
 
 
 def root_disk(data: Path, tree: Path, key: str) -> Path:
