@@ -38,6 +38,9 @@ class Finished:
 class ChannelFault(BenchFault):
     """The workload fell silent, hung up or answered wrongly."""
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text, hint="the log of the instance is in the result file's failures", kind="failed")
+
 
 class Channel:
     """Reads markers from the agent's descriptor, and a guest kernel's first sign from the console's."""
@@ -79,9 +82,7 @@ class Channel:
         self.request(f"ping {self._tokens}")
         reply = self.wait("pong", deadline=deadline)
         if reply.arguments != str(self._tokens):
-            raise ChannelFault(
-                f"the workload answered 'pong {reply.arguments}' to 'ping {self._tokens}'", kind="failed"
-            )
+            raise ChannelFault(f"the workload answered 'pong {reply.arguments}' to 'ping {self._tokens}'")
         return reply
 
     def execute(self, command: str, deadline: float) -> Finished:
@@ -93,7 +94,7 @@ class Channel:
         reply = self.wait("done", deadline=deadline)
         answered, _, status = reply.arguments.partition(" ")
         if answered != token:
-            raise ChannelFault(f"the workload ended '{answered}' when '{token}' was running", kind="failed")
+            raise ChannelFault(f"the workload ended '{answered}' when '{token}' was running")
         return Finished(int(status), self._output.decode(errors="replace").replace("\r\n", "\n"))
 
     def tail(self, size: int = 2000) -> str:
@@ -105,14 +106,12 @@ class Channel:
         events = self._poll.poll(max(remaining, 0) * 1000) if remaining > 0 else []
         at = now()
         if not events:
-            raise ChannelFault(
-                f"no marker '{awaited}' in time; last output: {self.tail(300)!r}", kind="failed"
-            )
+            raise ChannelFault(f"no marker '{awaited}' in time; last output: {self.tail(300)!r}")
         for descriptor, _ in events:
-            data = os.read(descriptor, KEPT_OUTPUT)
+            data = _read(descriptor)
             if not data and descriptor == self._agent:
                 raise ChannelFault(
-                    f"the workload hung up before '{awaited}'; last output: {self.tail(300)!r}", kind="failed"
+                    f"the workload hung up before '{awaited}'; last output: {self.tail(300)!r}"
                 )
             if not data:
                 self._poll.unregister(descriptor)
@@ -142,3 +141,10 @@ class Channel:
     def _keep(self, output: bytes) -> None:
         self._output += output
         del self._output[:-KEPT_OUTPUT]
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, KEPT_OUTPUT)
+    except ConnectionResetError:  # the other side died with our request unread
+        return b""

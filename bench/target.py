@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 Kind = Literal["native", "container", "vm"]
+AcceleratorName = Literal["kvm", "kvm-nested", "tcg"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class Accelerator:
     `name` is "kvm", "kvm-nested" or "tcg"; `seconds` is what the proof took.
     """
 
-    name: str
+    name: AcceleratorName
     proof: str
     seconds: float
 
@@ -43,13 +44,14 @@ class Image:
 class Box:
     """What is asked of an instance, the same on every target: `memory` in bytes, `cpus` in CPUs.
 
-    `root` says where a virtual machine keeps the root filesystem: in memory or on a virtual disk.
+    `root` says where a virtual machine keeps the root filesystem: unpacked in memory, or on a virtual disk
+    that is a full copy of the image's or linked to one copy of it.
     """
 
     workload: str
     memory: int
     cpus: int = 1
-    root: Literal["memory", "disk"] = "memory"
+    root: Literal["memory", "full", "linked"] = "memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,14 @@ class Instance(Protocol):
     """Descriptor of the channel to the workload: readable and writable."""
     console: int | None
     """Descriptor of a guest kernel's console where it is apart from the agent's channel."""
-    memory_cgroup: Path | None
-    """Directory of the memory controller that charges the whole instance, if one does."""
+
+    @property
+    def memory_cgroup(self) -> Path | None:
+        """Directory of the memory controller that charges the whole instance, if one does."""
+
+    @property
+    def storage(self) -> Sequence[Path]:
+        """What the instance has on the disk for itself: its writable layer, its own disks."""
 
     def members(self) -> Sequence[Member]:
         """Return every process inside the boundary of this instance, now."""
@@ -86,18 +94,24 @@ class Instance(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a user would have ready before asking for an instance; outside the launch ladder."""
+    """What a user would have ready before asking for an instance; outside the launch ladder.
+
+    `boundary` says in words what an instance's figures include. `storage` names the files and directories
+    of the host that hold the root filesystem, without what each instance has for itself.
+    """
 
     image: Image
-    accelerator: str | None
+    accelerator: AcceleratorName | None
     boundary: str
-    notes: Sequence[str] = field(default=())
+    storage: Sequence[Path] = ()
 
 
 class Launcher(Protocol):
     """Starts instances of one prepared workload."""
 
-    prepared: Prepared
+    @property
+    def prepared(self) -> Prepared:
+        """What the instances have in common."""
 
     def start(self, name: str, *, ledger: bool = False) -> Instance:
         """Start an instance and return when the request was accepted, before the workload is ready.

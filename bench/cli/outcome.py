@@ -1,0 +1,59 @@
+"""What the person sees at the end of a run: the medians, and the report."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from bench.cli.table import table
+from bench.errors import BenchFault
+from bench.results import Run
+from bench.stats.estimate import Estimate
+from bench.stats.summary import Summary, summarise
+
+FACTORS = {"s": (1e3, "ms"), "B": (1 / 2**20, "MiB")}
+NOMINAL = 0.95
+
+
+def print_summary(run: Run) -> None:
+    """Print every median with its interval to standard output."""
+    rows = [_row(summary) for summary in summarise(run) if summary.estimate]
+    click.echo(table(("SCENARIO", "TARGET", "METRIC", "N", "MEDIAN", "INTERVAL"), rows))
+
+
+def make_report(file: Path, html: Path) -> None:
+    """Let a process of its own draw the report: pandas and plotly never are where something is measured."""
+    command = [sys.executable, "-m", "reports", "html", str(file), "-o", str(html)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        words = done.stderr.strip().splitlines()
+        raise BenchFault(
+            f"the report could not be made: {words[-1] if words else f'status {done.returncode}'}",
+            hint=f"the results are safe in {file}; try again with: tare report {file} -o {html}",
+            kind="failed",
+        )
+
+
+def _row(summary: Summary) -> tuple[str, ...]:
+    estimate = summary.estimate
+    assert estimate is not None  # noqa: S101 - the caller has chosen those with one
+    target = summary.target + "".join(f" ({name})" for name in summary.accelerators)
+    params = " ".join(f"{key}={value}" for key, value in summary.params.items())
+    factor, unit = FACTORS.get(summary.unit, (1.0, summary.unit))
+    median = f"{estimate.value * factor:.4g} {unit}"
+    return (
+        summary.scenario,
+        target,
+        f"{summary.metric} {params}".strip(),
+        str(summary.n),
+        median,
+        _interval(estimate, factor),
+    )
+
+
+def _interval(estimate: Estimate, factor: float) -> str:
+    if estimate.low is None or estimate.high is None:
+        return "too few runs for one"
+    level = "" if estimate.level >= NOMINAL else f" ({estimate.level:.0%} only)"
+    return f"{estimate.low * factor:.4g} to {estimate.high * factor:.4g}{level}"

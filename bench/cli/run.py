@@ -1,0 +1,116 @@
+"""`tare run`: measure scenarios on targets, write the result file as it grows, then the report."""
+
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from bench.cli.context import Context
+from bench.cli.outcome import make_report, print_summary
+from bench.cli.table import table
+from bench.harness import Plan, execute
+from bench.results import new_id
+from bench.scenario import Mode, Sizes, turns
+from bench.scenarios.registry import scenarios
+from bench.targets.registry import NAMES
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+class Names(click.ParamType[tuple[str, ...]]):
+    """Comma-separated names of targets."""
+
+    name = "TARGET[,TARGET]"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return the names; an unknown one is a usage error that lists those there are."""
+        names = tuple(dict.fromkeys(name.strip() for name in str(value).split(",") if name.strip()))
+        for name in names:
+            if name not in NAMES:
+                self.fail(f"there is no target '{name}'; there are: {', '.join(NAMES)}", param, ctx)
+        if not names:
+            self.fail(f"no target is named; there are: {', '.join(NAMES)}", param, ctx)
+        return names
+
+
+@click.command()
+@click.argument("scenario", nargs=-1, metavar="[SCENARIO]…")
+@click.option("-t", "--targets", type=Names(), help="What to measure (default: all that can run here).")
+@click.option("-r", "--runs", type=click.IntRange(1, 10000), help="Counted runs of each target and scenario.")
+@click.option("--fast", "mode", flag_value="fast", type=str, help="Few runs: a first look within minutes.")
+@click.option("--rigorous", "mode", flag_value="rigorous", type=str, help="Many runs: for publication.")
+@click.option("--seed", type=click.IntRange(0), help="Seed of the order (default: random, and recorded).")
+@click.option(
+    "--order", type=click.Choice(["interleaved", "blocked"]), default="interleaved", show_default=True
+)
+@click.option("--json", "json_file", type=FILE, help="The result file (default: below Tare's data).")
+@click.option("--html", "html_file", type=FILE, help="The report (default: beside the result file).")
+@click.option("--connect", metavar="URI", help="A libvirt URI instead of the embedded driver.")
+@click.option("--dry-run", is_flag=True, help="Print the order of the runs and measure nothing.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress display.")
+@click.pass_obj
+def command(
+    context: Context,
+    /,
+    scenario: tuple[str, ...],
+    mode: Mode | None,
+    **options: Any,  # noqa: ANN401 - click's values
+) -> NoReturn:
+    """Measure SCENARIOs (default: all) on targets and write the result file and the report.
+
+    The result file is complete and valid at every moment; a crash loses at most the sample in flight. Exits
+    with 1 if a start or a measurement failed, 3 if this host lacks what was asked for.
+    """
+    plan = _plan(context, scenario, mode, options)
+    if options["dry_run"]:
+        _print_order(plan)
+        sys.exit(0)
+    run = execute(plan)
+    print_summary(run)
+    html = options["html_file"] or plan.file.with_suffix(".html")
+    make_report(plan.file, html)
+    click.echo(f"\nresults  {plan.file}\nreport   {html}")
+    for failure in run.failures:
+        context.say(f"tare: {failure.scenario} on {failure.target} failed: {failure.text}")
+    sys.exit(1 if run.failures else 0)
+
+
+def _plan(context: Context, names: Sequence[str], mode: Mode | None, options: dict[str, Any]) -> Plan:
+    known = scenarios()
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(f"there is no scenario '{name}'; there are: {', '.join(known)}")
+    identity = new_id()
+    seed = random.SystemRandom().randrange(2**31) if options["seed"] is None else options["seed"]
+    return Plan(
+        data=context.data,
+        run=context.run,
+        identity=identity,
+        scenarios=tuple(known[name] for name in dict.fromkeys(names or known)),
+        targets=options["targets"],
+        sizes=Sizes(mode or "default", seed, options["order"], options["runs"]),
+        file=(options["json_file"] or context.results / f"{identity}.json").absolute(),
+        uri=options["connect"],
+        command=("tare", *sys.argv[1:]),
+        quiet=options["quiet"],
+    )
+
+
+def _print_order(plan: Plan) -> None:
+    rows = [
+        (
+            scenario.name,
+            str(slot.round),
+            str(slot.position),
+            slot.target + (" (warm-up)" if slot.warmup else ""),
+        )
+        for scenario in plan.scenarios
+        for slot in turns(scenario, plan.sizes, plan.targets or scenario.targets)
+    ]
+    click.echo(table(("SCENARIO", "ROUND", "POSITION", "WHAT"), rows))
+    click.echo(f"\nseed {plan.sizes.seed}, order {plan.sizes.order}, {len(rows)} turns; nothing was measured")

@@ -1,0 +1,140 @@
+"""One run from beginning to end: what is here, what it is measured on, the scenarios, the file."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from bench import exclusion, results
+from bench.environment import Survey, survey
+from bench.errors import BenchFault
+from bench.progress import Progress, progress
+from bench.results import Caveat, Environment, Proof, Run, Writer, new_id, timestamp
+from bench.scenario import Scenario, Session, Sizes, turns
+from bench.target import Availability, Target
+from bench.targets.drivers import Drivers
+from bench.targets.registry import targets
+from bench.targets.residue import prune
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the user asked for. `targets` None means all that can run here."""
+
+    data: Path
+    run: Path
+    scenarios: tuple[Scenario, ...]
+    file: Path
+    sizes: Sizes
+    command: tuple[str, ...]
+    identity: str = ""
+    targets: tuple[str, ...] | None = None
+    uri: str | None = None
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A target and whether it can run here."""
+
+    target: Target
+    availability: Availability
+
+
+def execute(plan: Plan) -> Run:
+    """Measure everything in `plan`; returns the run as it stands in the file.
+
+    Raises BenchFault of kind `host` when a target that was asked for by name can't run here.
+    """
+    plan.file.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        shown = stack.enter_context(progress(quiet=plan.quiet))
+        prune(plan.data, plan.run)  # what a killed run left would stand in the way of this one's figures
+        drivers = stack.enter_context(Drivers(plan.data, plan.run, plan.uri, shown.note))
+        known = [Found(target, target.availability()) for target in targets(drivers).values()]
+        usable = _usable(plan, known)
+        writer = stack.enter_context(Writer(plan.file, header(plan, known, survey(plan.data))))
+        session = Session(usable, plan.sizes, writer, shown)
+        _measure(plan, session, shown)
+    return writer.run
+
+
+def _measure(plan: Plan, session: Session, shown: Progress) -> None:
+    for scenario in plan.scenarios:
+        order = turns(scenario, plan.sizes, session.chosen(scenario))
+        shown.plan(f"{scenario.name} {turn.target}" for turn in order)
+    for scenario in plan.scenarios:
+        if session.chosen(scenario):
+            scenario.run(session)
+
+
+def _usable(plan: Plan, known: list[Found]) -> Mapping[str, Target]:
+    """Return the targets to measure; what was asked for by name has to be there."""
+    wanted = plan.targets or tuple(found.target.name for found in known)
+    for found in known:
+        if plan.targets and found.target.name in wanted and not found.availability.available:
+            raise BenchFault(
+                f"target {found.target.name} can't run here: {found.availability.reason}",
+                hint="`tare list targets` shows what can; leave it out of --targets",
+                kind="host",
+            )
+    usable = {f.target.name: f.target for f in known if f.target.name in wanted and f.availability.available}
+    if not any(name in scenario.targets for scenario in plan.scenarios for name in usable):
+        raise BenchFault(
+            "there is nothing to measure: no target that can run here makes sense for these scenarios",
+            hint="`tare list targets` and `tare list scenarios` show what goes with what",
+            kind="host" if plan.targets is None else "usage",
+        )
+    return usable
+
+
+def header(plan: Plan, known: list[Found], found: Survey) -> Run:
+    """Return the run before its first sample: everything that is settled beforehand."""
+    return Run(
+        id=plan.identity or new_id(),
+        started=timestamp(),
+        command=plan.command,
+        seed=plan.sizes.seed,
+        mode=plan.sizes.mode,
+        order=plan.sizes.order,
+        environment=_with_proofs(found.environment, known),
+        targets=tuple(_described(one) for one in known),
+        exclusion_rules=tuple(rule.record() for rule in exclusion.rules()),
+        warnings=(*found.caveats, *_caveats(known)),
+    )
+
+
+def _described(found: Found) -> results.Target:
+    target, availability = found.target, found.availability
+    return results.Target(
+        name=target.name,
+        title=target.title,
+        kind=target.kind,
+        available=availability.available,
+        reason=availability.reason,
+        version=availability.version,
+    )
+
+
+def _with_proofs(environment: Environment, known: list[Found]) -> Environment:
+    proofs = {
+        found.target.name: Proof(name=proven.name, proof=proven.proof, seconds=proven.seconds)
+        for found in known
+        if (proven := found.availability.accelerator)
+    }
+    return msgspec.structs.replace(environment, accelerators=proofs)
+
+
+def _caveats(known: list[Found]) -> list[Caveat]:
+    accelerators = {found.availability.accelerator for found in known if found.availability.accelerator}
+    if not any(accelerator.name == "tcg" for accelerator in accelerators):
+        return []
+    return [
+        Caveat(
+            code="emulated",
+            text="virtual machines are emulated (TCG): how fast they compute says nothing about hypervisors",
+            remedy="run on a host where `tare vm check` proves KVM; a start that is fast even so stays fast",
+        )
+    ]

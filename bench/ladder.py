@@ -1,0 +1,94 @@
+"""The launch ladder: from the request to the first correct reply, and from stop to gone.
+
+request → created (the call returned) → kernel (a guest kernel's first sign) → init (first line of process 1
+in user space) → listening → ready (first correct reply), then stop → gone (nothing of the instance is left).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from bench.channel import Channel, ChannelFault
+from bench.clock import elapsed, now
+from bench.errors import BenchFault
+from bench.target import Instance, Launcher
+
+PATIENCE = 180.0
+"""Seconds in which a workload has to reply; Debian under emulation takes 14."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Moments on the host's clock in seconds; `kernel` is None where the instance has no kernel of its own."""
+
+    request: float
+    created: float
+    kernel: float | None
+    init: float
+    listening: float
+    ready: float
+
+    def durations(self) -> dict[str, float]:
+        """Return seconds since the request for every rung that was reached; raises on a negative one."""
+        rungs = {
+            "created": self.created,
+            "kernel": self.kernel,
+            "init": self.init,
+            "listening": self.listening,
+            "ready": self.ready,
+        }
+        return {name: elapsed(self.request, at) for name, at in rungs.items() if at is not None}
+
+
+@dataclass(slots=True)
+class Running:
+    """An instance whose workload replies, the channel to it, and how it got there."""
+
+    instance: Instance
+    channel: Channel
+    ladder: Ladder
+    removed: bool = False
+
+    def remove(self) -> float:
+        """End the instance, insist that nothing is left, and return the seconds from stop to gone."""
+        stop = now()
+        self.instance.remove()
+        seconds = elapsed(stop, now())
+        self.removed = True
+        left = list(self.instance.leftovers())
+        if left:
+            raise BenchFault(
+                f"{self.instance.name} left behind: {', '.join(left)}",
+                hint="run `tare system prune`, and report this: a removed instance must leave nothing",
+                kind="failed",
+            )
+        return seconds
+
+
+@contextmanager
+def climb(launcher: Launcher, name: str, *, ledger: bool = False) -> Iterator[Running]:
+    """Start an instance, wait until it is ready, and remove it at the end whatever happens."""
+    request = now()
+    instance = launcher.start(name, ledger=ledger)
+    created = now()
+    try:
+        channel = Channel(instance.agent, instance.console)
+        running = Running(instance, channel, _follow(channel, instance, request, created))
+        yield running
+        if not running.removed:
+            running.remove()
+    finally:
+        instance.remove()
+
+
+def _follow(channel: Channel, instance: Instance, request: float, created: float) -> Ladder:
+    deadline = request + PATIENCE
+    try:
+        first = channel.wait("kernel", "init", deadline=deadline)
+        kernel = first.at if first.word == "kernel" else None
+        init = first if kernel is None else channel.wait("init", deadline=deadline)
+        listening = channel.wait("listening", deadline=deadline)
+        ready = channel.ping(deadline)
+    except ChannelFault as fault:
+        raise ChannelFault(f"{instance.name}: {fault}; {instance.log()[-1000:]}") from fault
+    return Ladder(request, created, kernel, init.at, listening.at, ready.at)

@@ -1,0 +1,116 @@
+"""What instances keep in memory: one boundary for every kind of box.
+
+Sources: proc_pid_smaps_rollup and /proc/PID/status (proc(5)); memory.stat of the memory controller
+(Documentation/admin-guide/cgroup-v1/memory.rst and cgroup-v2.rst); /proc/meminfo; /sys/kernel/mm/ksm.
+All figures are bytes.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PAGE = 4096
+KIB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """Sums over the processes inside the boundary, in bytes.
+
+    `pss` counts a page shared by k processes as 1/k of it; `uss` only what nobody else maps.
+    """
+
+    pss: int
+    uss: int
+    page_tables: int
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """What memory cgroups charge to the instances, in bytes."""
+
+    anon: int
+    file: int
+    kernel: int
+    shmem: int
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The host's own view: memory available to new work, and pages that KSM has merged, in bytes."""
+
+    available: int
+    ksm_shared: int
+
+
+def processes(pids: Iterable[int], proc: Path = Path("/proc")) -> Processes:
+    """Sum the processes that still exist; one that ended in between counts as nothing."""
+    pss = uss = tables = 0
+    for pid in pids:
+        rollup, status = _fields(proc / str(pid) / "smaps_rollup"), _fields(proc / str(pid) / "status")
+        pss += rollup.get("Pss", 0) * KIB
+        uss += (rollup.get("Private_Clean", 0) + rollup.get("Private_Dirty", 0)) * KIB
+        tables += status.get("VmPTE", 0) * KIB
+    return Processes(pss, uss, tables)
+
+
+def charged(cgroups: Iterable[Path]) -> Charged:
+    """Sum the memory controllers at `cgroups`, of version 1 or 2 by the files that they have."""
+    parts = [
+        _charged_v2(group) if (group / "memory.current").exists() else _charged_v1(group) for group in cgroups
+    ]
+    return Charged(
+        anon=sum(part.anon for part in parts),
+        file=sum(part.file for part in parts),
+        kernel=sum(part.kernel for part in parts),
+        shmem=sum(part.shmem for part in parts),
+    )
+
+
+def host(proc: Path = Path("/proc"), ksm: Path = Path("/sys/kernel/mm/ksm")) -> Host:
+    """Read the host's figures after folding the per-CPU counters in, which lag by up to a megabyte a CPU."""
+    _fold_counters(proc / "sys/vm/stat_refresh")
+    try:
+        merged = int((ksm / "pages_sharing").read_text())
+    except OSError:
+        merged = 0  # a kernel built without KSM merges nothing
+    return Host(_fields(proc / "meminfo")["MemAvailable"] * KIB, merged * PAGE)
+
+
+def unexplained(before: Host, after: Host, cost: Charged) -> int:
+    """Return the drop of available memory that no cgroup accounts for, in bytes.
+
+    Page cache is left out on purpose: it can be reclaimed, so MemAvailable counts it as available.
+    """
+    return (before.available - after.available) - (cost.anon + cost.shmem + cost.kernel)
+
+
+def _fold_counters(trigger: Path) -> None:
+    try:
+        trigger.read_bytes()  # mm/vmstat.c: reading flushes every CPU's difference into the global counters
+    except OSError:
+        return
+
+
+def _fields(path: Path) -> Mapping[str, int]:
+    """Parse `Name: 123 kB` lines; an absent file (the process has ended) has no fields."""
+    try:
+        lines = path.read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+    pairs = (line.split() for line in lines)
+    return {words[0].rstrip(":"): int(words[1]) for words in pairs if len(words) > 1 and words[1].isdigit()}
+
+
+def _charged_v1(group: Path) -> Charged:
+    stat = _fields(group / "memory.stat")
+    kernel = int((group / "memory.kmem.usage_in_bytes").read_text())
+    # On version 1 total_cache includes shmem, which can't be reclaimed without swap.
+    shmem = stat.get("total_shmem", 0)
+    return Charged(stat.get("total_rss", 0), stat.get("total_cache", 0) - shmem, kernel, shmem)
+
+
+def _charged_v2(group: Path) -> Charged:
+    stat = _fields(group / "memory.stat")
+    shmem = stat.get("shmem", 0)
+    return Charged(stat.get("anon", 0), stat.get("file", 0) - shmem, stat.get("kernel", 0), shmem)

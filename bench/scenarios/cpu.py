@@ -1,0 +1,111 @@
+"""How fast a box computes, by class of work, with the same programs from the same image everywhere."""
+
+import random
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from bench.channel import Channel
+from bench.clock import now
+from bench.errors import BenchFault
+from bench.ladder import climb
+from bench.scenario import Mode, Place, Session, Value
+from bench.schedule import Slot
+from bench.target import Box, Launcher
+
+MIB = 1024 * 1024
+BOX = Box(workload="bench", memory=768 * MIB, root="linked")
+
+SYSBENCH_CPU = r"events per second:\s*([\d.]+)"
+SYSBENCH_MEMORY = r"\(\s*([\d.]+) per second\)"
+STRESS_NG = r"metrc:.*?\] +{stressor} +\d+ +[\d.]+ +[\d.]+ +[\d.]+ +([\d.]+)"
+"""stress-ng prints: stressor, bogo operations, real, user, system time, operations per real second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A class of work: the command (with {seconds}) and where its rate stands in the output."""
+
+    name: str
+    command: str
+    rate: str
+
+
+def _stress(name: str, options: str) -> Work:
+    stressor = options.split(maxsplit=1)[0].removeprefix("--")
+    command = f"stress-ng {options} -t {{seconds}} --metrics-brief --temp-path /tmp"
+    return Work(name, command, STRESS_NG.format(stressor=stressor))
+
+
+WORKS = (
+    Work("integer", "sysbench cpu --threads=1 --cpu-max-prime=2000 --time={seconds} run", SYSBENCH_CPU),
+    Work(
+        "memory",
+        "sysbench memory --threads=1 --memory-block-size=64K --memory-total-size=1000T --time={seconds} run",
+        SYSBENCH_MEMORY,
+    ),
+    _stress("floating-point", "--cpu 1 --cpu-method matrixprod"),
+    _stress("system-calls", "--null 1"),
+    _stress("context-switches", "--switch 1"),
+    _stress("fork", "--fork 1"),
+)
+SECONDS: Mapping[Mode, int] = {"fast": 1, "default": 2, "rigorous": 10}
+RUNS: Mapping[Mode, Mapping[str, int]] = {
+    "fast": {"native": 3, "container": 3, "vm": 1, "vm-micro": 1, "vm-full": 1},
+    "default": {"native": 5, "container": 5, "vm": 2, "vm-micro": 2, "vm-full": 1},
+    "rigorous": {"native": 20, "container": 20, "vm": 5, "vm-micro": 5, "vm-full": 3},
+}
+
+
+class Cpu:
+    """Operations per second of each class of work; a fresh instance for every run."""
+
+    name = "cpu"
+    title = "Rates of work by class, one thread"
+    targets = ("native", "container", "vm", "vm-micro", "vm-full")
+    warmups = 0
+
+    def counts(self, mode: Mode, targets: Sequence[str]) -> Mapping[str, int]:
+        """Return the counted turns of each target."""
+        return {name: RUNS[mode].get(name, 2) for name in targets}
+
+    def run(self, session: Session) -> None:
+        """Run every class once in each fresh instance, interleaved over the targets."""
+        with ExitStack() as stack:
+            launchers = {
+                name: stack.enter_context(session.targets[name].launcher(BOX))
+                for name in session.chosen(self)
+            }
+            for slot in session.slots(self):
+                try:
+                    self._sample(session, slot, launchers[slot.target])
+                except BenchFault as fault:
+                    session.fail(self.name, slot, fault)
+
+    def _sample(self, session: Session, slot: Slot, launcher: Launcher) -> None:
+        works = list(WORKS)
+        # The order of the classes is random too, by the run's seed: none must always warm the next.
+        order = random.Random(f"{session.sizes.seed}/{slot.round}")  # noqa: S311 - a schedule is no secret
+        order.shuffle(works)
+        session.sentinels.start()
+        with climb(launcher, f"cpu-{slot.target}-{slot.round}") as running:
+            session.sentinels.stop()  # the start is not measured here, nor is its load somebody else's
+            for work in works:
+                session.sentinels.start()
+                rate = perform(running.channel, work, SECONDS[session.sizes.mode])
+                value = Value("rate", "1/s", rate, {"work": work.name})
+                session.record(Place(self.name, slot, launcher.prepared), [value], session.sentinels.stop())
+
+
+def perform(channel: Channel, work: Work, seconds: int) -> float:
+    """Run one class of work for `seconds` and return its rate in operations per second."""
+    done = channel.execute(work.command.format(seconds=seconds), now() + 60 + 10 * seconds)
+    match = re.search(work.rate, done.output)
+    if done.status or not match:
+        raise BenchFault(
+            f"{work.name} gave no rate: status {done.status}, output {done.output[-300:]!r}",
+            hint="the command is in bench/scenarios/cpu.py; run it by hand with `tare container run`",
+            kind="failed",
+        )
+    return float(match.group(1))

@@ -1,0 +1,135 @@
+"""Virtual machines through libvirt: `vm`, `vm-micro` and `vm-full`."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.target import Accelerator, Availability, Box, Image, Instance, Kind, Launcher, Member, Prepared
+from bench.targets.charge import charging
+from bench.targets.drivers import Drivers
+from bench.targets.faults import translated
+from bench.targets.hosting import lacks
+from bench.workloads.images import MACHINE, provide
+from vmdriver import boot
+from vmdriver.errors import MachineFault
+from vmdriver.guest import Guest
+from vmdriver.spec import FLAVOURS, Flavour, GuestSpec, Private
+
+BOUNDARY = (
+    "the QEMU process, which holds the guest's memory, and its cgroup; libvirt's driver runs inside "
+    "the harness, one for all instances, and is outside the marginal cost"
+)
+
+
+class GuestInstance:
+    """A guest, by the handle that the VM driver gave."""
+
+    def __init__(self, guest: Guest, charge: ExitStack, memory_cgroup: Path | None) -> None:
+        self.name = guest.name
+        self.agent = guest.agent.fileno()
+        self.console = guest.console.fileno() if guest.console else None
+        self._guest, self._charge, self._memory_cgroup = guest, charge, memory_cgroup
+
+    @property
+    def memory_cgroup(self) -> Path | None:
+        """The memory controller's directory, where the ledger was asked for."""
+        return self._memory_cgroup
+
+    @property
+    def storage(self) -> Sequence[Path]:
+        """The guest's own disks."""
+        return sorted(self._guest.directory.glob("*.qcow2"))
+
+    def members(self) -> Sequence[Member]:
+        """Return QEMU."""
+        return [Member(self._guest.pid, "QEMU")]
+
+    def remove(self) -> None:
+        """Destroy the guest; returns when nothing is left."""
+        with translated():
+            self._guest.destroy()
+        self._charge.close()
+
+    def leftovers(self) -> Sequence[str]:
+        """Name what is still there."""
+        with translated():
+            return self._guest.leftovers()
+
+    def log(self) -> str:
+        """Return QEMU's last lines."""
+        return self._guest.log
+
+
+@dataclass(frozen=True)
+class GuestLauncher:
+    """Starts guests of one specification."""
+
+    drivers: Drivers
+    spec: GuestSpec
+    prepared: Prepared
+
+    def start(self, name: str, *, ledger: bool = False) -> Instance:
+        """Define and create the guest; returns when libvirt's call has."""
+        with ExitStack() as stack, translated():
+            charge = stack.enter_context(charging(self.drivers.spawner, name)) if ledger else None
+            if charge:
+                with charge.joined():
+                    guest = self.drivers.hypervisor.start(self.spec.named(name))
+            else:
+                guest = self.drivers.hypervisor.start(self.spec.named(name))
+            return GuestInstance(guest, stack.pop_all(), charge.memory if charge else None)
+
+
+class VirtualMachine:
+    """One flavour of virtual machine."""
+
+    kind: Kind = "vm"
+
+    def __init__(self, drivers: Drivers, flavour: Flavour) -> None:
+        self.name: str = flavour
+        self.title = f"virtual machine ({FLAVOURS[flavour]})"
+        self._flavour, self._drivers = flavour, drivers
+
+    def availability(self) -> Availability:
+        """Prove the accelerator by booting, or recall the proof."""
+        missing = lacks(root=True)
+        if missing:
+            return Availability(available=False, reason=missing)
+        try:
+            found = self._drivers.accelerator
+        except MachineFault as fault:
+            return Availability(
+                available=False, reason=f"{fault} ({fault.hint})" if fault.hint else str(fault)
+            )
+        version = f"QEMU {found.key['qemu']}" if "qemu" in found.key else ""
+        proof = Accelerator(found.name, found.proof, found.seconds)
+        return Availability(True, f"{found.name}: {found.proof}", version, proof)  # noqa: FBT003
+
+    @contextmanager
+    def launcher(self, box: Box) -> Iterator[Launcher]:
+        """Build the initramfs or the disk of the image once."""
+        with translated():
+            image = provide(self._drivers, MACHINE if self._flavour == "vm-full" else box.workload)
+            tree = self._drivers.store.checkout(image.image)
+            spec = self._spec(tree, str(image.image.digest), box)
+        shared = [disk.path for disk in spec.disks if disk.private != "full"]
+        storage = shared or ([spec.initrd] if spec.initrd and not spec.disks else [])
+        prepared = Prepared(
+            Image(image.reference, str(image.image.digest)), self._drivers.accelerator.name, BOUNDARY, storage
+        )
+        yield GuestLauncher(self._drivers, spec, prepared)
+
+    def _spec(self, tree: Path, key: str, box: Box) -> GuestSpec:
+        found = self._drivers.accelerator
+        private: Private = "full" if box.root == "full" else "linked"
+        if self._flavour == "vm-full":
+            return boot.full(
+                tree, key, data=self._drivers.data, accelerator=found.acceleration, memory=box.memory,
+                cpus=box.cpus, cpu=found.cpu, private=private,
+            )  # fmt: skip
+        return boot.boot(
+            self._flavour, tree, key, data=self._drivers.data, kernel=self._drivers.kernel,
+            accelerator=found.acceleration, memory=box.memory, cpus=box.cpus, cpu=found.cpu,
+            root="initramfs" if box.root == "memory" else "disk", private=private,
+        )  # fmt: skip

@@ -1,0 +1,114 @@
+"""The images that the scenarios run, each made once from the store's own: no registry is asked.
+
+`agent` is busybox and the agent; `bench` is Debian with sysbench, stress-ng and the agent; `machine` is
+`bench` with systemd, a kernel and what a boot loader needs, for the machine that boots as a whole;
+`layers-base` is Debian with the agent, and `layers-N` that with one small layer of its own.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bench.errors import BenchFault
+from bench.targets.drivers import Drivers
+from bench.workloads import agent
+from bench.workloads.packages import install
+from runtime.errors import RuntimeFault
+from runtime.image.bootstrap import bootstrap
+from runtime.image.commit import derive
+from runtime.image.image import Image
+from runtime.image.layer.entry import Entry, File, Symlink
+from vmdriver.machine_image import machine_files
+
+MACHINE = "machine"
+UNIQUE = "/usr/share/tare/unique"
+UNIQUE_BYTES = 1024 * 1024
+TOOLS = ("sysbench", "stress-ng")
+SYSTEM = ("systemd-sysv", "udev", "dbus", "initramfs-tools", "zstd", "linux-image-cloud-amd64")
+
+
+@dataclass(frozen=True, slots=True)
+class Provided:
+    """An image of the store, and the name that it has there."""
+
+    reference: str
+    image: Image
+
+
+def provide(drivers: Drivers, workload: str) -> Provided:
+    """Return the image of `workload`, made if it is not there or its recipe has changed."""
+    name, _, number = workload.partition("-")
+    if name == "layers" and number != "base":
+        base = provide(drivers, "layers-base")
+        content = hashlib.shake_256(workload.encode()).digest(UNIQUE_BYTES)
+        return _layered(drivers, workload, base.image, {UNIQUE: File(content)})
+    recipe = RECIPES.get(workload)
+    if recipe is None:
+        raise BenchFault(
+            f"there is no workload {workload}", hint=f"there are: {', '.join(RECIPES)}", kind="usage"
+        )
+    return recipe(drivers)
+
+
+def _agent(drivers: Drivers) -> Provided:
+    return _layered(drivers, "agent", bootstrap(drivers.store, "busybox", drivers.say), _agent_files())
+
+
+def _layers_base(drivers: Drivers) -> Provided:
+    base = bootstrap(drivers.store, "debian:bookworm", drivers.say)
+    return _layered(drivers, "layers-base", base, _agent_files())
+
+
+def _bench(drivers: Drivers) -> Provided:
+    base = bootstrap(drivers.store, "debian:bookworm", drivers.say)
+    tools = _installed(drivers, "tools", base, TOOLS)
+    return _layered(drivers, "bench", tools.image, _agent_files())
+
+
+def _machine(drivers: Drivers) -> Provided:
+    system = _installed(drivers, "system", _bench(drivers).image, SYSTEM)
+    files: dict[str, Entry] = {
+        f"/{file.path}": Symlink(file.target) if file.target else File(file.data, file.mode)
+        for file in machine_files()
+    }
+    return _layered(drivers, MACHINE, system.image, files)
+
+
+RECIPES: Mapping[str, Callable[[Drivers], Provided]] = {
+    "agent": _agent,
+    "bench": _bench,
+    "layers-base": _layers_base,
+    MACHINE: _machine,
+}
+
+
+def _agent_files() -> Mapping[str, Entry]:
+    return {agent.PATH: File(agent.source(), agent.MODE)}
+
+
+def _layered(drivers: Drivers, name: str, base: Image, files: Mapping[str, Entry]) -> Provided:
+    reference = _name(name, base, repr(sorted(files.items())))
+    return _known(drivers, reference) or Provided(reference, derive(drivers.store, base, files, reference))
+
+
+def _installed(drivers: Drivers, name: str, base: Image, packages: tuple[str, ...]) -> Provided:
+    reference = _name(name, base, " ".join(packages))
+    known = _known(drivers, reference)
+    if known is None:
+        drivers.say(f"installing {', '.join(packages)} into an image")
+        known = Provided(reference, install(drivers.spawner, drivers.store, base, packages, reference))
+    return known
+
+
+def _name(name: str, base: Image, recipe: str) -> str:
+    """Name an image after what it is made from: another recipe or base is another image."""
+    return f"tare/{name}:{hashlib.sha256(f'{base.digest} {recipe}'.encode()).hexdigest()[:12]}"
+
+
+def _known(drivers: Drivers, reference: str) -> Provided | None:
+    try:
+        return Provided(reference, drivers.store.resolve(reference))
+    except RuntimeFault as fault:
+        if fault.kind != "missing":
+            raise
+        return None
