@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from reports import units
+from reports.charts.memory import costs
 
 if TYPE_CHECKING:
     from reports.model import View
@@ -25,17 +26,26 @@ class Notice:
 
 
 def summary(view: View) -> str:
-    """Return one sentence with the result that most people come for."""
-    found = [
-        (view.boxes[s.target].label, s.estimate.value) for s in view.of("startup", "ready") if s.estimate
-    ]
+    """Return the result that most people come for, a sentence a scenario."""
+    found = [*_ready(view), *_memory(view)]
     if found:
-        parts = [f"{label} in {units.quantity(seconds, 's')}" for label, seconds in found]
-        return f"From the request to the first correct reply, medians: {_list(parts)}."
+        return " ".join(found)
     if not any(s.estimate for s in view.summaries):
         return NOTHING
     boxes = _list([box.label for box in view.measured.values()])
     return f"Measured: {_list(list(view.scenarios))}, on {boxes}."
+
+
+def _ready(view: View) -> list[str]:
+    parts = [f"{view.boxes[s.target].label} in {units.quantity(s.estimate.value, 's')}"
+             for s in view.of("startup", "ready") if s.estimate]  # fmt: skip
+    return [f"Ready to answer, by the median: {_list(parts)}."] if parts else []
+
+
+def _memory(view: View) -> list[str]:
+    parts = [f"{view.boxes[name].label} {units.quantity(lines['pss'].value, 'B')}"
+             for name, lines in costs(view).items() if "pss" in lines]  # fmt: skip
+    return [f"Memory of one more idle instance (PSS): {_list(parts)}."] if parts else []
 
 
 def notices(view: View) -> list[Notice]:
@@ -56,9 +66,9 @@ def _emulation(view: View) -> list[Notice]:
     names = _list([box.label for box in view.emulated])
     return [
         Notice(
-            f"{names}: these guests ran under emulation (TCG). Their times say nothing about hypervisors: "
-            "hardware virtualization is faster. What is slow here may not be slow; what is fast enough here "
-            "is fast enough with hardware virtualization too.",
+            f"{names}: these guests ran under emulation (TCG). Hardware virtualization is faster, "
+            "so their times are upper bounds: a start that is fast enough here stays fast; a slow one, and "
+            "any rate of work, says nothing about hypervisors.",
             "Run on a host whose KVM boots a guest; `tare vm check` finds out.",
             severe=True,
         )
@@ -105,7 +115,12 @@ def _rests(view: View) -> list[Notice]:
 def _warnings(view: View) -> list[Notice]:
     # The emulation has its own notice above, in full.
     shown = [w for w in view.run.warnings if not (w.code == "emulated" and view.emulated)]
-    return [Notice(w.text, w.remedy) for w in shown]
+    return [Notice(_sentence(w.text), _sentence(w.remedy)) for w in shown]
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text if not text else text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
 
 
 def host(view: View) -> list[tuple[str, str]]:

@@ -32,6 +32,7 @@ TITLES = {
     "cpu": ("CPU", "How much of the processor reaches the workload?"),
     "others": ("Further measurements", ""),
 }
+SHORT = {"startup": "startup", "memory": "memory", "layers": "layers", "cpu": "CPU", "others": "more"}
 TABLES: dict[str, Callable[[View], list[Table]]] = {
     "startup": tables.startup,
     "memory": tables.memory,
@@ -58,6 +59,7 @@ class Page:
 
     prefix: str
     view: View
+    headline: str
     summary: str
     notices: Sequence[facts.Notice]
     host: Sequence[tuple[str, str]]
@@ -90,15 +92,17 @@ def render(views: Sequence[View]) -> str:
 def page(view: View, prefix: str = "") -> Page:
     """Return what the template needs for one run."""
     charts = draw(view)
+    sections = [s for key in TITLES if (s := _section(view, key, charts.get(key, [])))]
     return Page(
         prefix=prefix,
         view=view,
+        headline=", ".join(SHORT[s.key] for s in sections) or "nothing measured",
         summary=facts.summary(view),
         notices=facts.notices(view),
         host=facts.host(view),
         when=facts.when(view),
         command=shlex.join(view.run.command),
-        sections=[s for key in TITLES if (s := _section(view, key, charts.get(key, [])))],
+        sections=sections,
         drift=charts["method"],
         accounts=tables.accounts(view),
         boundaries=list(_boundaries(view)),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import msgspec
 import pandas as pd
 
 from bench import stats
@@ -90,6 +91,13 @@ class View:
         return tuple(box for box in self.measured.values() if box.emulated)
 
     @cached_property
+    def ordered(self) -> Run:
+        """The run with its measurements in the order of its targets, not in that of a random schedule."""
+        places = {name: place for place, name in enumerate(self.boxes)}
+        rows = sorted(self.run.measurements, key=lambda m: places[m.target])
+        return msgspec.structs.replace(self.run, measurements=tuple(rows))
+
+    @cached_property
     def samples(self) -> pd.DataFrame:
         """One row a sample: `COLUMNS`, and one column for every parameter."""
         rows = [
@@ -99,7 +107,7 @@ class View:
                 "position": s.position, "at": s.at, "warmup": s.warmup, "accelerator": s.accelerator,
                 "excluded": s.excluded, **{f"param_{name}": value for name, value in m.params.items()},
             }
-            for m in self.run.measurements
+            for m in self.ordered.measurements
             for s in m.samples
         ]  # fmt: skip
         return pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(COLUMNS))
@@ -107,17 +115,17 @@ class View:
     @cached_property
     def summaries(self) -> list[stats.Summary]:
         """Median, interval and counts of every measurement."""
-        return stats.summarise(self.run)
+        return stats.summarise(self.ordered)
 
     @cached_property
     def fits(self) -> list[stats.Fit]:
         """Marginal costs over `n`."""
-        return stats.fits(self.run)
+        return stats.fits(self.ordered)
 
     @cached_property
     def ratios(self) -> dict[str, list[stats.Ratio]]:
         """Ratios to each baseline that was measured."""
-        return {name: stats.ratios(self.run, name) for name in BASELINES if name in self.measured}
+        return {name: stats.ratios(self.ordered, name) for name in BASELINES if name in self.measured}
 
     @property
     def scenarios(self) -> tuple[str, ...]:

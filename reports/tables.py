@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reports import units
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from bench.stats import Estimate, Fit, Summary
     from reports.model import Box, View
 
+PAGE = 4096
 DRAWN = {"startup", "memory", "layers", "cpu"}
 MARKS = ("created", "kernel", "init", "listening", "ready", "teardown")
 LEDGER = {
-    "mem_available_drop": "MemAvailable drop", "pss": "PSS", "uss": "USS", "page_tables": "page tables",
+    "pss": "PSS", "uss": "USS", "page_tables": "page tables", "mem_available_drop": "MemAvailable drop",
     "cgroup_anon": "cgroup anon", "cgroup_shmem": "cgroup shmem", "cgroup_kernel": "cgroup kernel",
     "cgroup_file": "cgroup file", "ksm_shared": "merged by KSM", "unexplained": "unexplained",
 }  # fmt: skip
@@ -38,11 +39,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with a caption that says what its numbers are."""
+    """A table with a caption that says what its numbers are.
+
+    A head that is a `Box` is a target's name. `folded` is the line to open it by, where it starts closed.
+    """
 
     caption: str
-    head: tuple[str, ...]
+    head: tuple[str | Box, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    folded: str = ""
 
 
 def startup(view: View) -> list[Table]:
@@ -51,32 +56,28 @@ def startup(view: View) -> list[Table]:
     shown = [s for s in found if s.metric in {"ready", "teardown"}]
     rest = [s for s in found if s.metric not in {"ready", "teardown"}]
     words = "Medians of fresh starts, since the request (teardown: since stop)."
-    return [*_medians(view, words, shown), *_medians(view, "The other marks, since the request.", rest)]
+    return [*_medians(view, words, shown), *_fold(_medians(view, "Medians since the request.", rest))]
+
+
+def _matters(line: str, column: dict[str, Estimate]) -> bool:
+    """Leave KSM out where it merged less than a page for each instance: it is off, or found nothing."""
+    return line in column and (line != "ksm_shared" or abs(column[line].value) >= PAGE)
+
+
+def _fold(found: list[Table]) -> list[Table]:
+    return [replace(table, folded="All marks of the ladder, as a table") for table in found]
 
 
 def memory(view: View) -> list[Table]:
-    """Return the cost of one more instance, line by line; a box is a row."""
+    """Return the cost of one more instance, line by line; a target is a column."""
     slopes = costs(view)
-    lines = [line for line in LEDGER if any(line in column for column in slopes.values())]
-    rows = [
-        (_name(view, target), *(_cost(column.get(line)) for line in lines))
-        for target, column in slopes.items()
-    ]
+    lines = [line for line in LEDGER if any(_matters(line, column) for column in slopes.values())]
+    rows = [(Cell(LEDGER[line]), *(_cost(column.get(line)) for column in slopes.values())) for line in lines]
     words = (
         "Cost of one more idle instance, slope with its interval. PSS and the cgroup lines overlap: they are "
         "two ways to look at the same memory. MemAvailable drop = anon + shmem + kernel + unexplained."
     )
-    tables = [Table(words, ("target", *(LEDGER[line] for line in lines)), tuple(rows))] if rows else []
-    return [*tables, *_totals(view, slopes)]
-
-
-def _totals(view: View, slopes: dict[str, dict[str, Estimate]]) -> list[Table]:
-    """Return the totals of the targets for which a single N gives no slope."""
-    return _medians(
-        view,
-        "Totals of targets that were measured with one N only: no cost of one more can be said.",
-        [s for s in view.of("memory") if s.target not in slopes and s.metric in LEDGER],
-    )
+    return [Table(words, ("", *(view.boxes[name] for name in slopes)), tuple(rows))] if rows else []
 
 
 def layers(view: View) -> list[Table]:
@@ -94,9 +95,10 @@ def layers(view: View) -> list[Table]:
 
 def cpu(view: View) -> list[Table]:
     """Return the rates of work and their ratios."""
-    return _medians(
-        view, "Median rates of work. Each class of work has its own unit of work.", view.of("cpu")
-    )
+    found = view.of("cpu")
+    order = list(dict.fromkeys(_what(s) for s in found))
+    words = "Median rates of work. Each class of work has its own unit of work."
+    return _medians(view, words, sorted(found, key=lambda s: order.index(_what(s))))
 
 
 def others(view: View) -> list[Table]:
@@ -143,6 +145,8 @@ def _figures(summary: Summary) -> Iterable[Cell]:
 
 
 def _what(summary: Summary) -> str:
+    if summary.metric == "rate" and "work" in summary.params:
+        return series(str(summary.params["work"]), summary.params, without=("work",))
     return series(summary.metric, summary.params)
 
 

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 MISSING = "\N{EN DASH}"
+HUNDREDFOLD = 100.0
 TEN_MINUTES = 600.0
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 
@@ -89,10 +90,17 @@ def percent(share: float | None) -> str:
 
 
 def ticks(low: float, high: float, unit: str) -> tuple[list[float], list[str]]:
-    """Return the powers of ten that enclose `low` to `high` (base unit, positive) and their labels."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    values = [10.0**power for power in range(first, last + 1)]
-    return values, [_tick(value, unit) for value in values]
+    """Return marks for a log axis that enclose `low` to `high` (base unit, positive), and their labels.
+
+    Powers of ten; where the data span less than two of them, 1, 2 and 5 times those.
+    """
+    first, last = math.floor(math.log10(low)), math.floor(math.log10(high)) + 1
+    steps = (1, 2, 5) if high / low < HUNDREDFOLD else (1,)
+    values = [step * 10.0**power for power in range(first, last + 1) for step in steps]
+    below = max((value for value in values if value <= low), default=values[0])
+    above = min((value for value in values if value >= high), default=values[-1])
+    inside = [value for value in values if below <= value <= above]
+    return inside, [_tick(value, unit) for value in inside]
 
 
 def _tick(value: float, unit: str) -> str:

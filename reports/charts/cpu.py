@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 from reports import palette, units
-from reports.charts.theme import EMULATED_NOTE, Chart, figure, safe
+from reports.charts.theme import EMULATED_NOTE, Chart, errors, figure, safe
 
 if TYPE_CHECKING:
     from bench.stats import Ratio
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SCENARIO = "cpu"
 BASELINE = "native"
+ROOMY = 0.5  # a bar above this share of native has room for its own label
 ZOOM = 0.5  # the closer look is worth its place when everything judged is above this share of native
 
 
@@ -58,8 +59,9 @@ def _bar(box: Box, found: list[Ratio]) -> go.Bar:
         marker={"color": "#eceef1" if box.emulated else colour, "line": {"color": colour, "width": 1},
                 "pattern": {"shape": "/" if box.emulated else "", "fgcolor": colour, "size": 6}},
         error_x=_errors(found),
-        text=[f" {units.percent(r.estimate.value)}  {safe(box.name)}" for r in found],
-        textposition="outside", cliponaxis=False, textfont={"size": 12},
+        text=[f" {units.percent(r.estimate.value)}  {safe(box.label)}" for r in found],
+        textposition=["inside" if r.estimate.value > ROOMY else "outside" for r in found],
+        insidetextanchor="start", insidetextfont={"color": "#fff"}, cliponaxis=False, textfont={"size": 12},
         hovertext=[_hover(box, r) for r in found], hoverinfo="text",
     )  # fmt: skip
 
@@ -67,9 +69,8 @@ def _bar(box: Box, found: list[Ratio]) -> go.Bar:
 def _errors(found: list[Ratio]) -> dict[str, Any]:
     estimates = [r.estimate for r in found]
     return {
-        "type": "data", "symmetric": False, "thickness": 1.5, "width": 4, "color": palette.INK,
-        "array": [e.high - e.value if e.high is not None else 0.0 for e in estimates],
-        "arrayminus": [e.value - e.low if e.low is not None else 0.0 for e in estimates],
+        "thickness": 1.5, "width": 4, "color": palette.INK,
+            **errors(estimates),
     }  # fmt: skip
 
 

@@ -6,21 +6,22 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
+from bench import stats
 from reports import palette, units
-from reports.charts.theme import ROW, Chart, figure, row_label, rows, safe, style
+from reports.charts.series import fits, series
+from reports.charts.theme import ROW, Chart, errors, figure, row_label, rows, safe, style
 
 if TYPE_CHECKING:
-    from bench.stats import Estimate, Fit
+    from bench.stats import Estimate
     from reports.model import View
 
-SCENARIO = "memory"
 MEASURES = {
-    "mem_available_drop": ("drop of the host's MemAvailable", "diamond"),
     "pss": ("PSS of its processes", "circle"),
-    "uss": ("USS of its processes", "triangle-up-open"),
+    "charged": ("charged to its cgroup (anon, shmem, kernel)", "square-open"),
+    "mem_available_drop": ("drop of the host's MemAvailable", "diamond-open"),
 }
+SUMMANDS = ("cgroup_anon", "cgroup_shmem", "cgroup_kernel")
 CHARGED = {
     "cgroup_anon": "anonymous memory (cgroup)",
     "cgroup_shmem": "shared memory, tmpfs (cgroup)",
@@ -28,27 +29,46 @@ CHARGED = {
     "unexplained": "unexplained rest",
 }
 MAPPED = {"uss": "only its own (USS)", "shared": "its part of shared pages (PSS less USS)"}
-COLUMNS = 3
-LABEL_SHARE = 0.1
 
 
 def charts(view: View) -> list[Chart]:
     """Return the charts of the memory scenario that the run has data for."""
     slopes = costs(view)
-    found = [_costs(view, slopes), _ledger(view, slopes), _series(view)]
+    found = [_costs(view, slopes), _ledger(view, slopes), series(view)]
     return [chart for chart in found if chart is not None]
 
 
 def costs(view: View) -> dict[str, dict[str, Estimate]]:
-    """Return bytes per further instance, by target and ledger line: the slopes of the fitted lines."""
+    """Return bytes per further instance, by target and ledger line: the slopes of the fitted lines.
+
+    A target of which a single N counted has no slope: there it is the total divided by N, which has no
+    interval and holds what all instances share.
+    """
     found: dict[str, dict[str, Estimate]] = {}
-    for fit in _fits(view):
-        found.setdefault(fit.target, {})[fit.metric] = fit.line.slope
-    return found
+    for summary in view.of("memory"):
+        number = float(summary.params.get("n", 1))
+        if summary.estimate is not None and number > 0:
+            whole = summary.estimate
+            mean = stats.Estimate(whole.value / number, None, None, 0.0, whole.n, "none")
+            found.setdefault(summary.target, {})[summary.metric] = mean
+    for fit in fits(view):
+        found[fit.target][fit.metric] = fit.line.slope
+    return {target: _with_charged(lines) for target, lines in found.items()}
 
 
-def _fits(view: View) -> list[Fit]:
-    return [fit for fit in view.fits if fit.scenario == SCENARIO]
+def averaged(view: View) -> list[str]:
+    """Return the targets whose cost is a total divided by N."""
+    fitted = {fit.target for fit in fits(view)}
+    return [name for name in costs(view) if name not in fitted]
+
+
+def _with_charged(lines: dict[str, Estimate]) -> dict[str, Estimate]:
+    """Add the sum of what a cgroup charges. Least squares are linear: it is the slope of the sum, too."""
+    parts = [lines[key] for key in SUMMANDS if key in lines]
+    if not parts:
+        return lines
+    total = sum(part.value for part in parts)
+    return {**lines, "charged": stats.Estimate(total, None, None, 0.0, parts[0].n, "none")}
 
 
 def _costs(view: View, slopes: dict[str, dict[str, Estimate]]) -> Chart | None:
@@ -61,11 +81,20 @@ def _costs(view: View, slopes: dict[str, dict[str, Estimate]]) -> Chart | None:
     drawn.update_yaxes(**rows([row_label(view.boxes[name]) for name in names]))
     caption = (
         "The slope of a straight line over the number of instances, with its 95 % interval; logarithmic "
-        "axis. The three measures answer different questions: what the host lost, what the processes map "
-        "(shared pages divided among their users), and what nobody else maps. A slope that is not positive "
-        "can't be drawn here and stands in the table."
+        "axis. The measures answer different questions: what the processes map (shared pages divided among "
+        "their users), what the kernel charges, and what the host lost, which other programs move as well. "
+        "A slope that is not positive can't be drawn here and stands in the table." + _note(view)
     )
     return Chart("memory-cost", "What one more idle instance costs", caption, drawn)
+
+
+def _note(view: View) -> str:
+    names = ", ".join(view.boxes[name].label for name in averaged(view))
+    return (
+        f" {names}: only one N counted, so this is the total divided by N, without an interval."
+        if names
+        else ""
+    )
 
 
 def _positive(lines: dict[str, Estimate], metric: str) -> bool:
@@ -83,10 +112,8 @@ def _measure(measure: str, names: list[str], slopes: dict[str, dict[str, Estimat
         mode="markers+text" if shift < 0 else "markers", meta={"role": "costs"},
         marker={"symbol": symbol, "size": 11, "color": [palette.target(n) for _, n, _ in found],
                 "line": {"width": 1.5, "color": [palette.target(n) for _, n, _ in found]}},
-        error_x={"type": "data", "symmetric": False, "thickness": 1.5, "width": 4, "color": palette.MUTED,
-                 "array": [e.high - e.value if e.high is not None else 0.0 for _, _, e in found],
-                 "arrayminus": [e.value - max(e.low, floor) if e.low is not None else 0.0
-                                for _, _, e in found]},
+        error_x={"thickness": 1.5, "width": 4, "color": palette.MUTED,
+                 **errors([e for _, _, e in found], floor=floor)},
         text=[f"   {units.quantity(e.value, 'B')}" for _, _, e in found], textposition="middle right",
         cliponaxis=False, hoverinfo="text",
         hovertext=[f"{safe(n)}, {safe(words)}: {units.quantity(e.value, 'B')} each, interval "
@@ -141,7 +168,7 @@ def _ledger(view: View, slopes: dict[str, dict[str, Estimate]]) -> Chart | None:
     caption = (
         "The ledger of one more instance: the lines that add up, each bar 100 % of its own row, the sum at "
         "its end. Page cache is not in it, since the kernel can take it back at any time. The unexplained "
-        "rest is what the host lost and no cgroup accounts for."
+        "rest is what the host lost and no cgroup accounts for; a negative one is not drawn."
     )
     return Chart("memory-ledger", "What that cost consists of", caption, drawn)
 
@@ -153,64 +180,10 @@ def _part(key: str, words: str, names: list[str], shown: dict[str, dict[str, flo
         meta={"role": "ledger"},
         marker={"color": palette.LEDGER[key], "line": {"color": "#fff", "width": 1},
                 "pattern": {"shape": "/" if key == "unexplained" else "", "fgcolor": palette.MUTED}},
-        text=[units.quantity(shown[n][key], "B") if share >= LABEL_SHARE else ""
-              for n, share in shares.items()],
-        textposition="inside", insidetextanchor="middle", textangle=0, constraintext="none",
+        text=[units.quantity(shown[n][key], "B") for n in shares],
+        textposition="inside", insidetextanchor="middle", textangle=0,
         textfont={"color": "#fff" if key in {"cgroup_anon", "uss"} else palette.INK, "size": 13},
         hovertext=[f"{safe(n)}, {safe(words)}: {units.quantity(shown[n][key], 'B')} "
                    f"({units.percent(share)})" for n, share in shares.items()],
         hoverinfo="text",
     )  # fmt: skip
-
-
-def _series(view: View) -> Chart | None:
-    table = view.select(SCENARIO, "pss")
-    names = list(dict.fromkeys(table.target)) if "param_n" in table else []
-    if not names:
-        return None
-    columns = min(COLUMNS, len(names))
-    lines = math.ceil(len(names) / columns)
-    drawn = make_subplots(rows=lines, cols=columns, vertical_spacing=0.34 / lines, horizontal_spacing=0.09,
-                          subplot_titles=[_heading(view, name) for name in names])  # fmt: skip
-    style(drawn, height=70 + 260 * lines, showlegend=False, margin={"l": 70, "r": 24, "t": 56, "b": 60})
-    for place, name in enumerate(names):
-        for trace in _panel(view, name):
-            drawn.add_trace(trace, row=place // columns + 1, col=place % columns + 1)
-    drawn.update_annotations(font={"size": 13, "color": palette.INK})
-    drawn.update_xaxes(title={"text": "instances (N)"}, tick0=0, rangemode="tozero")
-    drawn.update_yaxes(rangemode="tozero")
-    drawn.update_yaxes(title={"text": "PSS of all (MiB)"}, col=1)
-    caption = (
-        "Every dot is one population of N instances; the line is the fit whose slope is the cost of one "
-        "more. Each panel has its own scale."
-    )
-    return Chart("memory-series", "The series behind the slopes", caption, drawn)
-
-
-def _heading(view: View, name: str) -> str:
-    slope = next((f.line.slope for f in _fits(view) if (f.target, f.metric) == (name, "pss")), None)
-    cost = f"{units.quantity(slope.value, 'B')} each" if slope else "one N only, no line"
-    return f"<b>{safe(view.boxes[name].label)}</b>: {cost}"
-
-
-def _panel(view: View, name: str) -> list[Any]:
-    table = view.select(SCENARIO, "pss")
-    mine = table[(table.target == name) & table.excluded.isna()]
-    colour = palette.target(name)
-    traces: list[Any] = [
-        go.Scatter(
-            x=mine.param_n.tolist(), y=(mine.value / units.MIB).tolist(), mode="markers", name=name,
-            meta={"role": "series"}, hoverinfo="text",
-            marker={"color": palette.translucent(colour, 0.55), "size": 9,
-                    "line": {"color": colour, "width": 1}},
-            hovertext=[f"N = {n:g}, round {r}: {units.quantity(v, 'B')}"
-                       for n, r, v in zip(mine.param_n, mine["round"], mine.value, strict=True)],
-        )
-    ]  # fmt: skip
-    for fit in _fits(view):
-        if (fit.target, fit.metric) == (name, "pss") and len(mine):
-            ends = [0.0, float(mine.param_n.max())]
-            heights = [fit.line.at(x) / units.MIB for x in ends]
-            traces.append(go.Scatter(x=ends, y=heights, mode="lines", line={"color": colour, "width": 2},
-                                     hoverinfo="skip", meta={"role": "fit"}))  # fmt: skip
-    return traces

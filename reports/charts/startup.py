@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from reports import palette, units
-from reports.charts.theme import ROW, Chart, figure, row_label, rows, safe, style
+from reports.charts.ladder import ladder
+from reports.charts.theme import ROW, Chart, errors, figure, row_label, rows, safe
 from reports.model import series
 
 if TYPE_CHECKING:
@@ -20,15 +19,6 @@ if TYPE_CHECKING:
     from reports.model import View
 
 SCENARIO = "startup"
-PHASES = ("created", "kernel", "init", "listening", "ready")
-MEANING = {
-    "created": "request → created (the call returned)",
-    "kernel": "→ kernel (first sign of a guest's kernel)",
-    "init": "→ init (first instruction of process 1)",
-    "listening": "→ listening",
-    "ready": "→ ready (first correct reply)",
-}
-LABEL_SHARE = 0.09  # a segment narrower than this share of its bar has no room for its number
 GOLDEN = 0.618033988749895  # multiples of it modulo 1 spread points evenly, and the same way every time
 
 
@@ -36,7 +26,7 @@ def charts(view: View) -> list[Chart]:
     """Return the charts of the startup scenario that the run has data for."""
     found = [
         _distribution(view, "ready", "startup-ready", "Time from the request to the first correct reply"),
-        _ladder(view),
+        ladder(view),
         _distribution(view, "teardown", "startup-teardown", "Time from stop until nothing is left"),
     ]
     return [chart for chart in found if chart is not None]
@@ -67,7 +57,7 @@ def _distribution_caption(table: pd.DataFrame) -> str:
     return (
         f"Every dot is one fresh start ({len(table) - excluded} counted). The bar with its number is the "
         f"median with its 95 % interval. Crosses are excluded samples ({excluded}); warm-ups are not drawn. "
-        "The axis is logarithmic: each grid line is ten times the one before."
+        "The axis is logarithmic: equal distances are equal factors."
     )
 
 
@@ -97,9 +87,8 @@ def _medians(found: list[tuple[int, Summary]]) -> go.Scatter:
         name="median", meta={"role": "medians"},
         marker={"symbol": "line-ns-open", "size": 16, "color": palette.INK, "line": {"width": 3}},
         error_x={
-            "type": "data", "symmetric": False, "color": palette.INK, "thickness": 2.5, "width": 0,
-            "array": [e.high - e.value if e.high is not None else 0.0 for _, e, _ in known],
-            "arrayminus": [e.value - e.low if e.low is not None else 0.0 for _, e, _ in known],
+            "color": palette.INK, "thickness": 2.5, "width": 0,
+            **errors([e for _, e, _ in known]),
         },
         text=[f"  {units.quantity(e.value, 's')}" for _, e, _ in known], textposition="middle right",
         textfont={"size": 14, "color": palette.INK}, cliponaxis=False,
@@ -126,10 +115,11 @@ def _hovers(table: pd.DataFrame) -> list[str]:
 def _log_axis(values: pd.Series[float]) -> dict[str, Any]:
     low, high = float(values.min()), float(values.max())
     marks, words = units.ticks(low, high, "s")
-    pad = 0.06 * max(1.0, math.log10(high / low))
+    low, high = min(low, marks[0]), max(high, marks[-1])
+    pad = 0.04 * max(0.3, math.log10(high / low))  # on the right there is room for the number beside a median
     return {
         "type": "log", "tickvals": marks, "ticktext": words, "title": {"text": "time, log scale (ms, s)"},
-        "range": [math.log10(low) - pad, math.log10(high) + 2.5 * pad],
+        "range": [math.log10(low) - pad, math.log10(high) + 3 * pad],
         "minor": {"showgrid": True, "gridcolor": "#eef1f4", "dtick": "D1"},
     }  # fmt: skip
 
@@ -137,81 +127,3 @@ def _log_axis(values: pd.Series[float]) -> dict[str, Any]:
 def _label(view: View, table: pd.DataFrame, name: str) -> str:
     target = str(table[table.series == name].target.iloc[0])
     return row_label(view.boxes[target], name.removeprefix(target).strip())
-
-
-@dataclass(frozen=True)
-class Step:
-    """One phase of one row: it begins at `start` and takes `seconds`, both from the request."""
-
-    phase: str
-    start: float
-    seconds: float
-
-
-def steps(medians: dict[str, float]) -> list[Step]:
-    """Return the phases of a ladder from the medians of its marks (seconds since the request).
-
-    Marks are taken in the order in which they happened: a call may return after process 1 runs.
-    """
-    found, before = [], 0.0
-    for phase, at in sorted(medians.items(), key=lambda item: (item[1], PHASES.index(item[0]))):
-        found.append(Step(phase, before, at - before))
-        before = at
-    return found
-
-
-def _ladder(view: View) -> Chart | None:
-    medians: dict[str, dict[str, float]] = {}
-    targets: dict[str, str] = {}
-    for s in view.of(SCENARIO):
-        if s.metric in PHASES and s.estimate is not None:
-            name = series(s.target, s.params)
-            medians.setdefault(name, {})[s.metric] = s.estimate.value
-            targets[name] = s.target
-    names = [name for name, marks in medians.items() if max(marks.values()) > 0]
-    if not names:
-        return None
-    drawn = make_subplots(rows=1, cols=2, column_widths=[0.88, 0.12], horizontal_spacing=0.01,
-                          shared_yaxes=True)  # fmt: skip
-    ladders = {name: steps(medians[name]) for name in names}
-    for phase in PHASES:
-        drawn.add_trace(_phase(phase, names, ladders), row=1, col=1)
-    totals = [units.quantity(ladders[name][-1].start + ladders[name][-1].seconds, "s") for name in names]
-    drawn.add_trace(go.Scatter(x=[0.0] * len(names), y=list(range(len(names))), text=totals, mode="text",
-                               textposition="middle right", textfont={"size": 15}, hoverinfo="skip",
-                               showlegend=False, cliponaxis=False, meta={"role": "totals"}),
-                    row=1, col=2)  # fmt: skip
-    style(drawn, height=120 + 52 * len(names) + 40, barmode="overlay")
-    drawn.update_xaxes(range=[0, 1], tickformat=".0%", row=1, col=1, fixedrange=True,
-                       title={"text": "share of the time from the request to ready"})  # fmt: skip
-    drawn.update_xaxes(visible=False, range=[0, 1], row=1, col=2)
-    labels = [
-        row_label(view.boxes[targets[name]], name.removeprefix(targets[name]).strip()) for name in names
-    ]
-    drawn.update_yaxes(**rows(labels))
-    caption = (
-        "Where the time of a start goes, by the medians of the marks. Each bar is 100 % of its own row, "
-        "since the rows differ by orders of magnitude; the number at its end is the whole, the numbers "
-        "inside are phases. A target without a kernel of its own has no such phase."
-    )
-    return Chart("startup-ladder", "Where the time of a start goes", caption, drawn)
-
-
-def _phase(phase: str, names: list[str], ladders: dict[str, list[Step]]) -> go.Bar:
-    found = [(row, name, step) for row, name in enumerate(names) for step in ladders[name]
-             if step.phase == phase]  # fmt: skip
-    whole = {name: sum(step.seconds for step in ladders[name]) for name in names}
-    dark = phase in {"listening", "ready"}
-    return go.Bar(
-        y=[row for row, _, _ in found], base=[step.start / whole[name] for _, name, step in found],
-        x=[step.seconds / whole[name] for _, name, step in found], orientation="h", name=MEANING[phase],
-        meta={"role": "phase"},
-        marker={"color": palette.PHASES[phase], "line": {"color": "#fff", "width": 1}},
-        text=[units.quantity(step.seconds, "s") if step.seconds / whole[name] >= LABEL_SHARE else ""
-              for _, name, step in found],
-        textposition="inside", insidetextanchor="middle", textangle=0, constraintext="none",
-        textfont={"color": "#fff" if dark else palette.INK, "size": 13},
-        hovertext=[f"{safe(name)}: {safe(MEANING[phase])}, {units.quantity(step.seconds, 's')} "
-                   f"({units.percent(step.seconds / whole[name])})" for _, name, step in found],
-        hoverinfo="text",
-    )  # fmt: skip

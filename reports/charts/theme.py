@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,12 @@ from reports import palette
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bench.stats import Estimate
     from reports.model import Box
 
 FONT = '"Inter", "Segoe UI", "Helvetica Neue", Arial, "DejaVu Sans", sans-serif'
 ROW = 62  # pixels of height for one row of a horizontal chart
-LONGEST = 34  # characters of a row label's second line
+LONGEST = 36  # characters of a row label's second line
 EMULATED_NOTE = "emulated: shown, not judged"
 
 
@@ -32,7 +34,7 @@ class Chart:
     title: str
     caption: str
     figure: go.Figure
-    width: int = 640
+    width: int = 320
 
 
 def figure(traces: Sequence[Any], *, height: int, **layout: Any) -> go.Figure:  # noqa: ANN401 - plotly's own
@@ -54,6 +56,8 @@ def style(drawn: go.Figure, *, height: int, **layout: Any) -> None:  # noqa: ANN
         hoverlabel={"bgcolor": palette.PAPER, "bordercolor": palette.MUTED, "font": {"family": FONT}},
         legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "font": {"size": 13}},
         bargap=0.38,
+        # Numbers that do not fit into their bars are left out, not shrunk: hover and table have them.
+        uniformtext={"minsize": 11, "mode": "hide"},
     )
     title = {"font": {"size": 13, "color": palette.MUTED}, "standoff": 12}
     axis = {
@@ -82,24 +86,32 @@ def rows(labels: Sequence[str]) -> dict[str, Any]:
 
 
 def row_label(box: Box, extra: str = "") -> str:
-    """Return the two-line label of a row: the name, then what it is and its accelerator."""
-    second = " · ".join(filter(None, (_flavour(box), extra, box.accelerator)))
+    """Return the two-line label of a row: the name, then its accelerator and what it is."""
+    second = " · ".join(filter(None, (box.accelerator, _flavour(box), extra)))
     size = f"<span style='font-size:11px;color:{palette.MUTED}'>{safe(second)}</span>"
     return f"<b>{safe(box.name)}</b><br>{size}" if second else f"<b>{safe(box.name)}</b>"
 
 
 def _flavour(box: Box) -> str:
+    """Return what the title says beyond the name: `virtual machine (q35, …)` is a VM by its label already."""
     title = box.target.title.strip()
-    for prefix in ("VM, ", "VM: ", "VM "):
-        title = title.removeprefix(prefix)
-    title = title.removeprefix("(").removesuffix(")") if title.startswith("(") else title
-    return (
-        ""
-        if title.lower() == box.name.lower()
-        else title
-        if len(title) <= LONGEST
-        else f"{title[: LONGEST - 1]}…"
-    )
+    kind, _, inner = title.removesuffix(")").partition(" (")
+    if inner and kind.lower() in {"virtual machine", "vm", box.name.lower()}:
+        title = inner
+    title = title.removeprefix("VM, ")
+    if title.lower() == box.name.lower():
+        return ""
+    return title if len(title) <= LONGEST else f"{title[: LONGEST - 1]}…"
+
+
+def errors(estimates: Sequence[Estimate], *, floor: float = -math.inf) -> dict[str, Any]:
+    """Return error bars from the intervals; an estimate without one gets none. No end goes below `floor`."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [None if e.high is None else e.high - e.value for e in estimates],
+        "arrayminus": [None if e.low is None else e.value - max(e.low, floor) for e in estimates],
+    }
 
 
 def safe(text: str) -> str:
