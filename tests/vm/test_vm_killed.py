@@ -1,11 +1,13 @@
 import os
+import random
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
-from vmdriver.process import Identity, identify
+from vmdriver.process import Identity, identify, running_with
 from vmdriver.prune import prune
 
 pytestmark = pytest.mark.vm
@@ -16,10 +18,14 @@ from pathlib import Path
 from vmdriver import boot, kernel
 from vmdriver.hypervisor import Hypervisor
 data, tree, flavour, name = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4]
+hypervisor = Hypervisor(data, data / "run")
 spec = boot.boot(flavour, tree, str(tree), data=data, kernel=kernel.obtain(data), accelerator="tcg",
                  memory=128 << 20, cpus=1, root="disk", name=name)
-guest = Hypervisor(data, data / "run").start(spec)
-print(guest.pid, flush=True)
+if name == "many":
+    print("0", flush=True)
+    for number in range(99):
+        hypervisor.start(spec.named(f"test-many-{number}"))
+print(hypervisor.start(spec).pid, flush=True)
 time.sleep(60)
 """
 
@@ -67,3 +73,19 @@ def test_the_next_harness_cleans_up_by_itself(owner, data_root):
     _, guest = owner("test-next", "vm")
     assert not orphan.alive()
     assert guest.alive()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_kill_at_any_moment_of_a_start_leaves_nothing(owner, data_root, seed):
+    process, _ = owner("many")
+    time.sleep(random.Random(seed).uniform(0, 0.9))
+    process.kill()
+    process.wait()
+    prune(data_root / "run", data_root)
+    assert list((data_root / "run/guests").iterdir()) == []
+    assert running_with(f"{data_root}/run/guests/") == ()
+    notes = [
+        *data_root.glob("vm/libvirt/slot-*/run/qemu/test-*"),
+        *data_root.glob("vm/libvirt/slot-*/lib/qemu/domain-*"),
+    ]
+    assert notes == []
