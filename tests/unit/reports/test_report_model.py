@@ -1,0 +1,196 @@
+import hashlib
+import itertools
+
+import msgspec
+import pytest
+
+from bench.errors import BenchFault
+from bench.results import Run
+from reports import facts, palette, tables
+from reports.charts import memory
+from reports.charts.all import KINDS, SECTIONS, draw
+from reports.charts.ladder import steps
+from reports.model import View, read
+from tests.fakes.sample_run import sample_run, startup_run
+
+
+def view_of(run: Run) -> View:
+    return View(run, msgspec.json.encode(run))
+
+
+def change(run: Run, **fields) -> Run:
+    return msgspec.structs.replace(run, **fields)
+
+
+def with_samples(run: Run, make) -> Run:
+    """Return the run with every measurement's samples replaced by `make(samples)`."""
+    return change(
+        run,
+        measurements=tuple(change(m, samples=tuple(make(m.samples))) for m in run.measurements),
+    )
+
+
+FULL = view_of(sample_run(3))
+
+
+def test_every_kind_of_chart_is_drawn_once():
+    keys = [chart.key for charts in draw(FULL).values() for chart in charts]
+    assert sorted(keys) == sorted(KINDS)
+
+
+def test_a_dot_for_every_counted_sample():
+    chart = next(c for c in draw(FULL)["startup"] if c.key == "startup-ready")
+    counted = {
+        m.target: sum(not s.warmup and s.excluded is None for s in m.samples)
+        for m in FULL.run.measurements
+        if (m.scenario, m.metric) == ("startup", "ready")
+    }
+    drawn = {t.name: len(t.x) for t in chart.figure.data if t.meta["role"] == "samples"}
+    assert drawn == counted
+
+
+def test_a_cross_for_every_excluded_sample():
+    chart = next(c for c in draw(FULL)["startup"] if c.key == "startup-ready")
+    excluded = sum(
+        s.excluded is not None and not s.warmup
+        for m in FULL.run.measurements
+        if (m.scenario, m.metric) == ("startup", "ready")
+        for s in m.samples
+    )
+    assert excluded > 0
+    assert sum(len(t.x) for t in chart.figure.data if t.meta["role"] == "excluded") == excluded
+
+
+def test_rows_follow_the_targets_whatever_the_order_of_measurement():
+    run = sample_run(3)
+    backwards = view_of(change(run, measurements=tuple(reversed(run.measurements))))
+    assert list(dict.fromkeys(backwards.samples.target)) == list(FULL.measured)
+
+
+def test_phases_add_up_and_none_is_negative_when_the_call_returns_late():
+    found = steps({"created": 0.005, "init": 0.004, "listening": 0.006, "ready": 0.006})
+    assert [step.phase for step in found] == ["init", "created", "listening", "ready"]
+    assert all(step.seconds >= 0 for step in found)
+    assert sum(step.seconds for step in found) == pytest.approx(0.006)
+
+
+def test_no_vm_is_ever_named_without_its_accelerator():
+    assert FULL.boxes["vm"].label == "vm (TCG)"
+    assert FULL.boxes["container"].label == "container"
+    unproven = view_of(
+        change(startup_run(), measurements=(), environment=change(startup_run().environment, accelerators={}))
+    )
+    assert unproven.boxes["vm"].label == "vm (accelerator unproven)"
+
+
+def test_only_the_judged_are_in_the_close_up_and_the_emulated_are_hatched():
+    bars, close = draw(FULL)["cpu"]
+    hatched = {t.name.split(" ")[0] for t in bars.figure.data if t.marker.pattern.shape == "/"}
+    assert hatched == {"vm", "vm-micro", "vm-full"}
+    assert {t.name for t in close.figure.data} == {"container"}
+
+
+def test_a_run_of_startup_alone_has_only_its_section():
+    sections = {name for name, charts in draw(view_of(startup_run())).items() if charts}
+    assert sections == {"startup", "method"}
+
+
+def test_cost_of_one_more_recovers_the_known_slope():
+    # The fake's PSS grows by 108 MiB with each VM.
+    assert memory.costs(FULL)["vm"]["pss"].value == pytest.approx(108 * 2**20, rel=0.02)
+
+
+def test_a_single_n_is_a_total_divided_by_n_and_is_said_to_be_one():
+    run = sample_run(3)
+    single = view_of(
+        change(run, measurements=tuple(m for m in run.measurements
+                                       if m.scenario == "memory" and m.params["n"] == 2))
+    )  # fmt: skip
+    cost = memory.costs(single)["vm"]["pss"]
+    assert cost.value == pytest.approx(108 * 2**20, rel=0.03)
+    assert not cost.has_interval
+    assert set(memory.averaged(single)) == set(single.measured)
+    assert "only one N counted" in memory.charts(single)[0].caption
+
+
+def test_the_unexplained_rest_above_five_percent_is_announced():
+    run = sample_run(3)
+    doubled = tuple(
+        change(m, samples=tuple(change(s, value=s.value * 4) for s in m.samples))
+        if m.metric == "unexplained"
+        else m
+        for m in run.measurements
+    )
+    loud = facts.notices(view_of(change(run, measurements=doubled)))
+    assert any("does not add up" in notice.text and "vm (TCG)" in notice.text for notice in loud)
+
+
+def test_an_unfinished_run_says_so_first():
+    first = facts.notices(view_of(change(startup_run(), finished=None)))[0]
+    assert first.severe
+    assert "did not end in order" in first.text
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda samples: samples[:0],
+        lambda samples: samples[:1],
+        lambda samples: (change(s, excluded="steal") for s in samples),
+        lambda samples: (change(s, value=0.0) for s in samples),
+        lambda samples: (change(s, value=1.0) for s in samples),
+        lambda samples: (change(s, warmup=True) for s in samples),
+    ],
+    ids=["none", "one", "all-excluded", "all-zero", "all-equal", "all-warm-up"],
+)
+def test_poor_data_never_crash(make):
+    poor = view_of(with_samples(sample_run(3), make))
+    draw(poor)
+    facts.summary(poor), facts.notices(poor), facts.host(poor)
+    for make_tables in (
+        tables.startup,
+        tables.memory,
+        tables.layers,
+        tables.cpu,
+        tables.others,
+        tables.accounts,
+    ):
+        for table in make_tables(poor):
+            assert all(len(row) == len(table.head) for row in table.rows)
+
+
+def test_a_run_without_measurements_says_that_it_has_none():
+    empty = view_of(change(startup_run(), measurements=(), targets=()))
+    assert facts.summary(empty) == facts.NOTHING
+    assert not any(draw(empty).values())
+
+
+def test_scenarios_without_a_chart_get_a_table():
+    run = startup_run()
+    odd = change(run, measurements=tuple(change(m, scenario="calibration") for m in run.measurements))
+    (table,) = tables.others(view_of(odd))
+    assert table.rows[0][0].text == "calibration"
+
+
+def test_colours_of_the_targets_differ_and_are_stable():
+    colours = [palette.target(name) for name in palette.TARGETS]
+    assert len(set(colours)) == len(colours)
+    assert palette.target("docker") == palette.target("docker")
+    assert all(a != b for a, b in itertools.pairwise([*palette.PHASES.values()]))
+
+
+def test_the_digest_is_that_of_the_file(tmp_path):
+    path = tmp_path / "run.json"
+    path.write_bytes(msgspec.json.encode(sample_run(2)))
+    assert read(path).digest == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_corrupt_file_is_refused(tmp_path):
+    path = tmp_path / "run.json"
+    path.write_bytes(b"{")
+    with pytest.raises(BenchFault, match="not JSON"):
+        read(path)
+
+
+def test_sections_are_those_of_the_report():
+    assert list(SECTIONS) == ["startup", "memory", "layers", "cpu", "method"]
