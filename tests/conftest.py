@@ -9,6 +9,7 @@ import pytest
 
 from runtime.cgroups.hierarchy import detect
 
+pytest_plugins = ["tests.runs"]
 NEEDS_ROOT = ("privileged", "vm", "kvm")
 
 
