@@ -12,6 +12,7 @@ from bench.targets.faults import translated
 from bench.targets.hosting import lacks
 from bench.workloads.images import MACHINE, provide
 from vmdriver import boot
+from vmdriver.accel import Accelerator as Proven
 from vmdriver.errors import MachineFault
 from vmdriver.guest import Guest
 from vmdriver.spec import FLAVOURS, Flavour, GuestSpec, Private
@@ -104,7 +105,7 @@ class VirtualMachine:
             )
         version = f"QEMU {found.key['qemu']}" if "qemu" in found.key else ""
         proof = Accelerator(found.name, found.proof, found.seconds)
-        return Availability(True, f"{found.name}: {found.proof}", version, proof)  # noqa: FBT003
+        return Availability(True, _reason(found), version, proof)  # noqa: FBT003
 
     @contextmanager
     def launcher(self, box: Box) -> Iterator[Launcher]:
@@ -133,3 +134,11 @@ class VirtualMachine:
             accelerator=found.acceleration, memory=box.memory, cpus=box.cpus, cpu=found.cpu,
             root="initramfs" if box.root == "memory" else "disk", private=private,
         )  # fmt: skip
+
+
+def _reason(found: Proven) -> str:
+    """Say in one line what the guests run on; the whole proof stands beside it in the report."""
+    proven = f"proven by a guest that reached user space in {found.seconds:.1f} s"
+    if found.name == "tcg":
+        return f"emulated (TCG, {proven}); `tare vm check` tells why not KVM"
+    return f"{found.name}, {proven}"
