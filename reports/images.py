@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from reports.model import View
 
 PICTURES = {".png", ".svg", ".pdf"}
-HEADROOM = 84  # pixels above the drawing for title and origin
+HEADROOM = 76  # pixels above the drawing for title and origin
+TOP = 36  # pixels to the baseline of the title
 
 
 def save(view: View, kind: str, path: Path, *, width: int = 1160, scale: float = 2.0) -> None:
@@ -69,7 +70,8 @@ def titled(chart: Chart, view: View) -> go.Figure:
     drawn.update_layout(
         height=drawn.layout.height + HEADROOM,
         margin_t=drawn.layout.margin.t + HEADROOM,
-        title={"text": text, "x": 0.012, "xanchor": "left", "y": 1, "yanchor": "top", "pad": {"t": 20},
+        title={"text": text, "x": 0.012, "xanchor": "left", "yref": "container", "yanchor": "top",
+               "y": 1 - TOP / (drawn.layout.height + HEADROOM),
                "font": {"size": 20}},
     )  # fmt: skip
     return drawn

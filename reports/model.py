@@ -57,6 +57,15 @@ class Box:
         return words or ("accelerator unproven" if self.target.kind == "vm" else "")
 
     @property
+    def evidence(self) -> tuple[str, ...]:
+        """What speaks for its state: the proof of the accelerator, and the reason if that says more."""
+        if self.proof is None:
+            return (self.target.reason,) if self.target.reason else ()
+        seconds = "" if self.proof.seconds is None else f" ({self.proof.seconds:.1f} s)"
+        proof, reason = self.proof.proof, self.target.reason
+        return (proof + seconds,) if not reason or proof in reason else (proof + seconds, reason)
+
+    @property
     def label(self) -> str:
         """Name and, for a VM, accelerator: `vm (TCG)`. No VM is ever named without it."""
         return f"{self.name} ({self.accelerator})" if self.accelerator else self.name

@@ -90,7 +90,16 @@ def layers(view: View) -> list[Table]:
     ]  # fmt: skip
     head = ("target", "layout", "what", "first instance", "each further one", "interval", "samples")
     words = "Straight lines over the number of instances: their height at N = 1 and their slope."
-    return [Table(words, head, tuple(rows))] if rows else []
+    fitted = [Table(words, head, tuple(rows))] if rows else []
+    return [*fitted, *_unfitted(view)]
+
+
+def _unfitted(view: View) -> list[Table]:
+    """Return the totals of the layouts of which only one N counted."""
+    known = {(f.target, f.metric, f.params.get("layout")) for f in _fits(view, "layers")}
+    rest = [s for s in view.of("layers") if s.metric in CACHES and s.metric != "page_cache_before"
+            and (s.target, s.metric, s.params.get("layout")) not in known]  # fmt: skip
+    return _medians(view, "Totals where only one N counted: no cost of a further one can be said.", rest)
 
 
 def cpu(view: View) -> list[Table]:
@@ -120,6 +129,7 @@ def accounts(view: View) -> list[Table]:
              _number(str(int(group.warmup.sum()))), _number(str(sum(why.values()))),
              Cell(", ".join(f"{reason} ({count})" for reason, count in why.most_common()))))  # fmt: skip
     head = ("scenario", "target", "values counted", "warm-up", "excluded", "by rule")
+    rows.sort(key=lambda row: view.scenarios.index(row[0].text))
     return [Table("Every raw value, counted or not, is in the file.", head, tuple(rows))] if rows else []
 
 

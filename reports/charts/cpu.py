@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 from reports import palette, units
-from reports.charts.theme import EMULATED_NOTE, Chart, errors, figure, safe
+from reports.charts.theme import EMULATED_NOTE, INTERVAL, Chart, errors, figure, safe
 
 if TYPE_CHECKING:
     from bench.stats import Ratio
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SCENARIO = "cpu"
 BASELINE = "native"
+WIDEST = 1.25  # how far beyond the largest bar an interval may stretch the axis
 ROOMY = 0.5  # a bar above this share of native has room for its own label
 ZOOM = 0.5  # the closer look is worth its place when everything judged is above this share of native
 
@@ -40,14 +41,19 @@ def _bars(view: View, found: list[Ratio]) -> Chart | None:
     traces = [_bar(view.boxes[name], [r for r in found if r.target == name]) for name in names]
     drawn = figure(traces, height=130 + (34 + 24 * len(names)) * len(works), barmode="group",
                    bargap=0.28, bargroupgap=0.08, legend_traceorder="normal")  # fmt: skip
-    top = max(1.0, *(r.estimate.high or r.estimate.value for r in found))
-    drawn.update_xaxes(range=[0, top * 1.12], tickformat=".0%",
-                       title={"text": "rate relative to native (100 % = no loss)"})  # fmt: skip
+    # A few wild samples must not squeeze all bars: an interval may leave the chart, the table has it.
+    top = min(max(r.estimate.high or r.estimate.value for r in found), WIDEST * _largest(found))
+    drawn.update_xaxes(range=[0, 1.12 * max(1.0, top)], tickformat=".0%",
+                       title={"text": "rate relative to native"})  # fmt: skip
     drawn.update_yaxes(autorange="reversed", showgrid=False, categoryorder="array",
                        categoryarray=[safe(w) for w in works])  # fmt: skip
     drawn.add_vline(x=1.0, line={"color": palette.INK, "width": 1.5, "dash": "dot"})
     drawn.update_layout(margin={"l": 130, "r": 24, "t": 24, "b": 64})
     return Chart("cpu", "CPU: rate of work relative to native", _caption(view), drawn)
+
+
+def _largest(found: list[Ratio]) -> float:
+    return max(1.0, *(r.estimate.value for r in found))
 
 
 def _bar(box: Box, found: list[Ratio]) -> go.Bar:
@@ -86,14 +92,14 @@ def _hover(box: Box, r: Ratio) -> str:
 
 def _close_up(view: View, judged: list[Ratio]) -> Chart | None:
     """Draw what may be judged on an axis around 100 %, where a loss of one percent can be seen."""
-    if not judged or min(r.estimate.low or r.estimate.value for r in judged) < ZOOM:
+    if not judged or min(r.estimate.value for r in judged) < ZOOM:
         return None
     works = list(dict.fromkeys(work(r) for r in judged))
     names = [name for name in view.boxes if any(r.target == name for r in judged)]
     traces = [_points(view.boxes[n], [r for r in judged if r.target == n], works, names) for n in names]
     drawn = figure(traces, height=120 + 44 * len(works), showlegend=True)
     ends = [e for r in judged for e in (r.estimate.low, r.estimate.high, r.estimate.value) if e is not None]
-    reach = max(0.02, *(abs(1 - end) for end in ends)) * 1.25
+    reach = min(ZOOM, max(0.02, *(abs(1 - end) for end in ends)) * 1.25)
     drawn.update_xaxes(range=[1 - reach, 1 + reach], tickformat=".1%",
                        title={"text": "rate relative to native, axis not from 0"})  # fmt: skip
     drawn.update_yaxes(tickmode="array", tickvals=list(range(len(works))), ticktext=[safe(w) for w in works],
@@ -101,8 +107,9 @@ def _close_up(view: View, judged: list[Ratio]) -> Chart | None:
     drawn.add_vline(x=1.0, line={"color": palette.INK, "width": 1.5, "dash": "dot"})
     drawn.update_layout(margin={"l": 130, "r": 24, "t": 24, "b": 64})
     caption = (
-        "Ratios of medians with their 95 % intervals. An interval that crosses 100 % does not show a "
-        "difference; that alone is no proof of equality."
+        f"Ratios of medians, each with its {INTERVAL}. "
+        "An interval that crosses 100 % does not show a "
+        "difference; that alone is no proof of equality. One that leaves the chart is whole in the table."
     )
     return Chart("cpu-close-up", "The same, close up, without what is emulated", caption, drawn)
 
@@ -125,4 +132,4 @@ def _caption(view: View) -> str:
         if shown
         else ""
     )
-    return "Ratio of medians to native for every class of work, with its 95 % interval." + note
+    return f"Ratio of medians to native for every class of work, with its {INTERVAL}." + note

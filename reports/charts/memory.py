@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from bench import stats
 from reports import palette, units
 from reports.charts.series import fits, series
-from reports.charts.theme import ROW, Chart, errors, figure, row_label, rows, safe, style
+from reports.charts.theme import INTERVAL, ROW, Chart, errors, figure, row_label, rows, safe, style
 
 if TYPE_CHECKING:
     from bench.stats import Estimate
@@ -80,8 +80,8 @@ def _costs(view: View, slopes: dict[str, dict[str, Estimate]]) -> Chart | None:
     drawn = figure(traces, height=130 + ROW * len(names), xaxis=_size_axis(min(values), max(values)))
     drawn.update_yaxes(**rows([row_label(view.boxes[name]) for name in names]))
     caption = (
-        "The slope of a straight line over the number of instances, with its 95 % interval; logarithmic "
-        "axis. The measures answer different questions: what the processes map (shared pages divided among "
+        f"The slope of a straight line over the number of instances, with its {INTERVAL}; "
+        "logarithmic axis. The measures answer different questions: what the processes map (shared pages divided among "
         "their users), what the kernel charges, and what the host lost, which other programs move as well. "
         "A slope that is not positive can't be drawn here and stands in the table." + _note(view)
     )
@@ -112,7 +112,7 @@ def _measure(measure: str, names: list[str], slopes: dict[str, dict[str, Estimat
         mode="markers+text" if shift < 0 else "markers", meta={"role": "costs"},
         marker={"symbol": symbol, "size": 11, "color": [palette.target(n) for _, n, _ in found],
                 "line": {"width": 1.5, "color": [palette.target(n) for _, n, _ in found]}},
-        error_x={"thickness": 1.5, "width": 4, "color": palette.MUTED,
+        error_x={"thickness": 1.5, "width": 0, "color": palette.MUTED,
                  **errors([e for _, _, e in found], floor=floor)},
         text=[f"   {units.quantity(e.value, 'B')}" for _, _, e in found], textposition="middle right",
         cliponaxis=False, hoverinfo="text",

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from reports import palette, units
 from reports.charts.ladder import ladder
-from reports.charts.theme import ROW, Chart, errors, figure, row_label, rows, safe
+from reports.charts.theme import INTERVAL, ROW, Chart, errors, figure, row_label, rows, safe
 from reports.model import series
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def _distribution_caption(table: pd.DataFrame) -> str:
     excluded = int(table.excluded.notna().sum())
     return (
         f"Every dot is one fresh start ({len(table) - excluded} counted). The bar with its number is the "
-        f"median with its 95 % interval. Crosses are excluded samples ({excluded}); warm-ups are not drawn. "
+        f"median with its {INTERVAL}. "
+        f"Crosses are excluded samples ({excluded}); warm-ups are not drawn. "
         "The axis is logarithmic: equal distances are equal factors."
     )
 
@@ -115,7 +116,9 @@ def _hovers(table: pd.DataFrame) -> list[str]:
 def _log_axis(values: pd.Series[float]) -> dict[str, Any]:
     low, high = float(values.min()), float(values.max())
     marks, words = units.ticks(low, high, "s")
-    low, high = min(low, marks[0]), max(high, marks[-1])
+    if high / low < units.HUNDREDFOLD:  # so narrow that the data alone may lie between two marks
+        high = max(high, marks[-1])
+    low = min(low, marks[0])
     pad = 0.04 * max(0.3, math.log10(high / low))  # on the right there is room for the number beside a median
     return {
         "type": "log", "tickvals": marks, "ticktext": words, "title": {"text": "time, log scale (ms, s)"},

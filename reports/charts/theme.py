@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FONT = '"Inter", "Segoe UI", "Helvetica Neue", Arial, "DejaVu Sans", sans-serif'
 ROW = 62  # pixels of height for one row of a horizontal chart
 LONGEST = 36  # characters of a row label's second line
+INTERVAL = "interval (95 %, unless the table says less)"
 EMULATED_NOTE = "emulated: shown, not judged"
 
 
@@ -62,6 +63,7 @@ def style(drawn: go.Figure, *, height: int, **layout: Any) -> None:  # noqa: ANN
     title = {"font": {"size": 13, "color": palette.MUTED}, "standoff": 12}
     axis = {
         "title": title,
+        "tickangle": 0,
         "gridcolor": palette.RULE,
         "zeroline": False,
         "linecolor": palette.MUTED,
@@ -108,6 +110,7 @@ def errors(estimates: Sequence[Estimate], *, floor: float = -math.inf) -> dict[s
     """Return error bars from the intervals; an estimate without one gets none. No end goes below `floor`."""
     return {
         "type": "data",
+        "visible": any(e.has_interval for e in estimates),
         "symmetric": False,
         "array": [None if e.high is None else e.high - e.value for e in estimates],
         "arrayminus": [None if e.low is None else e.value - max(e.low, floor) for e in estimates],

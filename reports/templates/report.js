@@ -14,10 +14,12 @@
   };
   const narrow = (layout, width) => {
     if (width >= 640) return;
+    layout.font.size = 11;
     for (const name of Object.keys(layout)) {
       if (name.startsWith("yaxis") && layout[name].ticktext) {
         layout[name].ticktext = layout[name].ticktext.map(brief);
         layout.margin.l = 84;
+        layout.margin.r = Math.max(layout.margin.r, 56);
       }
     }
   };
