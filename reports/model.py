@@ -61,9 +61,10 @@ class Box:
         """What speaks for its state: the proof of the accelerator, and the reason if that says more."""
         if self.proof is None:
             return (self.target.reason,) if self.target.reason else ()
-        seconds = "" if self.proof.seconds is None else f" ({self.proof.seconds:.1f} s)"
         proof, reason = self.proof.proof, self.target.reason
-        return (proof + seconds,) if not reason or proof in reason else (proof + seconds, reason)
+        took = "" if self.proof.seconds is None else f"{self.proof.seconds:.1f} s"
+        first = proof if took in proof else f"{proof} ({took})"
+        return (first,) if not reason or proof in reason else (first, reason)
 
     @property
     def label(self) -> str:
