@@ -82,7 +82,8 @@ def _costs(view: View, slopes: dict[str, dict[str, Estimate]]) -> Chart | None:
     caption = (
         f"The slope of a straight line over the number of instances, with its {INTERVAL}; "
         "logarithmic axis. The measures answer different questions: what the processes map (shared pages "
-        "divided among their users), what the kernel charges, and what the host lost, which other programs move as well. "
+        "divided among their users), what the kernel charges, and what the host lost, which other "
+        "programs move as well. "
         "A slope that is not positive can't be drawn here and stands in the table." + _note(view)
     )
     return Chart("memory-cost", "What one more idle instance costs", caption, drawn)
