@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MOST = 64
+# With a star at the end, since a kill may come while libvirt writes NAME.xml.new, to be renamed.
+_NOTES = (
+    "run/qemu/*.xml*",
+    "run/qemu/*.pid*",
+    "lib/qemu/domain-*",
+    "lib/qemu/channel/target/domain-*",
+    "log/qemu/*.log*",
+)
 
 _QEMU_CONF = """\
 # No daemon runs for logs and locks, and a guest is confined by nothing but its accelerator: the harness
@@ -85,14 +93,7 @@ def _try(root: Path) -> Slot | None:
 
 def forget_guests(root: Path) -> None:
     """Remove libvirt's notes on running guests, so that the next process finds none. Logs go too."""
-    for pattern in (
-        "run/qemu/*.xml",
-        "run/qemu/*.pid",
-        "lib/qemu/domain-*",
-        "lib/qemu/channel/target/domain-*",
-    ):
+    for pattern in _NOTES:
         for path in root.glob(pattern):
             if path.name != "driver.pid":
                 discard(path)
-    for log in root.glob("log/qemu/*.log*"):
-        discard(log)

@@ -80,6 +80,9 @@ def test_libvirts_notes_go_unless_a_living_process_holds_them(tmp_path):
     note = root / "run/qemu/dead.xml"
     note.parent.mkdir(parents=True)
     note.touch()
+    half = root / "run/qemu/dead.xml.new"
+    half.touch()
+    (root / "run/qemu/driver.pid").touch()
     (root / "lock").touch()
     with (root / "lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -89,6 +92,8 @@ def test_libvirts_notes_go_unless_a_living_process_holds_them(tmp_path):
     record(tmp_path, "dead", root=str(root))
     prune(tmp_path)
     assert not note.exists()
+    assert not half.exists()
+    assert (root / "run/qemu/driver.pid").exists()
 
 
 def test_half_built_files_of_the_dead_go(tmp_path):
