@@ -1,4 +1,4 @@
-"""Tasks: `nox` runs the tests, the linters and the type checker in the environment that `./bootstrap` made."""
+"""Tasks: `nox` runs tests, linters and the type checker in the environment that `./bootstrap` made."""
 
 import sys
 import tempfile
@@ -47,7 +47,8 @@ def package(session: nox.Session) -> None:
         session.run(f"{folder}/venv/bin/pip", "install", "-q", str(wheel), external=True)
         check = (
             "import pathlib, sys, bench, reports, runtime, vmdriver; "
-            "assert all(pathlib.Path(m.__file__).is_relative_to(sys.prefix) for m in (bench, reports, runtime, vmdriver))"
+            "ours = (bench, reports, runtime, vmdriver); "
+            "assert all(pathlib.Path(m.__file__).is_relative_to(sys.prefix) for m in ours)"
         )
         with session.chdir(folder):
             session.run(f"{folder}/venv/bin/python", "-c", check, external=True)

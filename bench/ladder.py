@@ -19,7 +19,7 @@ PATIENCE = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """Moments on the host's clock in seconds; `kernel` is None where the instance has no kernel of its own."""
+    """Moments on the host's clock in seconds; `kernel` is None without a kernel of its own."""
 
     request: float
     created: float

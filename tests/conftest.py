@@ -57,7 +57,7 @@ def _processes():
 
 
 def _network():
-    devices = {f"network device {name}" for name in os.listdir("/sys/class/net")}
+    devices = {f"network device {name}" for name in map(str, Path("/sys/class/net").iterdir())}
     names = Path("/run/netns")
     return devices | {f"network namespace {path}" for path in (names.iterdir() if names.is_dir() else ())}
 

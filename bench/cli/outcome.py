@@ -27,9 +27,10 @@ def make_report(file: Path, html: Path) -> None:
     command = [sys.executable, "-m", "reports", "html", str(file), "-o", str(html)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
-        words = done.stderr.strip().splitlines()
+        lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
+        said = next((line.removeprefix("tare: ") for line in lines if line.startswith("tare: ")), lines[-1])
         raise BenchFault(
-            f"the report could not be made: {words[-1] if words else f'status {done.returncode}'}",
+            f"the report could not be made: {said}",
             hint=f"the results are safe in {file}; try again with: tare report {file} -o {html}",
             kind="failed",
         )

@@ -13,6 +13,7 @@ from tests.conftest import residue
 from tests.runs import TARE
 
 pytestmark = [pytest.mark.privileged, pytest.mark.vm, pytest.mark.slow, pytest.mark.timeout(300)]
+TARGETS = "container,vm,vm-micro"
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def warm(tare):
 def test_prune_after_kill(seed, warm, tare, data_root, tmp_path):
     before = residue()
     file = tmp_path / "run.json"
-    command = [TARE, "run", "startup", "memory", "-t", "container,vm,vm-micro", "--fast", "-q", "--json", file]
+    command = [TARE, "run", "startup", "memory", "-t", TARGETS, "--fast", "-q", "--json", file]
     run = subprocess.Popen(command, env={**os.environ, "TARE_ROOT": str(data_root)})
     try:
         _wait_for(file, run)
