@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.targets.drivers import Drivers
+from bench.workloads.images import MACHINE, provide
 from vmdriver import boot, kernel
-from vmdriver.files import once
 from vmdriver.hypervisor import Hypervisor
-from vmdriver.machine_image import PACKAGES, machine_files
 
 AGENT = Path(__file__).resolve().parents[2] / "bench/workloads/agent"
 
@@ -31,28 +31,11 @@ def busybox_tree(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def debian_tree(data_root):
-    """A whole Debian, made once (25 s) and kept in the cache of the tests."""
-    path = data_root / "vmdriver-debian"
-    with once(path) as fresh:
-        if fresh:
-            included = ",".join(PACKAGES)
-            subprocess.run(
-                ["mmdebstrap", "--variant=minbase", f"--include={included}", "bookworm", fresh],
-                check=True,
-                capture_output=True,
-            )
-    for file in machine_files():
-        place = path / file.path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.unlink(missing_ok=True)
-        if file.target:
-            place.symlink_to(file.target)
-        else:
-            place.write_bytes(file.data)
-            place.chmod(file.mode)
-    shutil.copy(AGENT, path / "usr/lib/tare/agent")
-    return path
+def debian(data_root):
+    """The image of a whole Debian that the benchmarks boot: its flattened tree, and its digest."""
+    with Drivers(data_root, data_root / "run", None, print) as drivers:
+        image = provide(drivers, MACHINE).image
+        return drivers.store.checkout(image), str(image.digest)
 
 
 @pytest.fixture(scope="session")

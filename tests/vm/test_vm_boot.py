@@ -61,8 +61,8 @@ def test_a_full_copy_of_the_disk_stands_alone(hypervisor, direct, talk):
 
 
 @pytest.mark.slow
-def test_a_whole_debian_boots_through_firmware(hypervisor, data_root, debian_tree, talk):
-    spec = boot.full(debian_tree, "test", data=data_root, accelerator="tcg", memory=512 << 20, cpus=1)
+def test_a_whole_debian_boots_through_firmware(hypervisor, data_root, debian, talk):
+    spec = boot.full(*debian, data=data_root, accelerator="tcg", memory=512 << 20, cpus=1)
     with hypervisor.start(spec.named("test-debian")) as guest:
         talking = talk(guest, limit=90)
         talking.until(b"\x1etare listening")

@@ -43,7 +43,10 @@ def test_a_process_under_a_reused_number_is_left_alone():
 
 def test_only_machines_are_found_by_their_words():
     with subprocess.Popen(["sleep", "31.4159"]) as child:
-        assert "31.4159" in command_line(child.pid)
+        deadline = time.monotonic() + 5
+        while not (words := command_line(child.pid)) and time.monotonic() < deadline:
+            time.sleep(0.001)  # exec has begun when Popen returns, and has no command line for a moment
+        assert "31.4159" in words
         assert running_with("31.4159") == ()
         child.kill()
     with subprocess.Popen(
