@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from bench.clock import now
 from bench.errors import BenchFault
 
-MARKER = re.compile(rb"\x1etare ([a-z]+)(?: ([^\r\n]*))?\r?\n")
+MARKER = re.compile(rb"\x1etare ([a-z]+)(?: ([^\x1e\r\n]*))?\r?\n")
+OPENING = b"\x1etare "
 KERNEL_BANNER = b"Linux version"
 KEPT_OUTPUT = 65536
 
@@ -49,12 +50,14 @@ class Channel:
         self._agent = agent
         self._poll = select.poll()
         self._buffers: dict[int, bytes] = {}
-        for descriptor in (agent, console):
+        self._outputs: dict[int, bytearray] = {}
+        # poll(2) reports in this order: a kernel speaks before its user space, even if both have by now.
+        for descriptor in (console, agent):
             if descriptor is not None:
                 self._poll.register(descriptor, select.POLLIN)
                 self._buffers[descriptor] = b""
+                self._outputs[descriptor] = bytearray()
         self._pending: deque[Marker] = deque()
-        self._output = bytearray()
         self._kernel_seen = False
         self._tokens = 0
 
@@ -71,10 +74,15 @@ class Channel:
             self._receive(deadline, " or ".join(words))
 
     def request(self, line: str) -> None:
-        """Send one request line to the agent."""
+        """Send one request line to the agent; raises ChannelFault when it is gone."""
         data = line.encode() + b"\n"
-        while data:
-            data = data[os.write(self._agent, data) :]
+        try:
+            while data:
+                data = data[os.write(self._agent, data) :]
+        except (BrokenPipeError, ConnectionResetError) as gone:
+            raise ChannelFault(
+                f"the workload hung up before it was asked '{line}'; last output: {self.tail(300)!r}"
+            ) from gone
 
     def ping(self, deadline: float) -> Marker:
         """Ask and return the first correct reply; a wrong one is a fault, not a reply."""
@@ -86,20 +94,22 @@ class Channel:
         return reply
 
     def execute(self, command: str, deadline: float) -> Finished:
-        """Run a shell command inside and return its status and output."""
+        """Run a shell command inside and return its status and output, without the console's."""
         self._tokens += 1
         token = f"t{self._tokens}"
-        self._output.clear()
+        self._outputs[self._agent].clear()
         self.request(f"exec {token} {command}")
         reply = self.wait("done", deadline=deadline)
         answered, _, status = reply.arguments.partition(" ")
-        if answered != token:
-            raise ChannelFault(f"the workload ended '{answered}' when '{token}' was running")
-        return Finished(int(status), self._output.decode(errors="replace").replace("\r\n", "\n"))
+        if answered != token or not status.isdecimal():
+            raise ChannelFault(f"the workload answered 'done {reply.arguments}' when '{token}' was running")
+        output = self._outputs[self._agent].decode(errors="replace")
+        return Finished(int(status), output.replace("\r\n", "\n"))
 
     def tail(self, size: int = 2000) -> str:
-        """Return the last output that was not a marker, for error messages."""
-        return bytes(self._output[-size:]).decode(errors="replace")
+        """Return the last output of each descriptor that was not a marker, for error messages."""
+        last = (bytes(output + self._buffers[each])[-size:] for each, output in self._outputs.items())
+        return b"".join(last).decode(errors="replace")
 
     def _receive(self, deadline: float, awaited: str) -> None:
         remaining = deadline - now()
@@ -124,23 +134,27 @@ class Channel:
             self._pending.append(Marker("kernel", "", at))
         end = 0
         for match in MARKER.finditer(text):
-            self._keep(text[end : match.start()])
+            self._keep(descriptor, text[end : match.start()])
             end = match.end()
             word, arguments = match.group(1).decode(), (match.group(2) or b"").decode(errors="replace")
             self._pending.append(Marker(word, arguments, at))
-        self._buffers[descriptor] = self._split(text[end:])
+        rest = text[end:]
+        start = _undecided(rest)
+        self._keep(descriptor, rest[:start])
+        self._buffers[descriptor] = rest[start:]
 
-    def _split(self, rest: bytes) -> bytes:
-        """Keep back what may be the beginning of a marker or of the banner; the rest is output."""
-        start = rest.rfind(b"\x1e")
-        if start < 0:
-            start = max(rest.rfind(b"\n") + 1, len(rest) - 200, 0)
-        self._keep(rest[:start])
-        return rest[start:]
+    def _keep(self, descriptor: int, output: bytes) -> None:
+        self._outputs[descriptor] += output
+        del self._outputs[descriptor][:-KEPT_OUTPUT]
 
-    def _keep(self, output: bytes) -> None:
-        self._output += output
-        del self._output[:-KEPT_OUTPUT]
+
+def _undecided(rest: bytes) -> int:
+    """Return from where on `rest` may be the beginning of a marker or of the banner; before it is output."""
+    start = rest.rfind(b"\x1e")
+    line = rest[start:] if start >= 0 else b""
+    if line and b"\n" not in line and line[: len(OPENING)] == OPENING[: len(line)]:
+        return start
+    return max(rest.rfind(b"\n") + 1, len(rest) - len(KERNEL_BANNER) + 1, 0)
 
 
 def _read(descriptor: int) -> bytes:
