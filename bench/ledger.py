@@ -11,6 +11,7 @@ from pathlib import Path
 
 PAGE = 4096
 KIB = 1024
+KERNEL_PARTS = ("kernel_stack", "pagetables", "percpu", "slab")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,4 +114,6 @@ def _charged_v1(group: Path) -> Charged:
 def _charged_v2(group: Path) -> Charged:
     stat = _fields(group / "memory.stat")
     shmem = stat.get("shmem", 0)
-    return Charged(stat.get("anon", 0), stat.get("file", 0) - shmem, stat.get("kernel", 0), shmem)
+    # `kernel` came with Linux 5.18; before, the sum has to be made of the parts that it has.
+    kernel = stat.get("kernel", sum(stat.get(part, 0) for part in KERNEL_PARTS))
+    return Charged(stat.get("anon", 0), stat.get("file", 0) - shmem, kernel, shmem)

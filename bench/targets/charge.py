@@ -52,12 +52,14 @@ def _memory(holder: Started) -> Path:
     return path
 
 
-def home() -> Path:
+def home(proc: Path = Path("/proc/self")) -> Path:
     """Return the directory of the memory controller (or the v2 tree) that this process is in."""
-    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    lines = Path("/proc/self/cgroup").read_text().splitlines()
-    places = {names: path for _, names, path in (line.split(":", 2) for line in lines)}
-    for line in mounts:
+    lines = (proc / "cgroup").read_text().splitlines()
+    # One hierarchy of version 1 may carry several controllers: `4:cpu,memory:/path`.
+    places = {
+        name: path for _, names, path in (line.split(":", 2) for line in lines) for name in names.split(",")
+    }
+    for line in (proc / "mountinfo").read_text().splitlines():
         before, _, after = line.partition(" - ")
         kind, _, options = after.split(" ", 2)
         root, mount = before.split()[3:5]
