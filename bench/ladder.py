@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from bench.channel import Channel, ChannelFault
 from bench.clock import elapsed, now
 from bench.errors import BenchFault
+from bench.interrupts import lifted, shield
 from bench.target import Instance, Launcher
 
 PATIENCE = 180.0
@@ -52,7 +53,8 @@ class Running:
     def remove(self) -> float:
         """End the instance, insist that nothing is left, and return the seconds from stop to gone."""
         stop = now()
-        self.instance.remove()
+        with shield():
+            self.instance.remove()
         seconds = elapsed(stop, now())
         self.removed = True
         left = list(self.instance.leftovers())
@@ -68,17 +70,19 @@ class Running:
 @contextmanager
 def climb(launcher: Launcher, name: str, *, ledger: bool = False) -> Iterator[Running]:
     """Start an instance, wait until it is ready, and remove it at the end whatever happens."""
-    request = now()
-    instance = launcher.start(name, ledger=ledger)
-    created = now()
-    try:
-        channel = Channel(instance.agent, instance.console)
-        running = Running(instance, channel, _follow(channel, instance, request, created))
-        yield running
-        if not running.removed:
-            running.remove()
-    finally:
-        instance.remove()
+    with shield():
+        request = now()
+        instance = launcher.start(name, ledger=ledger)
+        created = now()
+        try:
+            with lifted():
+                channel = Channel(instance.agent, instance.console)
+                running = Running(instance, channel, _follow(channel, instance, request, created))
+                yield running
+            if not running.removed:
+                running.remove()
+        finally:
+            instance.remove()
 
 
 def _follow(channel: Channel, instance: Instance, request: float, created: float) -> Ladder:

@@ -6,11 +6,11 @@ import os
 import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
 import click
 
+from bench import interrupts
 from bench.cli.context import Context
 from bench.errors import BenchFault
 from runtime.errors import RuntimeFault
@@ -65,7 +65,7 @@ def tare(ctx: click.Context, root: Path | None) -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
-    signal.signal(signal.SIGTERM, _terminated)
+    interrupts.install()
     try:
         code = tare.main(prog_name="tare", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -100,8 +100,3 @@ def _fail_by_host(error: OSError) -> NoReturn:
         errno.EROFS: "use a --root that can be written to",
     }
     fail(f"{where}{error.strerror or error}", hints.get(error.errno or 0, "see the path in the message"), 3)
-
-
-def _terminated(_number: int, _frame: FrameType | None) -> None:
-    """End on SIGTERM as on Ctrl-C, by way of every context manager."""
-    raise SystemExit(128 + signal.SIGTERM)

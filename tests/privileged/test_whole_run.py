@@ -116,7 +116,7 @@ def test_layers_are_on_the_disk_once_and_copies_are_not(fast_run):
 def test_a_guest_costs_more_memory_than_a_container_and_the_ledger_adds_up(fast_run):
     run = fast_run.run
     slopes = {
-        (fit.target, fit.metric): fit.line.slope
+        (fit.target, fit.metric): fit.line.slope.value
         for fit in fits(run)
         if fit.scenario == "memory" and fit.metric in {"pss", "cgroup_anon", "uss"}
     }
