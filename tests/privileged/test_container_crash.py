@@ -103,7 +103,7 @@ def test_nothing_is_left_after_kill_nine(victim, tmp_path, layer):
             start = processes.start_time(spawner)
             if (
                 number % 2
-            ):  # in the other rounds the first moments are hit, in which there may be no container
+            ):  # the other rounds hit the first moments, before any container
                 wait_for_work(run)
                 seen_work += 1
             time.sleep(chance.uniform(0, 0.12))
