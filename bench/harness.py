@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from bench import exclusion, results
+from bench import caveats, exclusion, results
 from bench.environment import Survey, survey
 from bench.errors import BenchFault
 from bench.progress import Progress, progress
-from bench.results import Caveat, Environment, Proof, Run, Writer, new_id, timestamp
+from bench.results import Environment, Proof, Run, Writer, new_id, timestamp
 from bench.scenario import Scenario, Session, Sizes, turns
 from bench.target import Availability, Target
 from bench.targets.drivers import Drivers
@@ -58,6 +58,7 @@ def execute(plan: Plan) -> Run:
         writer = stack.enter_context(Writer(plan.file, header(plan, known, survey(plan.data))))
         session = Session(usable, plan.sizes, writer, shown)
         _measure(plan, session, shown)
+        writer.warn(*caveats.disturbance(writer.run))
     return writer.run
 
 
@@ -102,7 +103,10 @@ def header(plan: Plan, known: list[Found], found: Survey) -> Run:
         environment=_with_proofs(found.environment, known),
         targets=tuple(_described(one) for one in known),
         exclusion_rules=tuple(rule.record() for rule in exclusion.rules()),
-        warnings=(*found.caveats, *_caveats(known)),
+        warnings=(
+            *found.caveats,
+            *caveats.emulation(one.availability.accelerator for one in known if one.availability.accelerator),
+        ),
     )
 
 
@@ -125,16 +129,3 @@ def _with_proofs(environment: Environment, known: list[Found]) -> Environment:
         if (proven := found.availability.accelerator)
     }
     return msgspec.structs.replace(environment, accelerators=proofs)
-
-
-def _caveats(known: list[Found]) -> list[Caveat]:
-    accelerators = {found.availability.accelerator for found in known if found.availability.accelerator}
-    if not any(accelerator.name == "tcg" for accelerator in accelerators):
-        return []
-    return [
-        Caveat(
-            code="emulated",
-            text="virtual machines are emulated (TCG): how fast they compute says nothing about hypervisors",
-            remedy="run on a host where `tare vm check` proves KVM; a start that is fast even so stays fast",
-        )
-    ]

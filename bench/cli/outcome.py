@@ -18,7 +18,7 @@ NOMINAL = 0.95
 
 def print_summary(run: Run) -> None:
     """Print every median with its interval to standard output."""
-    rows = [_row(summary) for summary in summarise(run) if summary.estimate]
+    rows = [_row(summary) for summary in summarise(run)]
     click.echo(table(("SCENARIO", "TARGET", "METRIC", "N", "MEDIAN", "INTERVAL"), rows))
 
 
@@ -37,20 +37,15 @@ def make_report(file: Path, html: Path) -> None:
 
 
 def _row(summary: Summary) -> tuple[str, ...]:
-    estimate = summary.estimate
-    assert estimate is not None  # noqa: S101 - the caller has chosen those with one
     target = summary.target + "".join(f" ({name})" for name in summary.accelerators)
     params = " ".join(f"{key}={value}" for key, value in summary.params.items())
+    name = f"{summary.metric} {params}".strip()
+    estimate = summary.estimate
+    if estimate is None:
+        return summary.scenario, target, name, "0", "-", f"all {summary.excluded} set aside"
     factor, unit = FACTORS.get(summary.unit, (1.0, summary.unit))
     median = f"{estimate.value * factor:.4g} {unit}"
-    return (
-        summary.scenario,
-        target,
-        f"{summary.metric} {params}".strip(),
-        str(summary.n),
-        median,
-        _interval(estimate, factor),
-    )
+    return summary.scenario, target, name, str(summary.n), median, _interval(estimate, factor)
 
 
 def _interval(estimate: Estimate, factor: float) -> str:
