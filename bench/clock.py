@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
-from bench.errors import BenchFault
+from bench.errors import ImpossibleFigure
 
 NANOSECOND = 1e-9
 
@@ -49,14 +49,13 @@ def now() -> float:
 def elapsed(begin: float, end: float) -> float:
     """Return end - begin in seconds.
 
-    Raises `BenchFault` ("failed") when it is negative: two clocks were mixed or two events swapped, and no
+    Raises `ImpossibleFigure` when it is negative: two clocks were mixed or two events swapped, and no
     number that follows can be trusted.
     """
     if not end >= begin:
-        raise BenchFault(
+        raise ImpossibleFigure(
             f"negative duration: {begin!r} s to {end!r} s",
             hint="events were paired wrongly or came from two clocks; this is a defect, please report it",
-            kind="failed",
         )
     return end - begin
 

@@ -14,3 +14,10 @@ class BenchFault(Exception):  # noqa: N818 - a fault has a hint and an exit code
         super().__init__(text)
         self.hint = hint
         self.kind: Kind = kind
+
+
+class ImpossibleFigure(BenchFault):
+    """A number that cannot be: a defect of Tare, so the run ends instead of going on without the sample."""
+
+    def __init__(self, text: str, *, hint: str) -> None:
+        super().__init__(text, hint=hint, kind="failed")

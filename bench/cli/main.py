@@ -43,6 +43,14 @@ class Commands(click.Group):
         command: click.Command = importlib.import_module(f"bench.cli.{cmd_name}").command
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; ends as SIGPIPE would when nobody reads: click would say 1, a failed run here."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the interpreter's last flush can't fail again
+            sys.exit(128 + signal.SIGPIPE)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Show the commands without importing any."""
         with formatter.section("Commands"):
@@ -76,9 +84,6 @@ def main() -> NoReturn:
         fail("interrupted; everything that was started has been removed", "", INTERRUPTED)
     except (BenchFault, RuntimeFault, MachineFault) as fault:
         fail(str(fault), fault.hint, EXIT_CODES.get(fault.kind, 1))
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that the interpreter's last flush can't fail again
-        sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
         _fail_by_host(error)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from bench.errors import BenchFault
+from bench.errors import ImpossibleFigure
 from bench.results.atomic import replace_file
 from bench.results.checks import label, problems
 from bench.results.identity import timestamp
@@ -123,9 +123,8 @@ def _key(measurement: Measurement) -> Key:
     return measurement.scenario, measurement.target, measurement.metric, parameters
 
 
-def _refused(problem: str) -> BenchFault:
-    return BenchFault(
+def _refused(problem: str) -> ImpossibleFigure:
+    return ImpossibleFigure(
         f"refused to record a sample: {problem}",
         hint="this is a defect of the measurement, not of the host; please report it with this line",
-        kind="failed",
     )

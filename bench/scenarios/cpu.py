@@ -2,8 +2,7 @@
 
 import random
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench.channel import Channel
@@ -11,6 +10,7 @@ from bench.clock import now
 from bench.errors import BenchFault
 from bench.ladder import climb
 from bench.scenario import Mode, Place, Session, Value
+from bench.scenarios.repeated import Repeated
 from bench.schedule import Slot
 from bench.target import Box, Launcher
 
@@ -60,32 +60,16 @@ RUNS: Mapping[Mode, Mapping[str, int]] = {
 }
 
 
-class Cpu:
+class Cpu(Repeated):
     """Operations per second of each class of work; a fresh instance for every run."""
 
     name = "cpu"
     title = "Rates of work by class, one thread"
-    targets = ("native", "container", "vm", "vm-micro", "vm-full")
-    warmups = 0
+    box = BOX
+    runs = RUNS
 
-    def counts(self, mode: Mode, targets: Sequence[str]) -> Mapping[str, int]:
-        """Return the counted turns of each target."""
-        return {name: RUNS[mode].get(name, 2) for name in targets}
-
-    def run(self, session: Session) -> None:
-        """Run every class once in each fresh instance, interleaved over the targets."""
-        with ExitStack() as stack:
-            launchers = {
-                name: stack.enter_context(session.targets[name].launcher(BOX))
-                for name in session.chosen(self)
-            }
-            for slot in session.slots(self):
-                try:
-                    self._sample(session, slot, launchers[slot.target])
-                except BenchFault as fault:
-                    session.fail(self.name, slot, fault)
-
-    def _sample(self, session: Session, slot: Slot, launcher: Launcher) -> None:
+    def turn(self, session: Session, slot: Slot, launcher: Launcher) -> None:
+        """Run every class once in a fresh instance."""
         works = list(WORKS)
         # The order of the classes is random too, by the run's seed: none must always warm the next.
         order = random.Random(f"{session.sizes.seed}/{slot.round}")  # noqa: S311 - a schedule is no secret

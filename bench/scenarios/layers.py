@@ -12,7 +12,7 @@ from pathlib import Path
 from bench import residency
 from bench.channel import Channel
 from bench.clock import now
-from bench.errors import BenchFault
+from bench.errors import BenchFault, ImpossibleFigure
 from bench.ladder import Running, climb
 from bench.results.model import Parameter  # noqa: TC001 - with its neighbours
 from bench.scenario import Mode, Place, Session, Value
@@ -77,6 +77,8 @@ class Layers:
             slot = replace(turn, target=layout.target)
             try:
                 self._grow(session, slot, layout, SIZES[session.sizes.mode][layout.target])
+            except ImpossibleFigure:
+                raise
             except BenchFault as fault:
                 session.fail(self.name, slot, fault)
 

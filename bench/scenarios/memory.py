@@ -6,9 +6,9 @@ from dataclasses import asdict
 from itertools import pairwise
 
 from bench import ledger
-from bench.errors import BenchFault
 from bench.ladder import Running, climb
 from bench.scenario import Mode, Place, Session, Value
+from bench.scenarios.repeated import Repeated
 from bench.schedule import Slot
 from bench.target import Box, Launcher
 
@@ -45,33 +45,17 @@ RUNS: Mapping[Mode, Mapping[str, int]] = {
 }
 
 
-class Memory:
+class Memory(Repeated):
     """The ledger of N = 1, 2, 4, … idle instances of every target."""
 
     name = "memory"
     title = "Memory of idle instances: the ledger, and the cost of one more"
-    targets = ("native", "container", "vm", "vm-micro", "vm-full")
-    warmups = 0
+    box = BOX
+    runs = RUNS
 
-    def counts(self, mode: Mode, targets: Sequence[str]) -> Mapping[str, int]:
-        """Return the counted turns of each target."""
-        return {name: RUNS[mode].get(name, 2) for name in targets}
-
-    def run(self, session: Session) -> None:
-        """Grow each target's population in turn; one turn at a time, so that nothing else moves the host."""
-        with ExitStack() as stack:
-            launchers = {
-                name: stack.enter_context(session.targets[name].launcher(BOX))
-                for name in session.chosen(self)
-            }
-            for slot in session.slots(self):
-                sizes = SIZES[session.sizes.mode].get(slot.target, (1, 2, 4))
-                try:
-                    self._grow(session, slot, launchers[slot.target], sizes)
-                except BenchFault as fault:
-                    session.fail(self.name, slot, fault)
-
-    def _grow(self, session: Session, slot: Slot, launcher: Launcher, sizes: Sequence[int]) -> None:
+    def turn(self, session: Session, slot: Slot, launcher: Launcher) -> None:
+        """Grow one target's population and read the ledger at each size."""
+        sizes = SIZES[session.sizes.mode].get(slot.target, (1, 2, 4))
         place = Place(self.name, slot, launcher.prepared)
         with ExitStack() as population:
             before = ledger.host()

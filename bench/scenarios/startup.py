@@ -1,11 +1,10 @@
 """How long until a box answers, and how long until nothing of it is left."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping
 
-from bench.errors import BenchFault
 from bench.ladder import climb
 from bench.scenario import Mode, Place, Session, Value
+from bench.scenarios.repeated import Repeated
 from bench.schedule import Slot
 from bench.target import Box, Launcher
 
@@ -19,36 +18,20 @@ RUNS: Mapping[Mode, Mapping[str, int]] = {
 BOX = Box(workload="agent", memory=512 * MIB)
 
 
-class Startup:
+class Startup(Repeated):
     """The launch ladder of every target, a fresh instance for every sample."""
 
     name = "startup"
     title = "From the request to the first reply, and from stop to gone"
-    targets = ("native", "container", "vm", "vm-micro", "vm-full")
     warmups = 1
+    box = BOX
+    runs = RUNS
 
-    def counts(self, mode: Mode, targets: Sequence[str]) -> Mapping[str, int]:
-        """Return the counted turns of each target."""
-        return {name: RUNS[mode].get(name, 5) for name in targets}
-
-    def run(self, session: Session) -> None:
-        """Launch, ask, remove; interleaved over the targets."""
-        with ExitStack() as stack:
-            launchers = {
-                name: stack.enter_context(session.targets[name].launcher(BOX))
-                for name in session.chosen(self)
-            }
-            for slot in session.slots(self):
-                self._sample(session, slot, launchers[slot.target])
-
-    def _sample(self, session: Session, slot: Slot, launcher: Launcher) -> None:
+    def turn(self, session: Session, slot: Slot, launcher: Launcher) -> None:
+        """Launch, ask, remove."""
         session.sentinels.start()
-        try:
-            with climb(launcher, f"startup-{slot.target}-{slot.round}") as running:
-                teardown = running.remove()
-        except BenchFault as fault:
-            session.fail(self.name, slot, fault)
-            return
+        with climb(launcher, f"startup-{slot.target}-{slot.round}") as running:
+            teardown = running.remove()
         disturbance = session.sentinels.stop()
         durations = running.ladder.durations() | {"teardown": teardown}
         values = [Value(metric, "s", seconds) for metric, seconds in durations.items()]
