@@ -179,6 +179,18 @@ def test_a_signal_ends_by_way_of_every_context_manager(number, code):
     assert "Traceback" not in complaints
 
 
+def test_a_reader_that_has_gone_ends_the_command_as_sigpipe_would():
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        command = [sys.executable, "-c", "from bench.cli.main import main; main()", "run", "--dry-run"]
+        place = Path(__file__).parents[3]
+        done = subprocess.run(command, check=False, stdout=write, stderr=subprocess.PIPE, cwd=place)
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 # help
 
 
@@ -348,7 +360,8 @@ def test_medians_are_shown_in_the_units_of_people(capsys, tmp_path):
     lines = capsys.readouterr().out.splitlines()
     assert re.split(r"  +", lines[0]) == ["SCENARIO", "TARGET", "METRIC", "N", "MEDIAN", "INTERVAL"]
     rows = [re.split(r"  +", line) for line in lines[1:]]
-    assert any(row[0] == "memory" and row[4].endswith(" MiB") and "n=8" in row[2] for row in rows)
+    pss = next(row for row in rows if row[:3] == ["memory", "container", "pss n=8"])
+    assert 4.5 < float(pss[4].removesuffix(" MiB")) < 5.5
     assert any(row[0] == "cpu" and row[4].endswith(" 1/s") and "work=integer" in row[2] for row in rows)
     ready = next(row for row in rows if row[:3] == ["startup", "native", "ready"])
     assert 1.5 < float(ready[4].removesuffix(" ms")) < 2.1

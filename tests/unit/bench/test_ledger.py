@@ -119,7 +119,7 @@ def test_the_counters_are_folded_before_the_figures_are_read(proc, tmp_path):
         with trigger.open("w"):
             (proc / "meminfo").write_text("MemAvailable: 77 kB\n")
 
-    kernel = threading.Thread(target=fold)
+    kernel = threading.Thread(target=fold, daemon=True)
     kernel.start()
     assert ledger.host(proc, tmp_path).available == 77 * KIB
     kernel.join()

@@ -10,7 +10,7 @@ import pytest
 
 from bench import ladder, residency
 from bench import scenario as scenario_module
-from bench.errors import BenchFault
+from bench.errors import BenchFault, ImpossibleFigure
 from bench.progress import progress
 from bench.results import Target, Writer, load
 from bench.scenario import Session, Sizes, turns
@@ -40,7 +40,8 @@ RATES = {
     "context-switches": 122834.87,
     "fork": 2230.57,
 }
-TOOLS = obedient({part: OUTPUTS[name] for part, name in COMMANDS.items()})
+PRINTED = {part: OUTPUTS[name] for part, name in COMMANDS.items()}
+TOOLS = obedient(PRINTED)
 
 
 @pytest.fixture(autouse=True)
@@ -386,9 +387,9 @@ def test_the_order_of_the_classes_is_the_seeds(measure):
     assert all(sorted(works) == sorted(RATES) for works in first)
 
 
-@pytest.mark.parametrize(("output", "status"), [("no such program", 0), (OUTPUTS["integer"], 3)])
-def test_a_program_that_gives_no_rate_is_a_failure(measure, output, status):
-    target = FakeTarget("native", behaviour=obedient({"sysbench": output, "stress": output}, status=status))
+@pytest.mark.parametrize(("outputs", "status"), [({"": "no such program"}, 0), (PRINTED, 3)])
+def test_a_program_that_gives_no_rate_is_a_failure(measure, outputs, status):
+    target = FakeTarget("native", behaviour=obedient(outputs, status=status))
     run = measure(Cpu(), target, runs=1)
     (failure,) = run.failures
     assert f"gave no rate: status {status}" in failure.text
@@ -419,3 +420,17 @@ def test_targets_that_a_scenario_does_not_know_get_no_turn(scenario):
     slots = turns(scenario, Sizes("fast", 1), ["docker", "native"])
     assert slots
     assert {slot.target for slot in slots} <= {"native", "flattened"}
+
+
+ANSWERS = obedient({"cat {}": f"{50 * 2**20}\n", "Cached": "Cached: 2048 kB\n", **PRINTED})
+
+
+@pytest.mark.parametrize("name", scenarios())
+def test_a_figure_that_cannot_be_ends_the_run_and_is_no_mere_failure(measure, tmp_path, name):
+    target = FakeTarget("vm", "vm", behaviour=ANSWERS)  # a machine whose samples name no accelerator
+    with pytest.raises(ImpossibleFigure, match="kind vm says no accelerator"):
+        measure(scenarios()[name], target, runs=1)
+    run = load(tmp_path / "run.json")
+    assert (run.finished, run.measurements, run.failures) == (None, (), ())
+    assert target.instances
+    assert all(instance.removed for instance in target.instances)
