@@ -23,7 +23,10 @@ def run(tmp_path, monkeypatch):
     """Executes a plan in which the registry of targets holds fakes."""
 
     def call(*known, names=("startup",), targets=None, **sizes):
+        journal = known[0].journal
         monkeypatch.setattr(harness, "targets", lambda _drivers: {target.name: target for target in known})
+        # Pruning looks at the cgroups of this very host, which is no business of a test without root.
+        monkeypatch.setattr(harness, "prune", lambda data, run: journal.append(f"prune {data} {run}"))
         plan = Plan(
             data=tmp_path / "data",
             run=tmp_path / "state",
@@ -52,6 +55,12 @@ def test_a_run_returns_what_stands_in_its_file(run, tmp_path):
     assert done.exclusion_rules
     assert done.environment.kernel.release
     assert done.id
+
+
+def test_what_killed_runs_left_is_removed_before_anything_starts(run, tmp_path):
+    target = FakeTarget("native")
+    run(target)
+    assert target.journal[:2] == [f"prune {tmp_path / 'data'} {tmp_path / 'state'}", "prepare agent"]
 
 
 def test_the_file_exists_before_the_first_sample(run, tmp_path):
