@@ -10,7 +10,7 @@ import select
 from collections import deque
 from dataclasses import dataclass
 
-from bench.clock import now
+from bench.clock import elapsed, now
 from bench.errors import BenchFault
 
 MARKER = re.compile(rb"\x1etare ([a-z]+)(?: ([^\x1e\r\n]*))?\r?\n")
@@ -30,10 +30,11 @@ class Marker:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A command that ran inside: exit status and what it wrote."""
+    """A command that ran inside: exit status, what it wrote, and how long it took by the host's clock."""
 
     status: int
     output: str
+    seconds: float
 
 
 class ChannelFault(BenchFault):
@@ -98,13 +99,14 @@ class Channel:
         self._tokens += 1
         token = f"t{self._tokens}"
         self._outputs[self._agent].clear()
+        asked = now()
         self.request(f"exec {token} {command}")
         reply = self.wait("done", deadline=deadline)
         answered, _, status = reply.arguments.partition(" ")
         if answered != token or not status.isdecimal():
             raise ChannelFault(f"the workload answered 'done {reply.arguments}' when '{token}' was running")
         output = self._outputs[self._agent].decode(errors="replace")
-        return Finished(int(status), output.replace("\r\n", "\n"))
+        return Finished(int(status), output.replace("\r\n", "\n"), elapsed(asked, reply.at))
 
     def tail(self, size: int = 2000) -> str:
         """Return the last output of each descriptor that was not a marker, for error messages."""

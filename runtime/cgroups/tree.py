@@ -60,9 +60,12 @@ def remove(directories: Iterable[str]) -> None:
 
 
 def remove_empty(directories: Iterable[str]) -> None:
-    """Remove the directories that hold nothing; others stay."""
+    """Remove the directories that hold nothing; others stay, and so do another user's."""
     for directory in directories:
-        _rmdir(directory)
+        try:
+            _rmdir(directory)
+        except PermissionError:
+            continue
 
 
 def kill(directory: str) -> None:

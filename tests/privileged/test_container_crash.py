@@ -101,9 +101,7 @@ def test_nothing_is_left_after_kill_nine(victim, tmp_path, layer):
         with client:
             spawner = int(client.stdout.readline())
             start = processes.start_time(spawner)
-            if (
-                number % 2
-            ):  # the other rounds hit the first moments, before any container
+            if number % 2:  # the other rounds hit the first moments, before any container
                 wait_for_work(run)
                 seen_work += 1
             time.sleep(chance.uniform(0, 0.12))

@@ -1,5 +1,4 @@
 import os
-import re
 import subprocess
 from collections import Counter
 from itertools import groupby
@@ -10,12 +9,13 @@ import pytest
 
 from bench import ladder, residency
 from bench import scenario as scenario_module
+from bench.channel import Finished
 from bench.errors import BenchFault, ImpossibleFigure
 from bench.progress import progress
 from bench.results import Target, Writer, load
 from bench.scenario import Session, Sizes, turns
 from bench.scenarios import layers as layers_module
-from bench.scenarios.cpu import WORKS, Cpu
+from bench.scenarios.cpu import WORKS, Cpu, perform
 from bench.scenarios.layers import Layers
 from bench.scenarios.memory import Memory
 from bench.scenarios.registry import scenarios
@@ -32,13 +32,13 @@ COMMANDS = {
     "--switch": "context-switches",
     "--fork": "fork",
 }
-RATES = {
-    "integer": 54633.35,
-    "memory": 511717.45,
-    "floating-point": 1391.31,
-    "system-calls": 118703.66,
-    "context-switches": 122834.87,
-    "fork": 2230.57,
+COUNTS = {
+    "integer": 54680,
+    "memory": 512192,
+    "floating-point": 1395,
+    "system-calls": 118707,
+    "context-switches": 122893,
+    "fork": 2231,
 }
 PRINTED = {part: OUTPUTS[name] for part, name in COMMANDS.items()}
 TOOLS = obedient(PRINTED)
@@ -353,18 +353,27 @@ def test_every_layout_belongs_to_a_target_of_the_scenario():
 # cpu
 
 
+class Answering:
+    """A channel on which a command has taken exactly two seconds of the host's clock."""
+
+    def __init__(self, output):
+        self.output = output
+
+    def execute(self, command, deadline):
+        return Finished(0, self.output, 2.0)
+
+
 @pytest.mark.parametrize("work", WORKS, ids=lambda work: work.name)
-def test_rates_are_read_from_what_the_real_programs_print(work):
-    match = re.search(work.rate, OUTPUTS[work.name])
-    assert float(match.group(1)) == RATES[work.name]
+def test_a_rate_is_what_was_done_by_the_clock_of_the_host(work):
+    # The real outputs are of one second each by the clock inside, so its rates would be twice as high.
+    assert perform(Answering(OUTPUTS[work.name]), work, 1) == COUNTS[work.name] / 2.0
 
 
 def test_cpu_runs_every_class_once_in_each_instance(measure):
     target = FakeTarget("native", behaviour=TOOLS)
     run = measure(Cpu(), target, runs=2)
-    assert {m.params["work"]: [s.value for s in m.samples] for m in run.measurements} == {
-        work: [rate, rate] for work, rate in RATES.items()
-    }
+    assert {m.params["work"]: len(m.samples) for m in run.measurements} == dict.fromkeys(COUNTS, 2)
+    assert all(sample.value > 0 for m in run.measurements for sample in m.samples)
     assert {(m.metric, m.unit) for m in run.measurements} == {("rate", "1/s")}
     assert len(target.instances) == 2
 
@@ -384,7 +393,7 @@ def test_the_order_of_the_classes_is_the_seeds(measure):
     first = order(1)
     assert order(1) == first != order(2)
     assert first[0] != first[1]
-    assert all(sorted(works) == sorted(RATES) for works in first)
+    assert all(sorted(works) == sorted(COUNTS) for works in first)
 
 
 @pytest.mark.parametrize(("outputs", "status"), [({"": "no such program"}, 0), (PRINTED, 3)])
@@ -392,7 +401,7 @@ def test_a_program_that_gives_no_rate_is_a_failure(measure, outputs, status):
     target = FakeTarget("native", behaviour=obedient(outputs, status=status))
     run = measure(Cpu(), target, runs=1)
     (failure,) = run.failures
-    assert f"gave no rate: status {status}" in failure.text
+    assert f"gave no number of operations: status {status}" in failure.text
     assert not run.measurements
     assert target.instances[0].removed
 
