@@ -27,7 +27,7 @@ STRESS_NG = r"metrc:.*?\] +{stressor} +(\d+) "
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A class of work: the command (with {seconds}) and where the number of operations stands in its output."""
+    """A class of work: the command (with {seconds}) and where its output tells the number of operations."""
 
     name: str
     command: str
