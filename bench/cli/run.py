@@ -76,7 +76,8 @@ def command(
     make_report(plan.file, html)
     click.echo(f"\nresults  {plan.file}\nreport   {html}")
     for failure in run.failures:
-        context.say(f"tare: {failure.scenario} on {failure.target} failed: {failure.text}")
+        words = failure.text.partition("\n")[0]
+        context.say(f"tare: {failure.scenario} on {failure.target} failed: {words}")
     sys.exit(1 if run.failures else 0)
 
 
