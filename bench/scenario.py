@@ -17,6 +17,7 @@ from bench.sentinels import Sentinels
 from bench.target import Prepared, Target
 
 Mode = Literal["fast", "default", "rigorous"]
+SEEN_AROUND = ("load_other",)
 QUIET = 0.15
 """Seconds of our own idleness before a turn, long enough for the kernel's ticks to show other load."""
 
@@ -59,6 +60,7 @@ class Session:
     writer: Writer
     progress: Progress
     sentinels: Sentinels = field(default_factory=Sentinels)
+    around: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=now)
 
     def chosen(self, scenario: "Scenario") -> list[str]:
@@ -80,6 +82,9 @@ class Session:
         self.sentinels.start()
         self.sentinels.stop()
         time.sleep(QUIET)
+        self.sentinels.start()
+        seen = self.sentinels.stop()
+        self.around = {name: seen[name] for name in SEEN_AROUND if name in seen}
 
     def record(self, place: Place, values: Sequence[Value], sentinels: Mapping[str, float]) -> None:
         """Write the values of one run to the file, with what disturbed it."""
@@ -91,6 +96,7 @@ class Session:
 
     def _measurement(self, place: Place, value: Value, sentinels: Mapping[str, float]) -> Measurement:
         prepared, slot = place.prepared, place.slot
+        sentinels = {**sentinels, **self.around}  # what was seen before the turn holds for all of its samples
         sample = Sample(
             value=value.value,
             round=slot.round,

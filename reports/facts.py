@@ -88,14 +88,21 @@ def _failures(view: View) -> list[Notice]:
 
 
 def rests(view: View) -> dict[str, float]:
-    """Return the unexplained rest as a share of the drop of MemAvailable, at the largest N of each target."""
+    """Return the unexplained rest at the largest N of each target, as a share of what should be explained.
+
+    That is the drop of MemAvailable or what the cgroups charge, whichever is larger: on a noisy host memory
+    can become free while instances start, and that is where the ledger fits worst.
+    """
     found: dict[str, float] = {}
     drops = {(s.target, s.params.get("n")): s.estimate for s in view.of("memory", "mem_available_drop")}
     ordered = sorted(view.of("memory", "unexplained"), key=lambda s: float(s.params.get("n", 0)))
     for s in ordered:
         drop = drops.get((s.target, s.params.get("n")))
-        if s.estimate is not None and drop is not None and drop.value > 0:
-            found[s.target] = s.estimate.value / drop.value
+        if s.estimate is None or drop is None:
+            continue
+        whole = max(abs(drop.value), drop.value - s.estimate.value)  # the second is what the cgroups charge
+        if whole > 0:
+            found[s.target] = s.estimate.value / whole
     return found
 
 

@@ -48,10 +48,13 @@ class RunCommand(click.Command):
             raise RunUsageError(err.format_message(), err.ctx) from err
 
 
+LONGEST = 20  # characters; an exabyte in bytes has nineteen
+
+
 def size(text: str) -> int:
     """Parse bytes with docker's suffixes: 64m is 64 MiB."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([bkmgt]?)(?:i?b)?", text.lower())
-    if match is None:
+    if match is None or len(text) > LONGEST:
         raise click.BadParameter(f"{text!r} is not a size, such as 64m or 1g")
     return int(float(match[1]) * _UNITS[match[2]])
 
@@ -94,6 +97,9 @@ def run(context: Context, /, **options: Any) -> NoReturn:  # noqa: ANN401 - clic
     except RuntimeFault as err:
         _say(str(err), err.hint)
         code = _CODES.get(err.kind, 125)
+    except OSError as err:
+        _say(f"{err.filename or 'the host'}: {err.strerror or err}", "see the path in the message")
+        code = 125
     except KeyboardInterrupt:  # before there was a process 1 to pass it to
         code = 130
     sys.exit(code)

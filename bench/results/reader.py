@@ -24,7 +24,7 @@ def load(path: Path) -> Run:
         data = path.read_bytes()
     except FileNotFoundError as err:
         raise BenchFault(
-            f"no result file {path}", hint="`tare results list` shows the stored ones", kind="missing"
+            f"no result file {path}", hint="check the path; `tare run` prints where it writes", kind="missing"
         ) from err
     except OSError as err:
         raise BenchFault(

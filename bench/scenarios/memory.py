@@ -1,5 +1,6 @@
 """What each further idle instance costs in memory: grow to N, read the ledger, fit a line later."""
 
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -13,6 +14,8 @@ from bench.schedule import Slot
 from bench.target import Box, Launcher
 
 MIB = 1024 * 1024
+SETTLE = 0.5
+"""Seconds in which new instances come to rest: just after a boot they are not idle yet."""
 BOX = Box(workload="agent", memory=512 * MIB)
 
 SIZES: Mapping[Mode, Mapping[str, Sequence[int]]] = {
@@ -65,6 +68,7 @@ class Memory(Repeated):
                 for index in range(have, want):
                     name = f"memory-{slot.target}-{slot.round}-{index}"
                     running.append(population.enter_context(climb(launcher, name, ledger=True)))
+                time.sleep(SETTLE)
                 session.record(place, measure(running, before), session.sentinels.stop())
 
 

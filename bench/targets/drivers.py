@@ -24,7 +24,7 @@ class Drivers:
 
     def __init__(self, data: Path, run: Path, uri: str | None, say: Callable[[str], None]) -> None:
         self.data, self.run, self.say = data, run, say
-        self._uri = uri
+        self.uri = uri
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:
@@ -48,7 +48,7 @@ class Drivers:
     @cached_property
     def hypervisor(self) -> Hypervisor:
         """The connection to libvirt."""
-        return self._opened.enter_context(Hypervisor(self.data, self.run, self._uri))
+        return self._opened.enter_context(Hypervisor(self.data, self.run, self.uri))
 
     @cached_property
     def kernel(self) -> Kernel:

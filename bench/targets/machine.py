@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.errors import BenchFault
 from bench.target import Accelerator, Availability, Box, Image, Instance, Kind, Launcher, Member, Prepared
 from bench.targets.charge import charging
 from bench.targets.drivers import Drivers
@@ -72,6 +73,12 @@ class GuestLauncher:
 
     def start(self, name: str, *, ledger: bool = False) -> Instance:
         """Define and create the guest; returns when libvirt's call has."""
+        if ledger and self.drivers.uri:
+            raise BenchFault(
+                f"the memory of guests at {self.drivers.uri} can't be charged to a cgroup of ours",
+                hint="leave out --connect, or the scenario `memory`: a daemon forks QEMU, not this process",
+                kind="host",
+            )
         with ExitStack() as stack, translated():
             charge = stack.enter_context(charging(self.drivers.spawner, name)) if ledger else None
             if charge:

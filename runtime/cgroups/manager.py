@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 GROUP = "tare"
 _LEAST_MEMORY = 512 * 1024
+_MOST_CPUS = 8192  # NR_CPUS of the largest kernels
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,8 @@ class Resources:
             raise RuntimeFault(
                 f"a memory limit of {self.memory} bytes is too small", kind="usage", hint="use 6m or more"
             )
-        if self.cpus is not None and not self.cpus > 0:
-            raise RuntimeFault(
-                f"a limit of {self.cpus} CPUs is not above 0", kind="usage", hint="for example 0.5"
-            )
+        if self.cpus is not None and not 0 < self.cpus < _MOST_CPUS:
+            raise RuntimeFault(f"a limit of {self.cpus} CPUs can't be", kind="usage", hint="for example 0.5")
         if self.pids is not None and self.pids < 1:
             raise RuntimeFault(
                 f"a limit of {self.pids} processes is not above 0", kind="usage", hint="for example 100"

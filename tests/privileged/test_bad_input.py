@@ -101,3 +101,10 @@ def test_a_result_file_that_cannot_be_written(tare, tmp_path):
     (tmp_path / "file").touch()
     done = tare("run", "startup", "-t", "native", "-q", "--json", tmp_path / "file/run.json")
     assert str(tmp_path / "file") in complaint(done, 3)
+
+
+@pytest.mark.parametrize("option", [("--memory", "9" * 400), ("--cpus", "inf"), ("--cpus", "nan")])
+def test_absurd_limits(tare, option):
+    done = tare("container", "run", *option, "busybox", "true")
+    assert done.returncode == 125, done.stderr
+    assert "Traceback" not in done.stderr

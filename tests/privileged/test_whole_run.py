@@ -121,7 +121,7 @@ def test_a_guest_costs_more_memory_than_a_container_and_the_ledger_adds_up(fast_
         if fit.scenario == "memory" and fit.metric in {"pss", "cgroup_anon", "uss"}
     }
     assert slopes["container", "cgroup_anon"] < 2 * 2**20 < 50 * 2**20 < slopes["vm-micro", "cgroup_anon"]
-    assert slopes["vm", "cgroup_anon"] == pytest.approx(slopes["vm", "uss"], rel=0.05)
+    assert slopes["vm", "cgroup_anon"] == pytest.approx(slopes["vm", "uss"], rel=0.2)
 
 
 def test_a_loop_of_work_gives_a_rate_everywhere(fast_run):

@@ -15,6 +15,7 @@ from tests.fakes.fake_target import FakeTarget, dying, virtual
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(scenario_module, "QUIET", 0)
+    monkeypatch.setattr("bench.scenarios.memory.SETTLE", 0)
     monkeypatch.setattr(ladder, "PATIENCE", 2.0)
 
 

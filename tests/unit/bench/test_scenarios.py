@@ -47,6 +47,7 @@ TOOLS = obedient(PRINTED)
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(scenario_module, "QUIET", 0)
+    monkeypatch.setattr("bench.scenarios.memory.SETTLE", 0)
     monkeypatch.setattr(ladder, "PATIENCE", 2.0)
 
 
