@@ -80,14 +80,16 @@ class Spawner:
     def serve(self) -> None:
         """Answer until the client is gone."""
         while True:
-            for fd, _ in self.poll.poll():
+            ready = [fd for fd, _ in self.poll.poll()]
+            asked = self.control.fileno() in ready
+            for fd in ready:
                 if fd in self.starting:
                     self._started(fd)
-                elif fd == self.control.fileno():
-                    if not self._request():
-                        return
-                else:
+                elif fd != self.control.fileno():
                     self._ended(fd)
+            # Last, since a request may close descriptors that this very poll has reported, or reuse them.
+            if asked and not self._request():
+                return
 
     def close(self) -> None:
         """Remove every instance; one that resists does not keep the others."""
