@@ -6,6 +6,11 @@ from collections.abc import Iterable
 from bench.results import Caveat, Run
 from bench.target import Accelerator
 
+AGREEMENT = 0.05
+"""Share by which two accounts of the same memory may differ."""
+BATCH = 1024 * 1024
+"""Bytes for each instance below which they may always differ: the kernel adds up charges in batches per CPU."""
+
 
 def emulation(accelerators: Iterable[Accelerator]) -> list[Caveat]:
     """Warn when virtual machines are emulated."""
@@ -43,3 +48,34 @@ def _disturbed(scenario: str, target: str, turns: dict[tuple[int, int], str | No
         text=f"{scenario} on {target}: {share}",
         remedy="stop other programs, or use a quieter host, and run again; the samples are in the file",
     )
+
+
+def accounts(run: Run) -> list[Caveat]:
+    """Warn of every target whose cgroups charge other anonymous memory than its processes hold.
+
+    The two are the same pages, counted once by the memory controller and once from the page tables.
+    """
+    seen: dict[tuple[str, float, int, int], dict[str, float]] = defaultdict(dict)
+    for m in run.measurements:
+        if m.scenario == "memory" and m.metric in {"cgroup_anon", "pss_anon"}:
+            for sample in m.samples:
+                key = m.target, float(m.params.get("n", 1)), sample.round, sample.position
+                seen[key][m.metric] = sample.value
+    worst: dict[str, float] = {}
+    for (target, n, _, _), pair in seen.items():
+        if len(pair) == 2 and pair["cgroup_anon"] > 0:  # noqa: PLR2004 - one of each
+            worst[target] = max(worst.get(target, 0.0), _gap(pair, n))
+    return [
+        Caveat(
+            code="accounts",
+            text=f"memory on {target}: cgroup and page tables differ by {gap:.0%} in anonymous memory",
+            remedy="distrust both figures, and report this with the result file: they count the same pages",
+        )
+        for target, gap in worst.items()
+        if gap > AGREEMENT
+    ]
+
+
+def _gap(pair: dict[str, float], n: float) -> float:
+    gap = abs(pair["cgroup_anon"] - pair["pss_anon"])
+    return gap / max(pair.values()) if gap > BATCH * n else 0.0

@@ -58,7 +58,7 @@ def execute(plan: Plan) -> Run:
         writer = stack.enter_context(Writer(plan.file, header(plan, known, survey(plan.data))))
         session = Session(usable, plan.sizes, writer, shown)
         _measure(plan, session, shown)
-        writer.warn(*caveats.disturbance(writer.run))
+        writer.warn(*caveats.disturbance(writer.run), *caveats.accounts(writer.run))
     return writer.run
 
 

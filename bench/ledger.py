@@ -18,10 +18,12 @@ KERNEL_PARTS = ("kernel_stack", "pagetables", "percpu", "slab")
 class Processes:
     """Sums over the processes inside the boundary, in bytes.
 
-    `pss` counts a page shared by k processes as 1/k of it; `uss` only what nobody else maps.
+    `pss` counts a page shared by k processes as 1/k of it, `pss_anon` those of it that belong to no file;
+    `uss` counts only what nobody else maps, so with a single instance all pages of its own program's files.
     """
 
     pss: int
+    pss_anon: int
     uss: int
     page_tables: int
 
@@ -46,13 +48,15 @@ class Host:
 
 def processes(pids: Iterable[int], proc: Path = Path("/proc")) -> Processes:
     """Sum the processes that still exist; one that ended in between counts as nothing."""
-    pss = uss = tables = 0
+    pss = anon = uss = tables = 0
     for pid in pids:
         rollup, status = _fields(proc / str(pid) / "smaps_rollup"), _fields(proc / str(pid) / "status")
         pss += rollup.get("Pss", 0) * KIB
+        # Pss_Anon came with Linux 5.4; Anonymous is the same where no page is shared after a fork.
+        anon += rollup.get("Pss_Anon", rollup.get("Anonymous", 0)) * KIB
         uss += (rollup.get("Private_Clean", 0) + rollup.get("Private_Dirty", 0)) * KIB
         tables += status.get("VmPTE", 0) * KIB
-    return Processes(pss, uss, tables)
+    return Processes(pss, anon, uss, tables)
 
 
 def charged(cgroups: Iterable[Path]) -> Charged:

@@ -15,7 +15,8 @@ from bench.target import Box, Launcher
 
 MIB = 1024 * 1024
 SETTLE = 0.5
-"""Seconds in which new instances come to rest: just after a boot they are not idle yet."""
+"""Seconds in which the host comes to rest before it is read: just after a boot an instance is not idle yet,
+and after a removal the kernel still frees what the instance had."""
 BOX = Box(workload="agent", memory=512 * MIB)
 
 SIZES: Mapping[Mode, Mapping[str, Sequence[int]]] = {
@@ -61,6 +62,7 @@ class Memory(Repeated):
         sizes = SIZES[session.sizes.mode].get(slot.target, (1, 2, 4))
         place = Place(self.name, slot, launcher.prepared)
         with ExitStack() as population:
+            time.sleep(SETTLE)
             before = ledger.host()
             running: list[Running] = []
             for have, want in pairwise((0, *sizes)):

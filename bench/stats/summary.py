@@ -88,8 +88,16 @@ def ratios(run: Run, baseline: str = "native", *, resamples: int = RESAMPLES) ->
     return found
 
 
+LINEAR_FROM = {"uss": 2}
+"""Where a metric becomes a straight line in n, if not at 1: while there is one instance, pages of the files
+that all instances share are its own; the second one's arrival takes them off the sum."""
+
+
 def fits(run: Run, over: str = "n") -> list[Fit]:
-    """Return a line for every metric that was measured at two or more values of the parameter `over`."""
+    """Return a line for every metric that was measured at two or more values of the parameter `over`.
+
+    Values of `over` at which the metric is no straight line yet (`LINEAR_FROM`) are left out.
+    """
     groups: dict[tuple[object, ...], list[Measurement]] = {}
     for m in run.measurements:
         if isinstance(m.params.get(over), int | float):
@@ -127,6 +135,8 @@ def _fit(group: list[Measurement], over: str) -> Fit | None:
 
 def _points(group: list[Measurement], over: str) -> Iterable[Point]:
     for m in group:
+        if float(m.params[over]) < LINEAR_FROM.get(m.metric, 0):
+            continue
         for sample in counted(m):
             yield Point(float(m.params[over]), sample.value, sample.round)
 

@@ -1,8 +1,10 @@
 """Weak figures are named."""
 
 import msgspec
+import pytest
 
-from bench.caveats import disturbance, emulation
+from bench.caveats import accounts, disturbance, emulation
+from bench.results import Measurement, Sample
 from bench.target import Accelerator
 from tests.fakes.sample_run import startup_run
 
@@ -37,3 +39,27 @@ def test_a_few_disturbed_runs_are_no_reason():
 def test_only_emulation_is_warned_of():
     assert [caveat.code for caveat in emulation([Accelerator("tcg", "booted", 1.0)])] == ["emulated"]
     assert emulation([Accelerator("kvm", "booted", 1.0)]) == []
+
+
+def ledger(n, **values):
+    """Return a run whose memory on `vm` has these figures for n instances, in MiB."""
+    samples = {name: Sample(value=v * 2**20, round=1, position=0, at=0.0) for name, v in values.items()}
+    measured = tuple(
+        Measurement(scenario="memory", target="vm", metric=name, unit="B", params={"n": n}, samples=(sample,))
+        for name, sample in samples.items()
+    )
+    return msgspec.structs.replace(startup_run(1), measurements=measured)
+
+
+@pytest.mark.parametrize(("charged", "held"), [(207, 188), (188, 207)])
+def test_two_accounts_of_the_same_memory_that_differ_are_named(charged, held):
+    (found,) = accounts(ledger(2, cgroup_anon=charged, pss_anon=held))
+    assert found.code == "accounts"
+    assert found.text == "memory on vm: cgroup and page tables differ by 9% in anonymous memory"
+
+
+@pytest.mark.parametrize("values", [(207, 200), (4.0, 2.5), (0.0, 0.0)])
+def test_what_the_kernel_adds_up_in_batches_is_no_difference(values):
+    charged, held = values
+    assert accounts(ledger(2, cgroup_anon=charged, pss_anon=held)) == []
+    assert accounts(ledger(2, cgroup_anon=charged)) == []

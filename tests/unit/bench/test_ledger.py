@@ -12,6 +12,7 @@ ROLLUP = """55d0a000-7ffd4000 ---p 00000000 00:00 0                          [ro
 Rss:                2840 kB
 Pss:                {pss} kB
 Pss_Dirty:           100 kB
+Pss_Anon:            {anon} kB
 Shared_Clean:       2700 kB
 Private_Clean:       {clean} kB
 Private_Dirty:       {dirty} kB
@@ -31,11 +32,11 @@ V2 = "anon 2097152\nfile 6291456\nkernel 524288\nkernel_stack 16384\npagetables 
 
 @pytest.fixture
 def proc(tmp_path):
-    for pid, figures in {11: (300, 10, 20, 40), 12: (700, 1, 2, 60)}.items():
-        pss, clean, dirty, tables = figures
+    for pid, figures in {11: (300, 200, 10, 20, 40), 12: (700, 500, 1, 2, 60)}.items():
+        pss, anon, clean, dirty, tables = figures
         folder = tmp_path / str(pid)
         folder.mkdir()
-        (folder / "smaps_rollup").write_text(ROLLUP.format(pss=pss, clean=clean, dirty=dirty))
+        (folder / "smaps_rollup").write_text(ROLLUP.format(pss=pss, anon=anon, clean=clean, dirty=dirty))
         (folder / "status").write_text(STATUS.format(tables=tables))
     (tmp_path / "meminfo").write_text("MemTotal: 2000 kB\nMemFree: 5 kB\nMemAvailable:    1500 kB\n")
     return tmp_path
@@ -59,17 +60,25 @@ def v2(tmp_path):
 
 
 def test_processes_are_summed_in_bytes(proc):
-    assert ledger.processes([11, 12], proc) == Processes(pss=1000 * KIB, uss=33 * KIB, page_tables=100 * KIB)
+    assert ledger.processes([11, 12], proc) == Processes(
+        pss=1000 * KIB, pss_anon=700 * KIB, uss=33 * KIB, page_tables=100 * KIB
+    )
 
 
 def test_a_process_that_has_ended_counts_as_nothing(proc):
     assert ledger.processes([11, 404], proc) == ledger.processes([11], proc)
-    assert ledger.processes([], proc) == Processes(0, 0, 0)
+    assert ledger.processes([], proc) == Processes(0, 0, 0, 0)
+
+
+def test_a_kernel_that_does_not_split_pss_gives_what_is_anonymous(proc):
+    rollup = (proc / "11/smaps_rollup").read_text().replace("Pss_Anon: ", "Anonymous:")
+    (proc / "11/smaps_rollup").write_text(rollup)
+    assert ledger.processes([11], proc).pss_anon == 200 * KIB
 
 
 def test_a_kernel_thread_has_no_memory_of_its_own(proc):
     (proc / "11/smaps_rollup").write_text("")
-    assert ledger.processes([11], proc) == Processes(0, 0, 40 * KIB)
+    assert ledger.processes([11], proc) == Processes(0, 0, 0, 40 * KIB)
 
 
 def test_memory_that_this_process_touches_shows_in_its_own_ledger():
@@ -78,7 +87,7 @@ def test_memory_that_this_process_touches_shows_in_its_own_ledger():
         for offset in range(0, len(block), mmap.PAGESIZE):
             block[offset] = 1
         after = ledger.processes([os.getpid()])
-    for grown in (after.uss - before.uss, after.pss - before.pss):
+    for grown in (after.uss - before.uss, after.pss - before.pss, after.pss_anon - before.pss_anon):
         assert 15 * MIB < grown < 20 * MIB
     assert after.page_tables >= before.page_tables > 0
 

@@ -105,6 +105,15 @@ def test_the_known_truth_of_the_synthetic_run_is_found(run):
     assert rates["vm", "memory"].value == pytest.approx(emulated / native, rel=0.02)
 
 
+def test_what_one_instance_has_for_itself_is_no_point_of_the_line_of_uss():
+    """20 MiB of a shared program belong to the first instance while it is alone, and to nobody after that."""
+    own = {1: 120.0, 2: 200.0, 3: 300.0}
+    found = fits(run_of(*(measurement("a", [0, v], metric="uss", params={"n": n}) for n, v in own.items())))
+    assert [f.line.slope.value for f in found] == [pytest.approx(100.0)]
+    two = [measurement("a", [0, own[n]], metric="uss", params={"n": n}) for n in (1, 2)]
+    assert fits(run_of(*two)) == []
+
+
 def test_every_measurement_has_its_own_resamples_and_keeps_them(run):
     assert summarise(run, resamples=199)[:8] == summarise(run, resamples=199)[:8]
     rng = random.Random(1)
