@@ -51,7 +51,8 @@ def execute(plan: Plan) -> Run:
     plan.file.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         shown = stack.enter_context(progress(quiet=plan.quiet))
-        prune(plan.data, plan.run)  # what a killed run left would stand in the way of this one's figures
+        # What a killed run left would stand in the way of this one's figures.
+        prune(plan.data, plan.run, shown.note)
         drivers = stack.enter_context(Drivers(plan.data, plan.run, plan.uri, shown.note))
         known = [Found(target, target.availability()) for target in targets(drivers).values()]
         usable = _usable(plan, known)

@@ -7,6 +7,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from vmdriver.errors import MachineFault, from_os
 from vmdriver.files import discard, temporary
 from vmdriver.process import Identity, myself
@@ -15,6 +17,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY)
+
+
+class _Fields(msgspec.Struct):
+    """What has to be in guest.json."""
+
+    name: str
+    flavour: str
+    owner: Identity
+    uri: str
+    root: str
+
+
+class _Owned(msgspec.Struct):
+    owner: Identity
 
 
 @dataclass(frozen=True)
@@ -58,22 +74,50 @@ def own(name: str, flavour: str, run: Path, uri: str, root: Path | None) -> Reco
 
 
 def read(directory: Path) -> Record | None:
-    """Return the record in a guest's directory, or None if the guest went away meanwhile."""
-    try:
-        fields = json.loads((directory / "guest.json").read_text())
-        owner = Identity(fields["owner"]["pid"], fields["owner"]["start"])
-        return Record(fields["name"], fields["flavour"], directory, owner, fields["uri"], fields["root"])
-    except (FileNotFoundError, NotADirectoryError):
+    """Return the record in a guest's directory, or None if there is none: the guest is going away.
+
+    Raises MachineFault, kind `corrupt`, when the record is damaged: a power cut took it, or somebody changed
+    it. A crash of ours can't do that, since a record appears whole.
+    """
+    content = _content(directory)
+    if content is None:
         return None
-    except (ValueError, KeyError, TypeError) as err:
+    try:
+        fields = msgspec.json.decode(content, type=_Fields)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as err:
         raise MachineFault(
-            f"{directory}/guest.json is damaged: {err}",
+            f"the record {directory}/guest.json is damaged: {err}",
             kind="corrupt",
-            hint=f"end the guest, then rm -r {directory}",
+            hint="`tare system prune` ends and removes what nobody owns",
         ) from err
+    return Record(fields.name, fields.flavour, directory, fields.owner, fields.uri, fields.root)
+
+
+def owner_in(directory: Path) -> Identity | None:
+    """Return the owner if at least that can be read in a damaged record."""
+    try:
+        return msgspec.json.decode(_content(directory) or b"", type=_Owned).owner
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
 
 
 def records(run: Path) -> tuple[Record, ...]:
-    """Return the records of all guests below `run`, by name."""
-    directories = sorted(path for path in (run / "guests").glob("[!.]*") if path.is_dir())
-    return tuple(record for directory in directories if (record := read(directory)))
+    """Return the records of all guests below `run`, by name. One that is damaged is a fault, as in `read`."""
+    return tuple(record for directory in directories(run) if (record := read(directory)))
+
+
+def directories(run: Path) -> tuple[Path, ...]:
+    """Return the directories of all guests below `run`, by name."""
+    return tuple(sorted(path for path in (run / "guests").glob("[!.]*") if path.is_dir()))
+
+
+def _content(directory: Path) -> bytes | None:
+    path = directory / "guest.json"
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except IsADirectoryError:
+        return b""
+    except OSError as err:
+        raise from_os(err, f"reading {path}") from err

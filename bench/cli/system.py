@@ -30,7 +30,7 @@ def prune(context: Context) -> None:
     """
     from bench.targets.residue import prune as remove  # noqa: PLC0415
 
-    removed = remove(context.data, context.run)
+    removed = remove(context.data, context.run, context.say)
     for name in removed:
         click.echo(f"removed {name}")
     context.say(f"{len(removed)} removed" if removed else "nothing to remove")

@@ -1,5 +1,6 @@
 """What processes that were killed have left behind."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.targets.faults import translated
@@ -7,7 +8,10 @@ from runtime.container import records
 from vmdriver.prune import prune as prune_guests
 
 
-def prune(data: Path, run: Path) -> list[str]:
-    """Remove it and return it in words. Guests go first: their memory cgroups are recorded as containers."""
+def prune(data: Path, run: Path, say: Callable[[str], None]) -> list[str]:
+    """Remove it and return it in words. Guests go first: their memory cgroups are recorded as containers.
+
+    `say` hears a line about each thing that has to stay although its record is damaged.
+    """
     with translated():
-        return prune_guests(run, data) + [f"container {name}" for name in records.prune(run, data)]
+        return prune_guests(run, data, say) + [f"container {name}" for name in records.prune(run, data, say)]

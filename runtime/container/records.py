@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
+
 from runtime.cgroups import tree
 from runtime.cgroups.hierarchy import detect
 from runtime.cgroups.manager import GROUP
+from runtime.container import keeper
 from runtime.container.request import key
 from runtime.container.started import handles
 from runtime.errors import RuntimeFault
@@ -18,9 +22,34 @@ from runtime.linux.processes import alive
 from runtime.process.reclaim import DRAFT, await_exit, kill, reclaim, remove_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+_DRAFT = re.compile(re.escape(DRAFT) + r"(\d+)-(\d+)-(.+)")
 Status = Literal["creating", "running", "exited", "abandoned"]
+
+
+class _Process(msgspec.Struct):
+    pid: int
+    start: int
+
+
+class _State(msgspec.Struct):
+    """What has to be in state.json, and of which type: what is listed there gets removed."""
+
+    id: str
+    kind: Literal["container", "native"]
+    owner: _Process
+    init: _Process | None
+    args: tuple[str, ...]
+    labels: dict[str, str]
+    created: float
+    cgroups: list[str]
+    directories: list[str]
+
+
+class _Owned(msgspec.Struct):
+    owner: _Process
 
 
 @dataclass(frozen=True)
@@ -41,27 +70,36 @@ class Record:
 
 def load(directory: Path) -> Record | None:
     """Record in `directory`; None when there is none, a fault of kind corrupt when it can't be read."""
-    path = directory / "state.json"
+    content = _content(directory)
+    if content is None:
+        return None
     try:
-        state = json.loads(path.read_text(encoding="utf-8"))
-        init, owner = state["init"] or {"pid": 0, "start": 0}, state["owner"]
-        return Record(
-            state["id"], state["kind"], tuple(state["args"]), state["labels"], state["created"],
-            init["pid"], owner["pid"], _status(init, owner), directory, state,
-        )  # fmt: skip
+        state = msgspec.json.decode(content, type=_State)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as err:
+        hint = "`tare system prune` removes it and what it belongs to, unless that still runs"
+        path = directory / "state.json"
+        raise RuntimeFault(f"the record {path} is damaged: {err}", kind="corrupt", hint=hint) from err
+    return Record(
+        state.id, state.kind, state.args, state.labels, state.created, state.init.pid if state.init else 0,
+        state.owner.pid, _status(state), directory, json.loads(content),
+    )  # fmt: skip
+
+
+def _content(directory: Path) -> bytes | None:
+    try:
+        return (directory / "state.json").read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, KeyError, TypeError) as err:
-        hint = f"stop what still runs in it, then delete {directory}"
-        raise RuntimeFault(f"the record {path} is damaged", kind="corrupt", hint=hint) from err
+    except IsADirectoryError:
+        return b""
 
 
-def _status(init: dict[str, int], owner: dict[str, int]) -> Status:
-    if not alive(owner["pid"], owner["start"]):
+def _status(state: _State) -> Status:
+    if not alive(state.owner.pid, state.owner.start):
         return "abandoned"
-    if not init["pid"]:
+    if not state.init:
         return "creating"
-    return "running" if alive(init["pid"], init["start"]) else "exited"
+    return "running" if alive(state.init.pid, state.init.start) else "exited"
 
 
 def records(run: Path) -> list[Record]:
@@ -110,21 +148,29 @@ def remove(record: Record, *, force: bool = False) -> None:
         kill(record.pid, record.state["init"]["start"])
 
 
-def prune(run: Path, data: Path) -> list[str]:
-    """Remove what dead owners left below the two roots; return the names. Those of living owners stay."""
+def _silent(_line: str) -> None:
+    """Drop what nobody wants to hear."""
+
+
+def prune(run: Path, data: Path, say: Callable[[str], None] = _silent) -> list[str]:
+    """Remove what dead owners left below the two roots; return the names. Those of living owners stay.
+
+    `say` hears one line about each that stays although its record is damaged, with the remedy.
+    """
     try:
-        return _prune(run, data)
+        return _prune(run, data, say)
     except OSError as err:
         raise RuntimeFault.from_os(err, f"prune {err.filename or data}") from err
 
 
-def _prune(run: Path, data: Path) -> list[str]:
+def _prune(run: Path, data: Path, say: Callable[[str], None]) -> list[str]:
     # What is there comes first, then the records: they are written before and removed after what they
     # describe, so a layer or cgroup whose record is missing by then belongs to nobody.
     containers, mounts = run / "containers", {entry.mount for entry in detect().trees.values()}
     groups = [path for mount in mounts for path in mount.glob(f"{GROUP}/{key(run)}-*")]
     layers = _directories(data / "containers")
-    removed = [name for directory in _directories(containers) if (name := _prune_one(directory))]
+    found = [_prune_one(directory, groups, say) for directory in _directories(containers)]
+    removed = [name for name in found if name]
     for group in groups:
         name = group.name.partition("-")[2]
         if group.exists() and not (containers / name).exists():
@@ -138,21 +184,51 @@ def _prune(run: Path, data: Path) -> list[str]:
     return sorted(set(removed))
 
 
-def _prune_one(directory: Path) -> str | None:
-    if directory.name.startswith(DRAFT):
-        pid, start, name = directory.name.removeprefix(DRAFT).split("-", 2)
-        if alive(int(pid), int(start)):
-            return None
-        remove_tree(str(directory))
-        return name
-    record = load(directory)
+def _prune_one(directory: Path, groups: list[Path], say: Callable[[str], None]) -> str | None:
+    draft = _DRAFT.fullmatch(directory.name)
+    if draft:
+        return None if alive(int(draft[1]), int(draft[2])) else _drop(directory, draft[3])
+    try:
+        record = load(directory)
+    except RuntimeFault:
+        return _prune_damaged(directory, groups, say)
     if record is None:  # a removal was cut short before its last step: a record appears whole or not at all
-        remove_tree(str(directory))
-        return directory.name
+        return _drop(directory, directory.name)
     if record.status != "abandoned":
         return None
     reclaim(str(directory), record.state)
     return record.id
+
+
+def _prune_damaged(directory: Path, groups: list[Path], say: Callable[[str], None]) -> str | None:
+    """Drop a damaged record unless somebody has the instance; what it described is found by its name then.
+
+    Should the owner of an instance without any process live unseen, it loses nothing: each of its own steps
+    of removal may find its work done.
+    """
+    own = [group for group in groups if group.name.partition("-")[2] == directory.name]
+    owner = _owner(directory)
+    keeping = keeper.of(own) if owner is None else owner.pid if alive(owner.pid, owner.start) else 0
+    if keeping:
+        say(
+            f"container {directory.name} stays: its record {directory}/state.json is damaged, but process "
+            f"{keeping} still has it; end that process, then run `tare system prune`"
+        )
+        return None
+    return _drop(directory, directory.name)
+
+
+def _owner(directory: Path) -> _Process | None:
+    """Owner, if at least that can be read."""
+    try:
+        return msgspec.json.decode(_content(directory) or b"", type=_Owned).owner
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def _drop(directory: Path, name: str) -> str:
+    remove_tree(str(directory))
+    return name
 
 
 def _directories(parent: Path) -> list[Path]:

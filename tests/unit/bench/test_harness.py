@@ -27,7 +27,7 @@ def run(tmp_path, monkeypatch):
         journal = known[0].journal
         monkeypatch.setattr(harness, "targets", lambda _drivers: {target.name: target for target in known})
         # Pruning looks at the cgroups of this very host, which is no business of a test without root.
-        monkeypatch.setattr(harness, "prune", lambda data, run: journal.append(f"prune {data} {run}"))
+        monkeypatch.setattr(harness, "prune", lambda data, run, _say: journal.append(f"prune {data} {run}"))
         plan = Plan(
             data=tmp_path / "data",
             run=tmp_path / "state",
