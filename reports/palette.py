@@ -33,10 +33,8 @@ LEDGER = {
     "cgroup_anon": "#3b4a7a",
     "cgroup_shmem": "#7f8fc0",
     "cgroup_kernel": "#c9a66b",
-    "uss": "#3b4a7a",
-    "shared": "#7f8fc0",
-    "page_tables": "#c9a66b",
-    "unexplained": "#d3d7dc",
+    "pss_anon": "#3b4a7a",
+    "pss_files": "#7f8fc0",
 }
 
 

@@ -20,7 +20,8 @@ PAGE = 4096
 DRAWN = {"startup", "memory", "layers", "cpu"}
 MARKS = ("created", "kernel", "init", "listening", "ready", "teardown")
 LEDGER = {
-    "pss": "PSS", "uss": "USS", "page_tables": "page tables", "mem_available_drop": "MemAvailable drop",
+    "pss": "PSS", "pss_anon": "PSS, anonymous part", "uss": "USS", "page_tables": "page tables",
+    "mem_available_drop": "MemAvailable drop",
     "cgroup_anon": "cgroup anon", "cgroup_shmem": "cgroup shmem", "cgroup_kernel": "cgroup kernel",
     "cgroup_file": "cgroup file", "ksm_shared": "merged by KSM", "unexplained": "unexplained",
 }  # fmt: skip
@@ -75,7 +76,8 @@ def memory(view: View) -> list[Table]:
     rows = [(Cell(LEDGER[line]), *(_cost(column.get(line)) for column in slopes.values())) for line in lines]
     words = (
         "Cost of one more idle instance, slope with its interval. PSS and the cgroup lines overlap: they are "
-        "two ways to look at the same memory. MemAvailable drop = anon + shmem + kernel + unexplained."
+        "two ways to look at the same memory. MemAvailable drop = anon + shmem + kernel + unexplained; other "
+        "programs move these two as well, and one whose interval contains zero is below that noise."
     )
     return [Table(words, ("", *(view.boxes[name] for name in slopes)), tuple(rows))] if rows else []
 

@@ -19,7 +19,7 @@
       if (name.startsWith("yaxis") && layout[name].ticktext) {
         layout[name].ticktext = layout[name].ticktext.map(brief);
         layout.margin.l = 84;
-        layout.margin.r = Math.max(layout.margin.r, 56);
+        layout.margin.r = Math.max(layout.margin.r * 0.8, 56); // as much smaller as the words in it
       }
     }
   };

@@ -6,12 +6,12 @@ import pytest
 
 from bench.errors import BenchFault
 from bench.results import Run
-from reports import facts, palette, tables
+from reports import facts, palette, tables, units
 from reports.charts import memory
 from reports.charts.all import KINDS, SECTIONS, draw
 from reports.charts.ladder import steps
 from reports.model import View, read
-from tests.fakes.sample_run import sample_run, startup_run
+from tests.fakes.sample_run import MIB, sample_run, startup_run
 
 
 def view_of(run: Run) -> View:
@@ -111,6 +111,92 @@ def test_a_single_n_is_a_total_divided_by_n_and_is_said_to_be_one():
     assert not cost.has_interval
     assert set(memory.averaged(single)) == set(single.measured)
     assert "only one N counted" in memory.charts(single)[0].caption
+
+
+def with_memory(run: Run, metric: str, value) -> View:
+    """Return a view of the run in which every sample of a memory metric is `value(n, round)` bytes."""
+
+    def touched(m):
+        if (m.scenario, m.metric) != ("memory", metric):
+            return m
+        return change(m, samples=tuple(change(s, value=value(m.params["n"], s.round)) for s in m.samples))
+
+    return view_of(change(run, measurements=tuple(map(touched, run.measurements))))
+
+
+def ledger_of(view: View):
+    """Return the ledger chart's bars (bytes by target and part are in the texts) and its totals."""
+    chart = next(c for c in memory.charts(view) if c.key == "memory-ledger")
+    (totals,) = (t for t in chart.figure.data if t.meta["role"] == "totals")
+    return chart, [t for t in chart.figure.data if t.meta["role"] == "ledger"], totals
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (lambda n, _: n * 3.0 * MIB, "rest +3.00 MiB"),
+        (lambda n, _: n * -3.0 * MIB, "rest \N{MINUS SIGN}3.00 MiB"),
+        (lambda n, turn: n * (turn - 1.0) * 5 * MIB, "rest: below noise"),
+    ],
+    ids=["positive", "negative", "around zero"],
+)
+def test_the_rest_stands_beside_the_bar_with_its_sign_and_never_in_it(value, words):
+    view = with_memory(sample_run(3), "unexplained", value)
+    _, bars, totals = ledger_of(view)
+    assert [words in text for text in totals.text] == [True] * 5
+    assert "unexplained" not in " ".join(bar.name for bar in bars)
+    for place, name in enumerate(memory.costs(view)):
+        shares = [x for bar in bars for x, y in zip(bar.x, bar.y, strict=True) if y == place]
+        assert sum(shares) == pytest.approx(1), name
+
+
+def test_the_sum_at_the_end_of_a_bar_is_what_the_cgroup_is_charged():
+    lines = memory.costs(FULL)["container"]
+    charged = lines["cgroup_anon"].value + lines["cgroup_kernel"].value
+    _, _, totals = ledger_of(FULL)
+    assert f"charged {units.quantity(charged, 'B')}<" in totals.text[1]
+    assert f"PSS {units.quantity(memory.costs(FULL)['native']['pss'].value, 'B')}<" in totals.text[0]
+
+
+def test_a_negative_part_is_in_the_sum_and_is_said_not_to_be_drawn():
+    view = with_memory(sample_run(3), "cgroup_kernel", lambda n, _: -0.1 * n * MIB)
+    chart, bars, totals = ledger_of(view)
+    charged = memory.costs(view)["container"]["cgroup_anon"].value - 0.1 * MIB
+    assert f"charged {units.quantity(charged, 'B')}<" in totals.text[1]
+    assert "kernel memory" not in " ".join(bar.name for bar in bars)
+    assert "negative slope" in chart.caption
+
+
+@pytest.mark.parametrize(
+    "value",
+    [lambda n, _: -1.0 * n * MIB, lambda n, turn: n * (turn - 0.9) * 5 * MIB],
+    ids=["negative", "around zero"],
+)
+def test_a_drop_of_available_memory_below_its_noise_is_said_and_not_drawn(value):
+    view = with_memory(sample_run(3), "mem_available_drop", value)
+    cost = memory.charts(view)[0]
+    drawn = {t.name: len(t.x) for t in cost.figure.data}
+    assert drawn[memory.MEASURES["mem_available_drop"][0]] == 0
+    assert drawn[memory.MEASURES["pss"][0]] == 5
+    said = cost.caption.split("Below the noise of MemAvailable")[1]
+    assert all(view.boxes[name].label in said for name in view.measured)
+
+
+def test_a_drop_of_available_memory_above_its_noise_is_drawn():
+    cost = memory.charts(FULL)[0]
+    (drop,) = (t for t in cost.figure.data if t.name == memory.MEASURES["mem_available_drop"][0])
+    assert len(drop.x) == 5
+    assert "Below the noise" not in cost.caption
+
+
+def test_a_line_without_a_slope_beside_fitted_ones_is_left_out():
+    run = sample_run(3)
+    kept = tuple(m for m in run.measurements if m.metric != "uss" or m.params["n"] == 1)
+    view = view_of(change(run, measurements=kept))
+    assert not any("uss" in lines for lines in memory.costs(view).values())
+    (table,) = tables.memory(view)
+    assert "USS" not in {row[0].text for row in table.rows}
+    assert "PSS, anonymous part" in {row[0].text for row in table.rows}
 
 
 def test_the_unexplained_rest_above_five_percent_is_announced():
