@@ -15,11 +15,12 @@ from reports.model import series
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bench.stats import Summary
+    from bench.stats import Estimate, Summary
     from reports.model import View
 
 SCENARIO = "startup"
 GOLDEN = 0.618033988749895  # multiples of it modulo 1 spread points evenly, and the same way every time
+ABOVE = 0.22  # rows by which a median lies above the middle of its row; the dots lie below
 
 
 def charts(view: View) -> list[Chart]:
@@ -46,7 +47,10 @@ def _distribution(view: View, metric: str, key: str, title: str) -> Chart | None
         traces += [_dots(counted, row, name, colour)] if len(counted) else []
         traces += [_crosses(excluded, row, name)] if len(excluded) else []
     estimates = {series(s.target, s.params): s for s in view.of(SCENARIO, metric)}
-    traces.append(_medians([(row, estimates[name]) for row, name in enumerate(names) if name in estimates]))
+    known = [
+        (row, s, s.estimate) for row, name in enumerate(names) if (s := estimates.get(name)) and s.estimate
+    ]
+    traces += [_medians(known), _numbers(known)]
     drawn = figure(traces, height=90 + ROW * len(names) + 20, showlegend=False, xaxis=_log_axis(table.value))
     drawn.update_yaxes(**rows([_label(view, table, name) for name in names]))
     return Chart(key, title, _distribution_caption(table), drawn)
@@ -80,22 +84,29 @@ def _crosses(table: pd.DataFrame, row: int, name: str) -> go.Scatter:
     )  # fmt: skip
 
 
-def _medians(found: list[tuple[int, Summary]]) -> go.Scatter:
-    """Draw medians with their intervals above the dots of each row; the number is written there too."""
-    known = [(row, s.estimate, s) for row, s in found if s.estimate is not None]
+def _medians(known: list[tuple[int, Summary, Estimate]]) -> go.Scatter:
+    """Draw medians with their intervals above the dots of each row."""
     return go.Scatter(
-        x=[e.value for _, e, _ in known], y=[row - 0.22 for row, _, _ in known], mode="markers+text",
+        x=[e.value for _, _, e in known], y=[row - ABOVE for row, _, _ in known], mode="markers",
         name="median", meta={"role": "medians"},
         marker={"symbol": "line-ns-open", "size": 16, "color": palette.INK, "line": {"width": 3}},
         error_x={
             "color": palette.INK, "thickness": 2.5, "width": 0,
-            **errors([e for _, e, _ in known]),
+            **errors([e for _, _, e in known]),
         },
-        text=[f"  {units.quantity(e.value, 's')}" for _, e, _ in known], textposition="middle right",
-        textfont={"size": 14, "color": palette.INK}, cliponaxis=False,
         hovertext=[f"{safe(s.target)}: median {units.quantity(e.value, 's')}, {100 * e.level:.0f} % interval "
-                   f"{units.interval(e.low, e.high, 's')}, n = {e.n}" for _, e, s in known],
+                   f"{units.interval(e.low, e.high, 's')}, n = {e.n}" for _, s, e in known],
         hoverinfo="text",
+    )  # fmt: skip
+
+
+def _numbers(known: list[tuple[int, Summary, Estimate]]) -> go.Scatter:
+    """Write each median behind the end of its interval, which may be far from its mark."""
+    return go.Scatter(
+        x=[e.high or e.value for _, _, e in known], y=[row - ABOVE for row, _, _ in known], mode="text",
+        text=[f"   {units.quantity(e.value, 's')}" for _, _, e in known], textposition="middle right",
+        textfont={"size": 14, "color": palette.INK}, cliponaxis=False, hoverinfo="skip",
+        name="median", meta={"role": "numbers"},
     )  # fmt: skip
 
 
