@@ -20,6 +20,7 @@ COMMANDS = {
     "run": "Measure scenarios on targets and write the result file and the report.",
     "list": "Show the scenarios and targets there are, and what can run here.",
     "report": "Make an HTML report from result files.",
+    "chart": "Write one chart of a run as a picture or a page.",
     "container": "Run containers and look after them.",
     "image": "Look after the image store.",
     "vm": "Run virtual machines and look after them.",

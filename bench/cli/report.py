@@ -23,7 +23,7 @@ def command(context: Context, runs: tuple[str, ...], output: Path | None) -> NoR
 
     A run is a result file, or the id of one that `tare run` has stored. Without any, it is the newest.
     """
-    files = [_find(context.results, run) for run in runs] or [_newest(context.results)]
+    files = [find(context.results, run) for run in runs] or [newest(context.results)]
     target = output or files[0].with_suffix(".html")
     code = _draw(files, target)
     if code == 0:
@@ -38,7 +38,7 @@ def _draw(files: Sequence[Path], target: Path) -> int:
     return subprocess.run([sys.executable, "-m", "reports", *arguments], check=False).returncode
 
 
-def _find(results: Path, run: str) -> Path:
+def find(results: Path, run: str) -> Path:
     """Return a result file from its path or from the id of a stored run."""
     stored = results / f"{run}.json"
     if "/" not in run and not Path(run).exists() and stored.exists():
@@ -46,7 +46,7 @@ def _find(results: Path, run: str) -> Path:
     return Path(run)
 
 
-def _newest(results: Path) -> Path:
+def newest(results: Path) -> Path:
     """Return the run that was stored last; ids begin with the time, so names sort by it."""
     found = sorted(results.glob("*.json"))
     if not found:

@@ -4,15 +4,18 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import msgspec
 import pytest
 from click.testing import CliRunner
 
+from bench.cli import chart
 from bench.cli.context import Context
 from bench.cli.report import command
 from bench.errors import BenchFault
 from reports import html, images
+from reports.charts.all import KINDS
 from reports.model import View
 from tests.fakes.sample_run import sample_run, startup_run
 
@@ -114,7 +117,7 @@ def test_an_empty_run_makes_a_page():
     assert "holds no number" in html.render([view_of(empty)])
 
 
-def run_cli(tmp_path, *arguments):
+def run_cli(tmp_path, *arguments, command=command):
     context = Context(data=tmp_path, run=tmp_path / "run")
     return CliRunner().invoke(command, [str(a) for a in arguments], obj=context)
 
@@ -140,6 +143,57 @@ def test_report_takes_an_id(tmp_path):
     stored(tmp_path, run)
     assert run_cli(tmp_path, run.id, "-o", tmp_path / "x.html").exit_code == 0
     assert (tmp_path / "x.html").exists()
+
+
+def run_chart(tmp_path, *arguments):
+    return run_cli(tmp_path, *arguments, command=chart.command)
+
+
+def test_chart_draws_the_newest_run_and_says_where_it_is(tmp_path):
+    stored(tmp_path, startup_run())
+    result = run_chart(tmp_path, "startup-ladder", "-o", tmp_path / "x.html")
+    assert result.exit_code == 0
+    assert result.output.strip() == str(tmp_path / "x.html")
+    assert "Where the time of a start goes" in (tmp_path / "x.html").read_text()
+
+
+def test_chart_takes_an_id_and_a_width(tmp_path):
+    run = startup_run()
+    stored(tmp_path, run)
+    result = run_chart(tmp_path, "startup-ready", run.id, "-o", tmp_path / "x.html", "--width", 800)
+    assert result.exit_code == 0
+    assert run.id in (tmp_path / "x.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("pie", "x.html"), 2, ("no chart 'pie'", "startup-ready")),
+        (("cpu", "x.html"), 2, ("no data for the chart 'cpu'", "startup")),
+        (("startup-ready", "x.gif"), 2, ("no chart format '.gif'", ".svg")),
+        (("startup-ready", "absent/x.html"), 3, ("cannot write", "check the path")),
+    ],
+)
+def test_a_chart_that_cannot_be_is_one_line_and_a_hint(tmp_path, capfd, words, code, said):
+    stored(tmp_path, startup_run())
+    kind, name = words
+    assert run_chart(tmp_path, kind, "-o", tmp_path / name).exit_code == code
+    line, hint = capfd.readouterr().err.splitlines()
+    assert said[0] in line
+    assert hint.startswith("  hint: ")
+    assert said[1] in hint
+    assert not (tmp_path / name).exists()
+
+
+def test_every_kind_of_chart_is_in_the_reference():
+    words = (Path(html.__file__).parents[1] / "docs/reference/command-line.md").read_text()
+    assert [kind for kind in KINDS if f"`{kind}`" not in words] == []
+
+
+def test_chart_without_any_run_has_a_hint(tmp_path):
+    result = run_chart(tmp_path, "cpu", "-o", tmp_path / "x.html")
+    assert isinstance(result.exception, BenchFault)
+    assert result.exception.kind == "missing"
 
 
 def test_report_without_any_run_has_a_hint(tmp_path):
