@@ -46,7 +46,8 @@ class Found:
 def execute(plan: Plan) -> Run:
     """Measure everything in `plan`; returns the run as it stands in the file.
 
-    Raises BenchFault of kind `host` when a target that was asked for by name can't run here.
+    Raises BenchFault of kind `host` when a target that was asked for by name can't run here, and the first
+    reason when nothing at all could be prepared: a run without a single turn is none.
     """
     plan.file.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -59,6 +60,7 @@ def execute(plan: Plan) -> Run:
         writer = stack.enter_context(Writer(plan.file, header(plan, known, survey(plan.data))))
         session = Session(usable, plan.sizes, writer, shown)
         _measure(plan, session, shown)
+        _insist(session)
         writer.warn(*caveats.disturbance(writer.run), *caveats.accounts(writer.run))
     return writer.run
 
@@ -70,6 +72,12 @@ def _measure(plan: Plan, session: Session, shown: Progress) -> None:
     for scenario in plan.scenarios:
         if session.chosen(scenario):
             scenario.run(session)
+
+
+def _insist(session: Session) -> None:
+    run = session.writer.run
+    if session.unprepared and not run.measurements and len(run.failures) == len(session.unprepared):
+        raise session.unprepared[0]
 
 
 def _usable(plan: Plan, known: list[Found]) -> Mapping[str, Target]:

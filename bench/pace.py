@@ -27,6 +27,10 @@ class Pace:
         self.done[label] += 1
         self.seconds[label] = self.seconds.get(label, 0.0) + seconds
 
+    def drop(self, label: str) -> None:
+        """Take back one planned step of `label`, which is not to come."""
+        self.planned[label] -= 1
+
     @property
     def total(self) -> int:
         """Number of planned steps."""

@@ -48,6 +48,10 @@ class Progress(ABC):
         """Tell the steps to come, one label each, such as "startup vm"."""
         self.pace.plan(labels)
 
+    def skip(self, label: str) -> None:
+        """Tell that one step of `label` is not to come."""
+        self.pace.drop(label)
+
     def begin(self, label: str) -> None:
         """Tell that a step of `label` starts now."""
         self._last = self._clock.now_ns()

@@ -1,7 +1,7 @@
 """The protocol of a scenario, and what a run gives it: targets, sizes, an order, and a place for samples."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -62,15 +62,23 @@ class Session:
     sentinels: Sentinels = field(default_factory=Sentinels)
     around: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=now)
+    unprepared: list[BenchFault] = field(default_factory=list)
 
     def chosen(self, scenario: "Scenario") -> list[str]:
         """Return the targets of `scenario` that this run measures, in the scenario's order."""
         return [name for name in scenario.targets if name in self.targets]
 
-    def slots(self, scenario: "Scenario") -> Iterator[Slot]:
-        """Yield every turn of `scenario`, after a quiet moment each."""
+    def slots(self, scenario: "Scenario", without: Collection[str] = ()) -> Iterator[Slot]:
+        """Yield every turn of `scenario`, after a quiet moment each; those of targets in `without` fall out.
+
+        The order of the others is the one that was planned.
+        """
         self.sentinels = Sentinels()  # what went on while this scenario was prepared is no disturbance
-        for turn in turns(scenario, self.sizes, self.chosen(scenario)):
+        planned = turns(scenario, self.sizes, self.chosen(scenario))
+        for turn in planned:
+            if turn.target in without:
+                self.progress.skip(f"{scenario.name} {turn.target}")
+        for turn in (turn for turn in planned if turn.target not in without):
             label = f"{scenario.name} {turn.target}"
             self.progress.begin(label)
             self._look_around()
@@ -92,7 +100,17 @@ class Session:
 
     def fail(self, scenario: str, slot: Slot, error: BenchFault) -> None:
         """Note a start or a measurement that gave no sample; the run goes on and ends with status 1."""
-        self.writer.fail(Failure(scenario=scenario, target=slot.target, round=slot.round, text=str(error)))
+        self._fail(scenario, slot.target, slot.round, error)
+
+    def fail_to_prepare(self, scenario: str, target: str, error: BenchFault) -> None:
+        """Note that a target could not be prepared, so that all of its turns fall out; the run goes on."""
+        self.unprepared.append(error)
+        self.progress.note(f"{scenario} on {target} can't be prepared, so it is left out: {error}")
+        self._fail(scenario, target, 0, error)
+
+    def _fail(self, scenario: str, target: str, number: int, error: BenchFault) -> None:
+        failure = Failure(scenario=scenario, target=target, round=number, text=str(error), hint=error.hint)
+        self.writer.fail(failure)
 
     def _measurement(self, place: Place, value: Value, sentinels: Mapping[str, float]) -> Measurement:
         prepared, slot = place.prepared, place.slot

@@ -78,6 +78,8 @@ def command(
     for failure in run.failures:
         words = failure.text.partition("\n")[0]
         context.say(f"tare: {failure.scenario} on {failure.target} failed: {words}")
+        if failure.hint:
+            context.say(f"  hint: {failure.hint}")
     sys.exit(1 if run.failures else 0)
 
 

@@ -84,12 +84,16 @@ class ExclusionRule(Record, frozen=True, kw_only=True):
 
 
 class Failure(Record, frozen=True, kw_only=True):
-    """A start or a measurement that did not end well; it produced no sample."""
+    """A preparation, a start or a measurement that did not end well; it produced no sample.
+
+    `hint` says what to do about it. What could not be prepared has round 0 and stands for all its rounds.
+    """
 
     scenario: str
     target: str
     round: Count
     text: str
+    hint: str = ""
 
 
 class Caveat(Record, frozen=True, kw_only=True):

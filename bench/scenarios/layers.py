@@ -16,6 +16,7 @@ from bench.errors import BenchFault, ImpossibleFigure
 from bench.ladder import Running, climb
 from bench.results.model import Parameter  # noqa: TC001 - with its neighbours
 from bench.scenario import Mode, Place, Session, Value
+from bench.scenarios.repeated import prepared
 from bench.schedule import Slot
 from bench.target import Box, Launcher
 
@@ -86,7 +87,7 @@ class Layers:
         target = session.targets[layout.target]
         with ExitStack() as stack:
             launchers = [
-                stack.enter_context(target.launcher(layout.ask(index))) for index in range(max(sizes))
+                stack.enter_context(prepared(target, layout.ask(index))) for index in range(max(sizes))
             ]
             left = residency.evict(residency.files(_images(launchers)))
             running: list[Running] = []

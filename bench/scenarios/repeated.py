@@ -1,14 +1,14 @@
 """What most scenarios have in common: one box prepared for each target, and the targets in turns."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import ClassVar
 
 from bench.errors import BenchFault, ImpossibleFigure
 from bench.scenario import Mode, Session
 from bench.schedule import Slot
-from bench.target import Box, Launcher
+from bench.target import Box, Launcher, Target
 
 EVERYWHERE = ("native", "container", "vm", "vm-micro", "vm-full")
 FOR_OTHERS = 2
@@ -32,13 +32,15 @@ class Repeated(ABC):
         return {name: self.runs[mode].get(name, FOR_OTHERS) for name in targets}
 
     def run(self, session: Session) -> None:
-        """Prepare the box on every target, then take the turns; one that fails is recorded as a failure."""
+        """Prepare the box on every target, then take the turns; what fails is recorded as a failure."""
         with ExitStack() as stack:
-            launchers = {
-                name: stack.enter_context(session.targets[name].launcher(self.box))
-                for name in session.chosen(self)
-            }
-            for slot in session.slots(self):
+            launchers: dict[str, Launcher] = {}
+            for name in session.chosen(self):
+                try:
+                    launchers[name] = stack.enter_context(prepared(session.targets[name], self.box))
+                except BenchFault as fault:
+                    session.fail_to_prepare(self.name, name, fault)
+            for slot in session.slots(self, without=set(session.chosen(self)) - set(launchers)):
                 try:
                     self.turn(session, slot, launchers[slot.target])
                 except ImpossibleFigure:
@@ -49,3 +51,19 @@ class Repeated(ABC):
     @abstractmethod
     def turn(self, session: Session, slot: Slot, launcher: Launcher) -> None:
         """Take one turn of one target: start, measure, remove, record."""
+
+
+@contextmanager
+def prepared(target: Target, box: Box) -> Iterator[Launcher]:
+    """Prepare `box` on `target`; what the host refuses while it does is a fault too, of kind `host`."""
+    with ExitStack() as stack:
+        try:
+            launcher = stack.enter_context(target.launcher(box))
+        except OSError as error:
+            raise BenchFault(
+                f"preparing {box.workload} for {target.name}: {error.filename or 'the host'}: "
+                f"{error.strerror or error}",
+                hint="see the path in the message; a full disk: make room, or use another with --root",
+                kind="host",
+            ) from error
+        yield launcher

@@ -215,7 +215,8 @@ class FakeLauncher:
 class FakeTarget:
     """A kind of box. `behaviour` None means a real agent as a child process.
 
-    `behaviours` and `refusals` choose other behaviours, or an error, for the start with that index.
+    `behaviours` and `refusals` choose other behaviours, or an error, for the start with that index, and
+    `unprepared` an error for the preparation of a workload.
     """
 
     name: str
@@ -225,6 +226,7 @@ class FakeTarget:
     behaviours: dict[int, Behaviour] = field(default_factory=dict)
     refusals: dict[int, Exception] = field(default_factory=dict)
     available: bool = True
+    unprepared: dict[str, Exception] = field(default_factory=dict)
     with_console: bool = False
     residue: Sequence[str] = ()
     pids: Sequence[int] = ()
@@ -252,6 +254,8 @@ class FakeTarget:
         """Open and close, both on record."""
         self.boxes.append(box)
         self.journal.append(f"prepare {box.workload}")
+        if box.workload in self.unprepared:
+            raise self.unprepared[box.workload]
         image = Image(f"fake/{box.workload}", DIGEST)
         yield FakeLauncher(self, Prepared(image, self.accelerator, "a thread", tuple(self.images)))
         self.journal.append(f"release {box.workload}")
