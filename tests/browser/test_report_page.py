@@ -4,18 +4,15 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import msgspec
 import pytest
-from playwright.sync_api import sync_playwright
 
 from reports import html
 from reports.model import View
+from tests.browser.drawing import LOOK, check_drawn, check_numbers_are_clear, counted
+from tests.browser.pages import CHROMIUM, foreign
 from tests.fakes.sample_run import sample_run, startup_run
-
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 pytestmark = [
     pytest.mark.browser,
@@ -23,104 +20,9 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}; apt-get install chromium"),
 ]
 
-# What was drawn, read back from the SVG, not from the data that plotly was given.
-LOOK = """
-() => Object.fromEntries([...document.querySelectorAll(".js-plotly-plot")].map((plot) => {
-  const size = (node) => {
-    const { width, height } = node.getBoundingClientRect();
-    return width > 0 && height > 0;
-  };
-  const count = (root, selector) => [...root.querySelectorAll(selector)].filter(size).length;
-  const scatter = plot.calcdata.map((calc) => calc[0].trace)
-    .filter((trace) => trace.type === "scatter")
-    .map((trace) => {
-      const groups = plot.querySelectorAll(".scatterlayer .trace" + trace.uid);
-      return { role: trace.meta && trace.meta.role, name: trace.name,
-               given: (trace.x || []).length,
-               drawn: [...groups].reduce((sum, group) => sum + count(group, ".points path"), 0) };
-    });
-  const axes = Object.entries(plot._fullLayout).filter(([key]) => /^[xy]axis\\d*$/.test(key))
-    .map(([key, axis]) => ({ key, range: axis.range, title: axis.title.text, visible: axis.visible }));
-  return [plot.id, {
-    scatter, axes, bars: count(plot, ".barlayer .point path"),
-    words: [...plot.querySelectorAll("text")].filter(size).map((node) => node.textContent),
-  }];
-}))
-"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield found
-        found.close()
-
-
-@pytest.fixture
-def open_page(browser, tmp_path):
-    """Return a function that opens HTML text from a file: the page, its complaints, its requests."""
-    contexts = []
-
-    def open_text(text, *, width=1400):
-        path = tmp_path / "report.html"
-        path.write_text(text, encoding="utf-8")
-        context = browser.new_context(
-            offline=True, viewport={"width": width, "height": 900}, accept_downloads=True
-        )
-        contexts.append(context)
-        page, complaints, requests = context.new_page(), [], []
-        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(path.as_uri())
-        page.wait_for_function("document.readyState === 'complete'")
-        return page, complaints, requests
-
-    yield open_text
-    for context in contexts:
-        context.close()
-
 
 def view_of(run):
     return View(run, msgspec.json.encode(run))
-
-
-def counted(run, scenario, metric):
-    return {
-        m.target: sum(not s.warmup and s.excluded is None for s in m.samples)
-        for m in run.measurements
-        if (m.scenario, m.metric) == (scenario, metric)
-    }
-
-
-def check_drawn(look, run):
-    """Fail unless what is in the SVG is what the run's samples say."""
-    assert set(look) >= {"chart-startup-ready", "chart-startup-ladder", "chart-startup-teardown"}
-    for metric in ("ready", "teardown"):
-        traces = look[f"chart-startup-{metric}"]["scatter"]
-        assert {t["name"]: t["drawn"] for t in traces if t["role"] == "samples"} == counted(
-            run, "startup", metric
-        )
-    phases = sum(
-        1 for m in run.measurements if m.scenario == "startup" and m.metric != "teardown" and m.samples
-    )
-    assert look["chart-startup-ladder"]["bars"] == phases
-    for key, plot in look.items():
-        check_plot(key, plot)
-
-
-def check_plot(key, plot):
-    assert plot["bars"] or any(trace["drawn"] for trace in plot["scatter"]), f"{key} is empty"
-    for trace in plot["scatter"]:
-        if trace["role"] in {"samples", "excluded", "medians", "series", "drift"} and trace["drawn"]:
-            assert trace["drawn"] == trace["given"], (key, trace)
-    for axis in plot["axes"]:
-        low, high = axis["range"]
-        assert isinstance(low, int | float), (key, axis)
-        assert isinstance(high, int | float), (key, axis)
-        assert low != high, (key, axis)
-    assert any(axis["title"] and axis["title"] != "Click to enter X axis title" for axis in plot["axes"]), key
 
 
 def test_every_chart_of_a_whole_run_is_drawn_without_a_complaint(open_page):
@@ -128,7 +30,7 @@ def test_every_chart_of_a_whole_run_is_drawn_without_a_complaint(open_page):
     page, complaints, requests = open_page(html.render([view_of(run)]))
     look = page.evaluate(LOOK)
     assert complaints == []
-    assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
+    assert foreign(requests) == []
     assert len(look) == 10
     check_drawn(look, run)
     assert sum(counted(run, "memory", "pss").values()) > 0
@@ -165,6 +67,24 @@ def test_a_phone_shows_the_page_without_scrolling_it_sideways(open_page):
     check_drawn(page.evaluate(LOOK), run)
     assert "TCG" in " ".join(page.evaluate(LOOK)["chart-startup-ready"]["words"])
     assert complaints == []
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_a_median_is_not_written_on_its_interval(open_page, width):
+    run = startup_run(6)
+    wide = tuple(
+        msgspec.structs.replace(m, samples=tuple(widened(m.samples))) if m.target == "container" else m
+        for m in run.measurements
+    )
+    page, _, _ = open_page(
+        html.render([view_of(msgspec.structs.replace(run, measurements=wide))]), width=width
+    )
+    check_numbers_are_clear(page.evaluate(LOOK)["chart-startup-ready"])
+
+
+def widened(samples):
+    """Return the samples in two clusters, a factor of ten apart, so that the median's interval spans both."""
+    return (msgspec.structs.replace(s, value=s.value * (10 if i % 2 else 1)) for i, s in enumerate(samples))
 
 
 def test_the_data_can_be_downloaded_as_they_were(open_page, tmp_path):
@@ -214,10 +134,44 @@ def zero_on_a_log_axis(figure):
     figure["data"][0]["x"][0] = 0
 
 
-@pytest.mark.parametrize("damage", [lose_a_dot, hide_dots, zero_on_a_log_axis])
+def move_a_dot(figure):
+    trace = next(t for t in figure["data"] if t["meta"]["role"] == "samples")
+    trace["x"][0] *= 1.03
+
+
+def put_dots_into_another_row(figure):
+    trace = next(t for t in figure["data"] if t["meta"]["role"] == "samples")
+    trace["y"] = [y + 1 for y in trace["y"]]
+
+
+def mislabel_the_axis(figure):
+    figure["layout"]["xaxis"]["ticktext"].reverse()
+
+
+def call_emulation_hardware(figure):
+    axis = figure["layout"]["yaxis"]
+    axis["ticktext"] = [words.replace("TCG", "KVM") for words in axis["ticktext"]]
+
+
+DAMAGES = [lose_a_dot, hide_dots, zero_on_a_log_axis, move_a_dot, put_dots_into_another_row,
+           mislabel_the_axis, call_emulation_hardware]  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_the_check_finds_a_chart_that_does_not_show_the_data(open_page, damage):
     run = startup_run(6)
     page, _, _ = open_page(figure_changed(html.render([view_of(run)]), "chart-startup-ready", damage))
+    with pytest.raises(AssertionError):
+        check_drawn(page.evaluate(LOOK), run)
+
+
+def test_the_check_finds_a_phase_that_is_not_to_scale(open_page):
+    def stretch(figure):
+        bars = next(t for t in figure["data"] if t["meta"]["role"] == "phase")
+        bars["x"] = [0.98 * x for x in bars["x"]]
+
+    run = startup_run(6)
+    page, _, _ = open_page(figure_changed(html.render([view_of(run)]), "chart-startup-ladder", stretch))
     with pytest.raises(AssertionError):
         check_drawn(page.evaluate(LOOK), run)
 
