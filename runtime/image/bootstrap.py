@@ -24,8 +24,8 @@ def bootstrap(
 ) -> Image:
     """Make one of the images that Tare can make by itself; one that exists is returned as it is.
 
-    `force` makes it anew. `progress` hears one line a stage. Several processes may ask at once: one makes
-    the image, the others wait for it. Another name is a `usage` fault.
+    `force` makes it anew, and sets a damaged index aside before. `progress` hears one line a stage. Several
+    processes may ask at once: one makes the image, the others wait for it. Another name is a `usage` fault.
     """
     reference = Reference.parse(name) if isinstance(name, str) else name
     build = _BUILDERS.get(reference)
@@ -38,6 +38,8 @@ def bootstrap(
         store.writing(),
         locked(store.scratch / f".{reference.path.rpartition('/')[2]}.lock", exclusive=True),
     ):
+        if force and store.tags.renew():
+            progress(f"the damaged index of {store.root} was set aside; a new one begins")
         if not force and reference in store.tags.read():
             return store.resolve(reference)
         return build(store, progress)

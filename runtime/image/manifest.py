@@ -114,8 +114,11 @@ def encode(document: Index | Manifest | ConfigDocument) -> bytes:
     return msgspec.json.encode(document, enc_hook=_encode_digest, order="sorted")
 
 
-def decode(content: bytes, kind: type[Document], *, name: str) -> Document:
-    """Parse a document; a fault of kind `corrupt` names it (`name`) and says what is wrong."""
+_REMAKE = "see `tare image verify`; remove the image with `tare image rm` and make it again"
+
+
+def decode(content: bytes, kind: type[Document], *, name: str, hint: str = _REMAKE) -> Document:
+    """Parse a document; a fault of kind `corrupt` names it (`name`), says what is wrong, and has `hint`."""
     try:
         return msgspec.convert(
             _without_nulls(msgspec.json.decode(content)), type=kind, dec_hook=_decode_digest
@@ -124,7 +127,7 @@ def decode(content: bytes, kind: type[Document], *, name: str) -> Document:
         raise RuntimeFault(
             f"{name} is not a valid {kind.__name__}: {err}",
             kind="corrupt",
-            hint="see `tare image verify`; remove the image with `tare image rm` and make it again",
+            hint=hint,
         ) from err
 
 
@@ -135,6 +138,10 @@ def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
+# A hook that meets a type which is not its own raises NotImplementedError: msgspec, "Extending". No document
+# above has another type, so it would be a defect of ours.
+
+
 def _encode_digest(value: object) -> str:
     if isinstance(value, Digest):
         return str(value)  # msgspec wants exactly a str, not a subclass
@@ -142,6 +149,9 @@ def _encode_digest(value: object) -> str:
 
 
 def _decode_digest(kind: type, value: object) -> Digest:
-    if kind is Digest and isinstance(value, str):
-        return Digest.parse(value)
-    raise NotImplementedError(kind.__name__)
+    if kind is not Digest:
+        raise NotImplementedError(kind.__name__)
+    if not isinstance(value, str):
+        # The document's fault; msgspec makes it a ValidationError with the place.
+        raise ValueError(f"a digest is text, not {value!r}")  # noqa: TRY004
+    return Digest.parse(value)

@@ -47,11 +47,12 @@ def _translate(err: OSError, doing: str, where: Path) -> RuntimeFault:
     )
 
 
-def corrupt(what: str) -> RuntimeFault:
+_REMAKE = (
+    "`tare image verify` lists every damaged blob; remove the image that owns it with `tare image rm`, "
+    "run `tare image prune`, and make the image again"
+)
+
+
+def corrupt(what: str, *, hint: str = _REMAKE) -> RuntimeFault:
     """Return the fault for damaged content in the store."""
-    return RuntimeFault(
-        what,
-        kind="corrupt",
-        hint="`tare image verify` lists every damaged blob; remove the image that owns it with "
-        "`tare image rm`, run `tare image prune`, and make the image again",
-    )
+    return RuntimeFault(what, kind="corrupt", hint=hint)

@@ -48,7 +48,7 @@ def _problems(store: Store) -> Iterator[Problem]:
     try:
         named = store.tags.read()
     except RuntimeFault as fault:
-        yield Problem(str(fault), f"remove {store.root} and make the images again")
+        yield Problem(str(fault), fault.hint)
         return
     for reference, descriptor in named.items():
         try:
