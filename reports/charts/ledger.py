@@ -95,16 +95,18 @@ def ledger(view: View, slopes: Mapping[str, Mapping[str, Estimate]]) -> Chart | 
     drawn.update_xaxes(range=[0, 1], tickformat=".0%", title={"text": "share of the sum at the right"})
     drawn.update_yaxes(**rows([row_label(view.boxes[found.name]) for found in shown]))
     title = "What is charged for one more idle instance"
-    return Chart("memory-ledger", title, _caption(shown), drawn)
+    return Chart("memory-ledger", title, _caption(view, shown), drawn)
 
 
-def _caption(shown: list[Row]) -> str:
+def _caption(view: View, shown: list[Row]) -> str:
+    bare = [view.boxes[found.name].label for found in shown if found.rest and not found.rest.has_interval]
     negative = any(size < 0 for found in shown for size in found.parts.values())
     return (
         "The lines that add up, each bar 100 % of its own row, their sum at its end. Page cache is not in "
         "it, since the kernel can take it back at any time. The rest is the drop of the host's MemAvailable "
         "less what is charged; other programs move it too, so it stands beside the bar with its sign and "
         "is no part of it. Where its interval contains zero it is below the noise of MemAvailable."
+        + (f" Too few runs for an interval, so it may be noise alone: {', '.join(bare)}." if bare else "")
         + (" A part with a negative slope is in the sum, but can't be drawn." if negative else "")
     )
 

@@ -158,6 +158,19 @@ def test_the_sum_at_the_end_of_a_bar_is_what_the_cgroup_is_charged():
     assert f"PSS {units.quantity(memory.costs(FULL)['native']['pss'].value, 'B')}<" in totals.text[0]
 
 
+def test_a_rest_without_an_interval_is_said_to_be_perhaps_noise():
+    run = sample_run(3)
+    few = tuple(
+        change(m, samples=(change(m.samples[0], excluded=None),))
+        for m in run.measurements
+        if m.scenario == "memory" and m.params["n"] <= 2
+    )
+    chart, _, totals = ledger_of(view_of(change(run, measurements=few)))
+    assert "may be noise alone: native, container, vm (TCG)" in chart.caption
+    assert not any("below noise" in text for text in totals.text)
+    assert "may be noise alone" not in ledger_of(FULL)[0].caption
+
+
 def test_a_negative_part_is_in_the_sum_and_is_said_not_to_be_drawn():
     view = with_memory(sample_run(3), "cgroup_kernel", lambda n, _: -0.1 * n * MIB)
     chart, bars, totals = ledger_of(view)
