@@ -42,6 +42,9 @@ def prune(run: Path, data: Path | None = None, say: Callable[[str], None] = _sil
     """
     found = [_prune_one(directory, say) for directory in directories(run.absolute())]
     removed = [words for words in found if words]
+    # A guest without a record doesn't tell which of libvirt's directories has notes on it.
+    for root in (data / "vm/libvirt").glob("slot-*") if data else ():
+        _forget(root)
     places = [run / "guests", *(data / place for place in _BUILT)] if data else [run / "guests"]
     for path in [path for place in places for path in abandoned(place)]:
         _remove(path)
@@ -83,7 +86,7 @@ def _prune_damaged(directory: Path, say: Callable[[str], None]) -> str | None:
 
 
 def _end_unrecorded(directory: Path) -> str:
-    """End what has no record that can be read; libvirt's notes go when their directory is next used."""
+    """End what has no record that can be read."""
     _end_machines(directory)
     _remove(directory)
     return f"guest {directory.name}, of which there was no sound record"

@@ -69,6 +69,7 @@ def test_the_orphan_goes_and_the_living_stays(owner, data_root, tare):
     assert "test-kept" in tare("system", "prune").stdout
     assert not kept.alive()
     assert list(guests.iterdir()) == []
+    assert not list((data_root / "vm/libvirt").glob("slot-*/*/qemu/*test-*"))
 
 
 def test_a_run_goes_on_beside_a_damaged_record(data_root, tare, tmp_path):

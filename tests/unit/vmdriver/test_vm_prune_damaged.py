@@ -1,5 +1,6 @@
 """A record that can't be read: the guest goes if nobody has it, and nothing else waits for it."""
 
+import fcntl
 import json
 import shutil
 import socket
@@ -76,6 +77,19 @@ def test_the_machine_of_a_damaged_record_is_ended(tmp_path):
         prune(tmp_path)
         assert orphan.wait(5) == -9
     assert not bad.exists()
+
+
+def test_libvirts_notes_on_it_go_too_unless_their_directory_is_in_use(tmp_path):
+    damaged(tmp_path / "run")
+    notes = [tmp_path / f"data/vm/libvirt/slot-{n}/run/qemu/bad.xml" for n in (0, 1)]
+    for note in notes:
+        note.parent.mkdir(parents=True)
+        note.touch()
+        (note.parents[2] / "lock").touch()
+    with (notes[1].parents[2] / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        prune(tmp_path / "run", tmp_path / "data")
+    assert [note.exists() for note in notes] == [False, True]
 
 
 def test_a_guest_whose_channel_is_open_stays_with_its_machine(tmp_path):
