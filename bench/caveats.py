@@ -9,7 +9,7 @@ from bench.target import Accelerator
 AGREEMENT = 0.05
 """Share by which two accounts of the same memory may differ."""
 BATCH = 1024 * 1024
-"""Bytes for each instance below which they may always differ: the kernel adds up charges in batches per CPU."""
+"""Bytes for each instance below which they may differ: the kernel adds charges up in batches per CPU."""
 
 
 def emulation(accelerators: Iterable[Accelerator]) -> list[Caveat]:
