@@ -5,14 +5,17 @@ from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from runtime.container import Spawner
 from runtime.image.store import Store
 from vmdriver import accel, kernel
 from vmdriver.accel import Accelerator
+from vmdriver.errors import MachineFault
 from vmdriver.hypervisor import Hypervisor
 from vmdriver.kernel import Kernel
+
+T = TypeVar("T")
 
 
 class Drivers:
@@ -50,12 +53,33 @@ class Drivers:
         """The connection to libvirt."""
         return self._opened.enter_context(Hypervisor(self.data, self.run, self.uri))
 
-    @cached_property
+    @property
     def kernel(self) -> Kernel:
-        """The guest kernel."""
-        return kernel.obtain(self.data, progress=self.say)
+        """The guest kernel; a failure is remembered, since every machine asks and a download takes long."""
+        return _given(self._kernel)
+
+    @property
+    def accelerator(self) -> Accelerator:
+        """What guests run on here, proven by a guest that booted; a failure is remembered."""
+        return _given(self._accelerator)
 
     @cached_property
-    def accelerator(self) -> Accelerator:
-        """What guests run on here, proven by a guest that booted."""
-        return accel.prove(self.hypervisor, self.data, self.kernel, progress=self.say)
+    def _kernel(self) -> Kernel | MachineFault:
+        return _outcome(lambda: kernel.obtain(self.data, progress=self.say))
+
+    @cached_property
+    def _accelerator(self) -> Accelerator | MachineFault:
+        return _outcome(lambda: accel.prove(self.hypervisor, self.data, self.kernel, progress=self.say))
+
+
+def _outcome(act: Callable[[], T]) -> T | MachineFault:
+    try:
+        return act()
+    except MachineFault as fault:
+        return fault
+
+
+def _given(outcome: T | MachineFault) -> T:
+    if isinstance(outcome, MachineFault):
+        raise outcome
+    return outcome

@@ -73,7 +73,7 @@ def fakes(monkeypatch):
     """Makes fake targets of those that are known."""
     monkeypatch.setattr(scenario_module, "QUIET", 0)
     monkeypatch.setattr("bench.scenarios.memory.SETTLE", 0)
-    monkeypatch.setattr(harness, "prune", lambda _data, _run: [])  # it looks at this very host's cgroups
+    monkeypatch.setattr(harness, "prune", lambda *_: [])  # it looks at this very host's cgroups
 
     def put(*targets):
         monkeypatch.setattr(harness, "targets", lambda _drivers: {target.name: target for target in targets})
