@@ -27,15 +27,22 @@ _OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT, _CLONE3, _CLOSE_RANGE = (
     436,
 )
 
+_OPENAT2, _MOUNT_SETATTR = 437, 442
+
 AT_FDCWD = -100
+AT_EMPTY_PATH = 0x1000
+RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS = 0x01, 0x02, 0x04
+RESOLVE_BENEATH, RESOLVE_IN_ROOT = 0x08, 0x10
 OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE = 1, os.O_CLOEXEC, 0x8000
-MOVE_MOUNT_F_EMPTY_PATH = 4
+MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH = 4, 0x40
 FSCONFIG_SET_FLAG, FSCONFIG_SET_STRING, FSCONFIG_CMD_CREATE = 0, 1, 6
 CLONE_PIDFD, CLONE_INTO_CGROUP = 0x1000, 0x200000000
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 24, 38, 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION_3 = 0x20080522
 _SIGCHLD = 17
+_SIG_SETMASK = 2
+PR_SET_DUMPABLE = 4
 
 
 def _fail(what: str) -> OSError:
@@ -166,3 +173,73 @@ def capset(permitted: int, inheritable: int = 0) -> None:
     in_low, in_high = inheritable & 0xFFFFFFFF, inheritable >> 32
     data = (ctypes.c_uint32 * 6)(low, low, in_low, high, high, in_high)
     _syscall("capset", _per_machine(_CAPSET, "capset"), ctypes.byref(header), ctypes.byref(data))
+
+
+class _OpenHow(ctypes.Structure):
+    """struct open_how, include/uapi/linux/openat2.h."""
+
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+def openat2(dirfd: int, path: str, flags: int, resolve: int) -> int:
+    """Open `path` below `dirfd` under the rules `resolve` (RESOLVE_ above; Linux 5.6)."""
+    how = _OpenHow(flags | os.O_CLOEXEC, 0, resolve)
+    return _syscall(path, _OPENAT2, dirfd, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how))
+
+
+def clone_mount(fd: int, *, recursive: bool) -> int:
+    """Like `open_tree`, of the very place that `fd` stands for: no path is resolved again."""
+    flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
+    return _syscall("open_tree", _OPEN_TREE, fd, b"", flags)
+
+
+def move_mount_to(fd: int, target: int) -> None:
+    """Attach the detached mount `fd` at the very place that the descriptor `target` stands for."""
+    flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
+    _syscall("move_mount", _MOVE_MOUNT, fd, b"", target, b"", flags)
+
+
+class _MountAttr(ctypes.Structure):
+    """struct mount_attr, include/uapi/linux/mount.h."""
+
+    _fields_ = tuple((name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns_fd"))
+
+
+def mount_setattr(
+    fd: int, *, set_: int = 0, clear: int = 0, propagation: int = 0, userns: int = -1, recursive: bool = False
+) -> None:
+    """Change the attributes (MOUNT_ATTR_*, MS_SHARED and its like) of the mount of `fd` (Linux 5.12)."""
+    attr = _MountAttr(set_, clear, propagation, userns if userns >= 0 else 0)
+    flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
+    _syscall("mount_setattr", _MOUNT_SETATTR, fd, b"", flags, ctypes.byref(attr), ctypes.sizeof(attr))
+
+
+def filesystem_magic(fd: int) -> int:
+    """Type of the file system that `fd` lies on, as in linux/magic.h (statfs(2), f_type)."""
+    answer = (ctypes.c_long * 32)()  # 120 bytes on 64-bit machines; f_type is the first word
+    if _libc.fstatfs(fd, ctypes.byref(answer)) < 0:
+        raise _fail("fstatfs")
+    return int(answer[0])
+
+
+def default_signals() -> None:
+    """Give every signal its default action and block none; over exec, what is ignored or blocked stays so."""
+    for number in range(1, 65):
+        _libc.signal(number, None)  # fails for SIGKILL, SIGSTOP and the two of the C library, as it should
+    empty = (ctypes.c_ulong * 16)()
+    if _libc.sigprocmask(_SIG_SETMASK, ctypes.byref(empty), None) < 0:
+        raise _fail("sigprocmask")
+
+
+def sethostname(name: str) -> None:
+    """Set the host name of the caller's uts namespace (`socket.sethostname`, without the socket module)."""
+    encoded = os.fsencode(name)
+    if _libc.sethostname(encoded, ctypes.c_size_t(len(encoded))) < 0:
+        raise _fail(f"host name {name}")
+
+
+def setdomainname(name: str) -> None:
+    """Set the NIS domain name of the caller's uts namespace."""
+    encoded = os.fsencode(name)
+    if _libc.setdomainname(encoded, ctypes.c_size_t(len(encoded))) < 0:
+        raise _fail(f"domain name {name}")
