@@ -1,0 +1,65 @@
+"""`python -m tests.peers.starts`: how long a start takes here, with whom, and what the floor is.
+
+Every peer runs `/bin/true` from the same root, from the start to everything removed again, without a network,
+in one mount namespace, in blocks of random order. Needs root. With `--strict`, exit code 1 says that a goal
+is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from tests.peers import arena, bundle, idle
+from tests.peers.contestants import TRUE, contestants
+from tests.peers.rounds import interleaved
+from tests.peers.verdict import report, table
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the comparison; returns the exit code."""
+    asked = _parser().parse_args(argv)
+    if os.geteuid() != 0:
+        _say("peers: containers need root: run it with sudo")
+        return 3
+    arena.enter()
+    with arena.folder() as folder:
+        peers = contestants(folder, bundle.make(folder, TRUE))
+        if asked.only:
+            peers = [peer for peer in peers if peer.name in asked.only.split(",")]
+        host = arena.host()
+        timed = interleaved(peers, rounds=asked.rounds, warmup=asked.warmup, seed=asked.seed, say=_say)
+        idlers = [] if asked.no_idle else idle.measure(folder, bundle.make(folder, idle.SLEEP))
+        versions = {name: arena.version(name) for name in ("bwrap", "crun", "runc", "podman", "docker")}
+        found = {
+            **report(timed, idlers, seed=asked.seed), "seed": asked.seed, "rounds": asked.rounds,
+            "warmup": asked.warmup, "host": host, "versions": versions,
+        }  # fmt: skip
+    print(table(found))  # noqa: T201
+    if asked.json:
+        Path(asked.json).write_text(json.dumps(found, indent=1) + "\n")
+    missed = any(goal["met"] is False for goal in found["goals"])
+    return 1 if asked.strict and missed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="peers", description="Compare container starts.")
+    parser.add_argument("--rounds", type=int, default=40, help="blocks that count (default: 40)")
+    parser.add_argument("--warmup", type=int, default=3, help="blocks that are thrown away (default: 3)")
+    parser.add_argument("--seed", type=int, default=1, help="of the order and the intervals (default: 1)")
+    parser.add_argument("--only", metavar="PEER[,PEER]", help="these peers and no others")
+    parser.add_argument("--json", metavar="FILE", help="write all samples and quotients there")
+    parser.add_argument("--no-idle", action="store_true", help="leave the memory of idle containers out")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 when a goal is missed")
+    return parser
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""Quotients of what was timed, the goals that they are held to, and the table."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from bench.stats import ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.stats import Estimate
+    from tests.peers.idle import Idle
+    from tests.peers.rounds import Timed
+
+BASES = ("floor", "crun", "runc")
+
+
+@dataclass(frozen=True)
+class Goal:
+    """`above` is to take at most `most` times as long as `below`."""
+
+    above: str
+    below: str
+    most: float
+
+
+GOALS = (
+    Goal("tare-inprocess", "floor", 1.3),
+    Goal("tare-inprocess", "crun", 0.8),
+    Goal("tare-oci", "runc", 1.0),
+)
+
+
+def report(timed: Sequence[Timed], idle: Sequence[Idle], *, seed: int) -> dict[str, Any]:
+    """Return the figures as JSON takes them: seconds, bytes, quotients with their intervals."""
+    by_name = {one.name: one for one in timed}
+    peers = [_peer(one, by_name, seed) for one in timed]
+    return {
+        "schema": "tare/peers/1",
+        "peers": peers,
+        "goals": [_goal(goal, by_name, seed) for goal in GOALS],
+        "idle": [asdict(one) for one in idle],
+    }
+
+
+def _peer(one: Timed, by_name: dict[str, Timed], seed: int) -> dict[str, Any]:
+    quotients = {
+        base: _fields(ratio(one.samples, by_name[base].samples, seed=seed))
+        for base in BASES
+        if base in by_name and base != one.name
+    }
+    return {**asdict(one), "unit": "s", "median": _median(one), "ratios": quotients}
+
+
+def _median(one: Timed) -> float | None:
+    return statistics.median(one.samples) if one.samples else None
+
+
+def _goal(goal: Goal, by_name: dict[str, Timed], seed: int) -> dict[str, Any]:
+    above, below = by_name.get(goal.above), by_name.get(goal.below)
+    estimate = _fields(ratio(above.samples, below.samples, seed=seed)) if above and below else None
+    met = estimate["value"] <= goal.most if estimate else None
+    return {**asdict(goal), "ratio": estimate, "met": met}
+
+
+def _fields(estimate: Estimate | None) -> dict[str, Any] | None:
+    return asdict(estimate) if estimate else None
+
+
+def table(found: dict[str, Any]) -> str:
+    """Return the figures as people read them: milliseconds, quotients with 95 % intervals."""
+    lines = [f"{'peer':<16} {'median':>9} {'n':>3}" + "".join(f"  {f'/ {base}':<19}" for base in BASES)]
+    for peer in found["peers"]:
+        if peer["missing"]:
+            lines.append(f"{peer['name']:<16} missing: {peer['missing']}")
+            continue
+        cells = [f"  {_span(peer['ratios'].get(base)):<19}" for base in BASES]
+        lines.append(
+            f"{peer['name']:<16} {peer['median'] * 1e3:>6.1f} ms {len(peer['samples']):>3}{''.join(cells)}"
+        )
+    return "\n".join([*lines, "", *map(_goal_line, found["goals"]), "", *_idle_lines(found["idle"])])
+
+
+def _span(quotient: dict[str, Any] | None) -> str:
+    if quotient is None:
+        return "-"
+    if quotient["low"] is None:
+        return f"{quotient['value']:.2f}"
+    return f"{quotient['value']:.2f} ({quotient['low']:.2f}-{quotient['high']:.2f})"
+
+
+def _goal_line(goal: dict[str, Any]) -> str:
+    verdict = {None: "not measured", True: "met", False: "NOT MET"}[goal["met"]]
+    return f"goal: {goal['above']} / {goal['below']} <= {goal['most']}: {_span(goal['ratio'])} {verdict}"
+
+
+def _idle_lines(idle: list[dict[str, Any]]) -> list[str]:
+    if not idle:
+        return []
+    lines = [f"{'idle':<16} {'more PSS each':>14} {'more USS each':>14} {'helper USS each':>16}"]
+    for one in idle:
+        if one["missing"]:
+            lines.append(f"{one['name']:<16} missing: {one['missing']}")
+            continue
+        figures = [one[key] / 1024 for key in ("pss", "uss", "helper_uss")]
+        lines.append(f"{one['name']:<16} " + " ".join(f"{kib:>10.0f} KiB" for kib in figures))
+    return lines
