@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.targets.faults import translated
-from runtime.container import records
+from runtime.container.prune import prune as prune_containers
 from vmdriver.prune import prune as prune_guests
 
 
@@ -14,4 +14,5 @@ def prune(data: Path, run: Path, say: Callable[[str], None]) -> list[str]:
     `say` hears a line about each thing that has to stay although its record is damaged.
     """
     with translated():
-        return prune_guests(run, data, say) + [f"container {name}" for name in records.prune(run, data, say)]
+        guests = prune_guests(run, data, say)
+        return guests + [f"container {name}" for name in prune_containers(run, data, say)]

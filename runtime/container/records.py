@@ -1,35 +1,29 @@
-"""Instances on record, of this process and others: list, signal, remove what dead owners left."""
+"""Instances on record, of this process and others: list, signal, stop, remove."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from runtime.cgroups import tree
-from runtime.cgroups.hierarchy import detect
-from runtime.cgroups.manager import GROUP
-from runtime.container import keeper
-from runtime.container.request import key
 from runtime.container.started import handles
 from runtime.errors import RuntimeFault
 from runtime.linux.processes import alive
-from runtime.process.reclaim import DRAFT, await_exit, kill, reclaim, remove_tree
+from runtime.process.reclaim import await_exit, kill, reclaim
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-_DRAFT = re.compile(re.escape(DRAFT) + r"(\d+)-(\d+)-(.+)")
 Status = Literal["creating", "running", "exited", "abandoned"]
 
 
-class _Process(msgspec.Struct):
+class Process(msgspec.Struct):
+    """A process of the host by its number and start time (clock ticks since boot)."""
+
     pid: int
     start: int
 
@@ -39,17 +33,13 @@ class _State(msgspec.Struct):
 
     id: str
     kind: Literal["container", "native"]
-    owner: _Process
-    init: _Process | None
+    owner: Process
+    init: Process | None
     args: tuple[str, ...]
     labels: dict[str, str]
     created: float
     cgroups: list[str]
     directories: list[str]
-
-
-class _Owned(msgspec.Struct):
-    owner: _Process
 
 
 @dataclass(frozen=True)
@@ -70,22 +60,23 @@ class Record:
 
 def load(directory: Path) -> Record | None:
     """Record in `directory`; None when there is none, a fault of kind corrupt when it can't be read."""
-    content = _content(directory)
-    if content is None:
+    text = content(directory)
+    if text is None:
         return None
     try:
-        state = msgspec.json.decode(content, type=_State)
+        state = msgspec.json.decode(text, type=_State)
     except (msgspec.MsgspecError, UnicodeDecodeError) as err:
         hint = "`tare system prune` removes it and what it belongs to, unless that still runs"
         path = directory / "state.json"
         raise RuntimeFault(f"the record {path} is damaged: {err}", kind="corrupt", hint=hint) from err
     return Record(
         state.id, state.kind, state.args, state.labels, state.created, state.init.pid if state.init else 0,
-        state.owner.pid, _status(state), directory, json.loads(content),
+        state.owner.pid, _status(state), directory, json.loads(text),
     )  # fmt: skip
 
 
-def _content(directory: Path) -> bytes | None:
+def content(directory: Path) -> bytes | None:
+    """Return the bytes of the record in `directory`; None when there is none."""
     try:
         return (directory / "state.json").read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -104,7 +95,7 @@ def _status(state: _State) -> Status:
 
 def records(run: Path) -> list[Record]:
     """All instances on record below `run`, oldest first."""
-    found = [load(directory) for directory in _directories(run / "containers")]
+    found = [load(directory) for directory in directories(run / "containers")]
     return sorted((r for r in found if r), key=lambda r: r.created)
 
 
@@ -148,90 +139,8 @@ def remove(record: Record, *, force: bool = False) -> None:
         kill(record.pid, record.state["init"]["start"])
 
 
-def _silent(_line: str) -> None:
-    """Drop what nobody wants to hear."""
-
-
-def prune(run: Path, data: Path, say: Callable[[str], None] = _silent) -> list[str]:
-    """Remove what dead owners left below the two roots; return the names. Those of living owners stay.
-
-    `say` hears one line about each that stays although its record is damaged, with the remedy.
-    """
-    try:
-        return _prune(run, data, say)
-    except OSError as err:
-        raise RuntimeFault.from_os(err, f"prune {err.filename or data}") from err
-
-
-def _prune(run: Path, data: Path, say: Callable[[str], None]) -> list[str]:
-    # What is there comes first, then the records: they are written before and removed after what they
-    # describe, so a layer or cgroup whose record is missing by then belongs to nobody.
-    containers, mounts = run / "containers", {entry.mount for entry in detect().trees.values()}
-    groups = [path for mount in mounts for path in mount.glob(f"{GROUP}/{key(run)}-*")]
-    layers = _directories(data / "containers")
-    found = [_prune_one(directory, groups, say) for directory in _directories(containers)]
-    removed = [name for name in found if name]
-    for group in groups:
-        name = group.name.partition("-")[2]
-        if group.exists() and not (containers / name).exists():
-            tree.remove([str(group)])
-            removed.append(name)
-    for layer in layers:
-        if layer.exists() and not (containers / layer.name).exists():
-            remove_tree(str(layer))
-            removed.append(layer.name)
-    tree.remove_empty(str(mount / GROUP) for mount in mounts)
-    return sorted(set(removed))
-
-
-def _prune_one(directory: Path, groups: list[Path], say: Callable[[str], None]) -> str | None:
-    draft = _DRAFT.fullmatch(directory.name)
-    if draft:
-        return None if alive(int(draft[1]), int(draft[2])) else _drop(directory, draft[3])
-    try:
-        record = load(directory)
-    except RuntimeFault:
-        return _prune_damaged(directory, groups, say)
-    if record is None:  # a removal was cut short before its last step: a record appears whole or not at all
-        return _drop(directory, directory.name)
-    if record.status != "abandoned":
-        return None
-    reclaim(str(directory), record.state)
-    return record.id
-
-
-def _prune_damaged(directory: Path, groups: list[Path], say: Callable[[str], None]) -> str | None:
-    """Drop a damaged record unless somebody has the instance; what it described is found by its name then.
-
-    Should the owner of an instance without any process live unseen, it loses nothing: each of its own steps
-    of removal may find its work done.
-    """
-    own = [group for group in groups if group.name.partition("-")[2] == directory.name]
-    owner = _owner(directory)
-    keeping = keeper.of(own) if owner is None else owner.pid if alive(owner.pid, owner.start) else 0
-    if keeping:
-        say(
-            f"container {directory.name} stays: its record {directory}/state.json is damaged, but process "
-            f"{keeping} still has it; end that process, then run `tare system prune`"
-        )
-        return None
-    return _drop(directory, directory.name)
-
-
-def _owner(directory: Path) -> _Process | None:
-    """Owner, if at least that can be read."""
-    try:
-        return msgspec.json.decode(_content(directory) or b"", type=_Owned).owner
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-
-
-def _drop(directory: Path, name: str) -> str:
-    remove_tree(str(directory))
-    return name
-
-
-def _directories(parent: Path) -> list[Path]:
+def directories(parent: Path) -> list[Path]:
+    """Return the directories in `parent`, by name; none when it is not there."""
     return sorted(p for p in parent.iterdir() if p.is_dir()) if parent.is_dir() else []
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from runtime.cgroups.hierarchy import detect
 from runtime.container import ContainerSpec, Spawner, records
+from runtime.container.prune import prune
 from runtime.container.request import key
 from runtime.linux import processes
 from tests.fakes.busybox_layer import make_layer
@@ -26,6 +27,7 @@ CLIENT = """
 import itertools, os, sys
 from pathlib import Path
 from runtime.container import ContainerSpec, NativeSpec, Resources, Spawner
+from runtime.container.prune import prune
 run, data, layer = map(Path, sys.argv[1:4])
 null = os.open("/dev/null", os.O_RDWR)
 with Spawner(run, data) as spawner:
@@ -113,9 +115,9 @@ def test_nothing_is_left_after_kill_nine(victim, tmp_path, layer):
             wait_until_dead(spawner, start)
             if victim == "client":  # the spawner itself has cleaned up
                 assert what_is_left(client.pid, run, data) == []
-            records.prune(run, data)
+            prune(run, data)
             assert what_is_left(client.pid, run, data) == []
-            assert records.prune(run, data) == []
+            assert prune(run, data) == []
     assert seen_work == 6
 
 
@@ -131,7 +133,7 @@ def test_containers_die_with_the_spawner_even_before_a_prune(tmp_path, layer):
     spawner.close()
     os.close(null)
     assert [r.status for r in records.records(tmp_path / "run")] == ["abandoned"]
-    assert records.prune(tmp_path / "run", tmp_path / "data") == ["a"]
+    assert prune(tmp_path / "run", tmp_path / "data") == ["a"]
     assert started.leftovers() == []
 
 
@@ -142,8 +144,8 @@ def test_prune_leaves_the_living_and_other_roots_alone(tmp_path, layer):
         started = spawner.start(
             ContainerSpec("a", (layer,), ("sleep", "100")), stdin=null, stdout=null, stderr=null
         )
-        assert records.prune(run, data) == []
-        assert records.prune(tmp_path / "run2", tmp_path / "data2") == []
+        assert prune(run, data) == []
+        assert prune(tmp_path / "run2", tmp_path / "data2") == []
         assert started.cgroup.stats().pids == 1
         assert records.records(run)[0].status == "running"
         started.remove()
@@ -165,7 +167,7 @@ def test_cgroups_whose_record_is_lost_are_found_by_their_name(tmp_path, layer):
     os.close(null)
     shutil.rmtree(run)
     assert cgroups(run)
-    assert records.prune(run, data) == ["a-b"]
+    assert prune(run, data) == ["a-b"]
     assert what_is_left(os.getpid(), run, data) == []
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from runtime.cgroups.hierarchy import detect
-from runtime.container import ContainerSpec, NativeSpec, Resources, Spawner, records
+from runtime.container import ContainerSpec, NativeSpec, Resources, Spawner
+from runtime.container.prune import prune
 from runtime.container.request import key
 from runtime.linux import processes
 
@@ -47,7 +48,7 @@ def test_the_orphan_goes_with_all_it_held_and_so_do_the_others(place, layer, nul
             (run / "containers" / name / "state.json").write_text(content)
         assert cgroups(run, "bad")
         said = []
-        assert records.prune(run, data, said.append) == ["bad", "dead"]
+        assert prune(run, data, said.append) == ["bad", "dead"]
         assert bad.leftovers() == dead.leftovers() == []
         assert [path.name for path in (data / "containers").iterdir()] == ["kept"]
         assert kept.cgroup.stats().pids == 1
@@ -67,7 +68,7 @@ def test_an_owner_whose_ended_instance_was_dropped_can_still_remove_it(place, la
         started.wait(5)
         (run / "containers/bad/state.json").write_text("")
         said = []
-        assert records.prune(run, data, said.append) == ["bad"]
+        assert prune(run, data, said.append) == ["bad"]
         started.remove()
         assert started.leftovers() == []
     assert said == []
@@ -84,7 +85,7 @@ def test_what_another_process_put_into_the_cgroup_stays_while_that_lives(place, 
                 (holder.cgroup.path("memory") / "cgroup.procs").write_text(str(machine.pid))
                 (run / "containers/ledger/state.json").write_text("{")
                 said = []
-                assert records.prune(run, data, said.append) == []
+                assert prune(run, data, said.append) == []
                 assert processes.alive(machine.pid, processes.start_time(machine.pid))
                 machine.kill()
                 machine.wait()

@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from runtime.container.records import find, load, prune
+from runtime.container.prune import prune
+from runtime.container.records import find, load
 from runtime.errors import RuntimeFault
 from runtime.linux import processes
 from runtime.process.reclaim import claim

@@ -12,7 +12,8 @@ import pytest
 
 from runtime.cgroups.hierarchy import Hierarchy, Tree
 from runtime.container import Bind, ContainerSpec, NativeSpec, request
-from runtime.container.records import find, prune, records
+from runtime.container.prune import prune
+from runtime.container.records import find, records
 from runtime.container.started import ExitStatus, handles
 from runtime.errors import RuntimeFault
 from runtime.linux import capabilities, processes
