@@ -1,7 +1,7 @@
 """Carry out a plan on a cgroup tree. Loaded by the process that forks, so it imports next to nothing."""
 
 # pathlib stays out of the process that forks:
-# ruff: noqa: PTH102, PTH106, PTH123
+# ruff: noqa: PTH102, PTH106, PTH112, PTH120, PTH123
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ _PATIENCE = 5.0  # seconds that a dying process may keep its cgroup busy
 
 
 def make(steps: Iterable[Step]) -> None:
-    """Create and configure: [mkdir, dir], [enable, dir, "+a +b"], [write, file, text], [try, file, text].
+    """Create and configure, by steps of words.
+
+    mkdir DIR; vacant DIR (refuse one that is in use); enable DIR "+a +b" (controllers for its children);
+    offer DIR "+a +b" (those that it can); settle DIR "+a +b" CHILD (enable, its processes moving to CHILD);
+    inherit DIR (v1 cpusets begin empty); own DIR UID; write FILE TEXT; try FILE TEXT (if there is the file);
+    either FILE TEXT FILE TEXT (the first that is there); confirm FILE TEXT (and see that it was taken);
+    devices DIR PROGRAM (in hexadecimal).
 
     The parent that all instances share may be removed by another process between two steps; then it
     starts again.
@@ -44,19 +50,27 @@ def enter(directories: Iterable[str], pid: int) -> None:
 
 
 def remove(directories: Iterable[str]) -> None:
-    """Kill whatever is left in each cgroup and remove it; nothing happens to one that is already gone.
+    """Kill whatever is left in each cgroup and remove it with those below it; a missing one is no error.
 
     A process leaves its cgroup a moment after its parent could reap it, and rmdir is EBUSY until then, so it
     is tried again with growing pauses.
     """
-    for directory in directories:
-        pause, deadline = 0.0001, time.monotonic() + _PATIENCE
-        while not _rmdir(directory):
-            kill(directory)
-            if time.monotonic() > deadline:
-                raise OSError(errno.EBUSY, "processes in it do not die", directory)
-            time.sleep(pause)
-            pause = min(pause * 2, 0.01)
+    left = [directory for directory in directories if not _rmdir(directory)]
+    pause, deadline = 0.0001, time.monotonic() + _PATIENCE
+    while left:
+        for (
+            directory
+        ) in left:  # v1: a frozen process dies only once it is thawed, in another directory of these
+            thaw(directory)
+        for directory in left:
+            for below in descendants(directory):
+                kill(below)
+                _rmdir(below)
+        left = [directory for directory in left if not _rmdir(directory)]
+        if left and time.monotonic() > deadline:
+            raise OSError(errno.EBUSY, "processes in it do not die", left[0])
+        time.sleep(pause if left else 0)
+        pause = min(pause * 2, 0.01)
 
 
 def remove_empty(directories: Iterable[str]) -> None:
@@ -80,6 +94,34 @@ def kill(directory: str) -> None:
                 continue
 
 
+def thaw(directory: str) -> None:
+    """Let what the freezer holds in this cgroup and below it go on; nothing happens where none is."""
+    for below in descendants(directory):
+        for name, text in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
+            try:
+                write(f"{below}/{name}", text)
+            except OSError:
+                continue
+
+
+def exists(directory: str) -> bool:
+    """Whether there is such a cgroup."""
+    return os.path.isdir(directory)
+
+
+def descendants(directory: str) -> list[str]:
+    """Return the cgroup and all below it, the deepest first; none when it does not exist."""
+    found = []
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    found += descendants(entry.path)
+    except (FileNotFoundError, NotADirectoryError):
+        return found
+    return [*found, directory]
+
+
 def processes(directory: str) -> list[int]:
     """Pids in the cgroup; none when it does not exist."""
     try:
@@ -96,7 +138,7 @@ def write(path: str, text: str) -> None:
     try:
         os.write(fd, text.encode())
     except OSError as err:
-        err.filename = path
+        err.filename, err.filename2 = path, text
         raise
     finally:
         os.close(fd)
@@ -118,11 +160,102 @@ def _enable(directory: str, controllers: str) -> None:
         write(path, controllers)
 
 
+def _offer(directory: str, controllers: str) -> None:
+    for name in controllers.split():
+        try:
+            _enable(directory, name)
+        except OSError:  # cpu, for one, stays with the root while real-time processes are elsewhere
+            continue
+
+
+def _settle(directory: str, controllers: str, child: str) -> None:
+    """Only the root of the tree may have both processes and controllers for its children."""
+    try:
+        _enable(directory, controllers)
+    except OSError as err:
+        if err.errno != errno.EBUSY:
+            raise
+        _mkdir(child)
+        for pid in processes(directory):
+            _move(child, pid)
+        _enable(directory, controllers)
+
+
+def _move(directory: str, pid: int) -> None:
+    try:
+        enter([directory], pid)
+    except ProcessLookupError:
+        return
+
+
+def _vacant(directory: str) -> None:
+    """config-linux.md, "Control groups": refuse what is another container's, or frozen."""
+    if any(map(processes, descendants(directory))):
+        raise OSError(errno.EBUSY, "processes are in this cgroup", directory)
+    if (
+        _read(f"{directory}/freezer.state") in {"FROZEN", "FREEZING"}
+        or _read(f"{directory}/cgroup.freeze") == "1"
+    ):
+        raise OSError(errno.EBUSY, "this cgroup is frozen", directory)
+
+
+def _inherit(directory: str) -> None:
+    """Nothing can enter a v1 cpuset before it has processors and memory nodes."""
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        if not _read(f"{directory}/{name}"):
+            write(f"{directory}/{name}", _read(f"{os.path.dirname(directory)}/{name}"))
+
+
+def _own(directory: str, uid: str) -> None:
+    """config-linux.md, "Cgroup ownership": the directory, and the files that the kernel means to be given."""
+    names = _read("/sys/kernel/cgroup/delegate").split() or [
+        "cgroup.procs",
+        "cgroup.subtree_control",
+        "cgroup.threads",
+    ]
+    for path in (directory, *(f"{directory}/{name}" for name in names)):
+        try:
+            os.chown(path, int(uid), -1)
+        except FileNotFoundError:
+            continue
+
+
+def _devices(directory: str, program: str) -> None:
+    from runtime.cgroups import bpf  # noqa: PLC0415 - on v2 only
+
+    bpf.replace(directory, bytes.fromhex(program))
+
+
 def _try(path: str, text: str) -> None:
     try:
         write(path, text)
     except FileNotFoundError:  # swap accounting is a build and boot option
         return
+
+
+def _either(*pairs: str) -> None:
+    for path, text in zip(pairs[:-2:2], pairs[1:-2:2], strict=True):
+        try:
+            return write(path, text)
+        except FileNotFoundError:
+            continue
+    return write(*pairs[-2:])
+
+
+def _confirm(path: str, text: str) -> None:
+    write(path, text)
+    if _read(path) != text:
+        err = OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP), path)
+        err.filename2 = text
+        raise err
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
 
 
 def _rmdir(directory: str) -> bool:
@@ -137,4 +270,8 @@ def _rmdir(directory: str) -> bool:
     return True
 
 
-_STEPS: dict[str, Callable[..., None]] = {"mkdir": _mkdir, "enable": _enable, "write": write, "try": _try}
+_STEPS: dict[str, Callable[..., None]] = {
+    "mkdir": _mkdir, "vacant": _vacant, "enable": _enable, "offer": _offer, "settle": _settle,
+    "inherit": _inherit, "own": _own, "write": write, "try": _try, "either": _either, "confirm": _confirm,
+    "devices": _devices,
+}  # fmt: skip

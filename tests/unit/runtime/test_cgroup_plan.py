@@ -207,7 +207,8 @@ def test_remove_is_repeatable(tmp_path):
 
 def test_remove_says_which_cgroup_stays_busy(tmp_path, monkeypatch):
     leaf = tmp_path / "x"
-    (leaf / "child").mkdir(parents=True)  # rmdir is ENOTEMPTY, as for a cgroup with a child
+    leaf.mkdir()
+    (leaf / "held").touch()  # rmdir is ENOTEMPTY as it is EBUSY for a cgroup with processes
     monkeypatch.setattr(tree, "_PATIENCE", 0.05)
     with pytest.raises(OSError, match="do not die") as caught:
         tree.remove([str(leaf)])

@@ -1,0 +1,1 @@
+"""linux.resources of config.json: one file per object in it, each turning its fields into steps."""
