@@ -1,5 +1,6 @@
 """Tasks: `nox` runs tests, linters and the type checker in the environment that `./bootstrap` made."""
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -35,6 +36,20 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Strict type check."""
     tool(session, "mypy")
+
+
+@nox.session(default=False)
+def peers(session: nox.Session) -> None:
+    """Time container starts against the C floor and other runtimes (root); --json FILE keeps the figures."""
+    tool(session, "python", "-m", "tests.peers.starts", *session.posargs)
+
+
+@nox.session(default=False)
+def torture(session: nox.Session) -> None:
+    """Every round of the torture table (root); figures to torture.json, or to $TARE_TORTURE_JSON."""
+    figures = os.environ.get("TARE_TORTURE_JSON", "torture.json")
+    session.env.update({"TARE_TORTURE": "full", "TARE_TORTURE_JSON": figures})
+    tool(session, "pytest", "tests/torture", "--timeout=900", *session.posargs)
 
 
 @nox.session

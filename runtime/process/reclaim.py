@@ -18,12 +18,14 @@ import signal
 
 from runtime.cgroups import tree
 from runtime.linux.processes import alive, session_members, start_time
+from runtime.process import thaw
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
+_SOON = 0.1  # seconds in which a killed process ends, unless something holds it
 DRAFT = ".new-"  # followed by PID-START-NAME: a record that its owner has not finished
 
 
@@ -55,17 +57,22 @@ def record(directory: str, state: dict[str, Any]) -> None:
 def reclaim(directory: str, state: dict[str, Any]) -> None:
     """End the instance's processes, then remove its cgroups, its directories and, last, its record."""
     if state.get("init"):
-        kill(state["init"]["pid"], state["init"]["start"])
-        if state["kind"] == "native" and not state["cgroups"]:
-            _kill_session(state["init"]["pid"], state["init"]["start"])
+        kill(state["init"]["pid"], state["init"]["start"], state["cgroups"])
+        if state["kind"] == "native":
+            thaw.release((), state["cgroups"])
+            if not state["cgroups"]:
+                _kill_session(state["init"]["pid"], state["init"]["start"])
     tree.remove(state["cgroups"])
     for path in state["directories"]:
         remove_tree(path)
     remove_tree(directory)
 
 
-def kill(pid: int, started: int) -> None:
-    """SIGKILL this very process and wait for its end; with the first of a pid namespace go all others."""
+def kill(pid: int, started: int, groups: Iterable[str] = ()) -> None:
+    """SIGKILL this very process and wait for its end; with the first of a pid namespace go all others.
+
+    `groups` are cgroup directories that those may be in.
+    """
     if not alive(pid, started):
         return
     try:
@@ -75,9 +82,19 @@ def kill(pid: int, started: int) -> None:
     try:
         if alive(pid, started):  # the descriptor is of the process that we mean, not of a later one
             signal.pidfd_send_signal(fd, signal.SIGKILL)
-            await_exit(fd, f"process {pid}")
+            await_death(fd, pid, groups)
     finally:
         os.close(fd)
+
+
+def await_death(pidfd: int, pid: int, groups: Iterable[str]) -> None:
+    """Wait for a process that was sent SIGKILL, and thaw what keeps it; TimeoutError after ten seconds."""
+    try:
+        await_exit(pidfd, f"process {pid}", _SOON)
+    except TimeoutError:
+        # It, or one that it has to wait for as the first of its pid namespace, may be in a frozen cgroup.
+        thaw.release([pid], groups)
+        await_exit(pidfd, f"process {pid}")
 
 
 def await_exit(pidfd: int, name: str, seconds: float = 10) -> None:

@@ -26,7 +26,7 @@ from runtime.cgroups import tree
 from runtime.linux import syscalls
 from runtime.linux.processes import start_time
 from runtime.process import init
-from runtime.process.reclaim import await_exit, claim, reclaim, record
+from runtime.process.reclaim import await_death, claim, reclaim, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Instance:
         if self.pidfd >= 0:
             if self.reap() is None:
                 signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-                await_exit(self.pidfd, self.state["id"])
+                await_death(self.pidfd, self.state["init"]["pid"], self.state["cgroups"])
                 self.reap(wait=True)
             os.close(self.pidfd)
             self.pidfd = -1
@@ -101,7 +101,10 @@ class Spawner:
         tree.remove_empty(reversed(self.parents))
 
     def _request(self) -> bool:
-        data, fds, _, _ = socket.recv_fds(self.control, LARGEST, 3, socket.MSG_CMSG_CLOEXEC)
+        try:
+            data, fds, _, _ = socket.recv_fds(self.control, LARGEST, 3, socket.MSG_CMSG_CLOEXEC)
+        except ConnectionResetError:  # it died with a reply unread (unix(7))
+            return False
         if not data:
             return False
         message: Message = json.loads(data)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _IMAGE = "localhost/peer:1"
 LIMITED = ["--network", "none", "--memory", str(MEMORY), "--pids-limit", str(PIDS)]
-# Podman asks for a million descriptors, more than a process that is itself confined may have.
-KEEP_ULIMITS = ["--ulimit", "host"]
+# Podman asks for a million of each, more than a process that is itself confined may have.
+KEEP_ULIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]
 _RUN = ["run", "--rm", *LIMITED]
 _START = 20.0  # seconds for the daemon to answer
 _END = 20.0

@@ -1,0 +1,70 @@
+"""T11: three hundred lives of a container. Nothing grows: descriptors, mounts, cgroups, files, memory."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from runtime.container import ContainerSpec, Resources, Spawner
+from runtime.container.request import key
+from tests.torture import traces
+from tests.torture.oci import Oci
+
+pytestmark = [pytest.mark.privileged, pytest.mark.torture, pytest.mark.timeout(600)]
+WARM_UP = 20  # lives after which allocators and caches have what they will keep
+LEAST_LEAK = 256  # bytes a life: less than the smallest thing that could be kept of one
+
+
+def test_lives_in_process(tmp_path, layer, null, rounds, figure):
+    lives, run, data = rounds(300, 30), tmp_path / "run", tmp_path / "data"
+    with Spawner(run, data) as spawner:
+        for number in range(WARM_UP):
+            _life(spawner, layer, null, number)
+        before = _held(spawner.pid, run, data)
+        memory = traces.private_memory(spawner.pid)
+        for number in range(lives):
+            _life(spawner, layer, null, number)
+        grown = traces.private_memory(spawner.pid) - memory
+        left = [after - now for after, now in zip(_held(spawner.pid, run, data), before, strict=True)]
+    names = ("fds", "spawner_fds", "traces", "files")
+    figure("T11", runtime="in process", lives=lives, **dict(zip(names, left, strict=True)), memory=grown)
+    assert left == [0, 0, 0, 0]
+    # A page that is touched late is no leak; something kept of each life is.
+    assert grown <= max(lives * LEAST_LEAK, 16 << 10)
+
+
+def _life(spawner, layer, null, number):
+    spec = ContainerSpec(f"s{number}", (layer,), ("true",), resources=Resources(memory=64 << 20, pids=10))
+    with spawner.start(spec, stdin=null, stdout=null, stderr=null) as started:
+        assert started.wait(30).code == 0
+
+
+def _held(spawner, run, data):
+    return (
+        traces.descriptors(os.getpid()),
+        traces.descriptors(spawner),
+        len(traces.of(f"{key(run)}-")),
+        len(traces.files(run, data)),
+    )
+
+
+def test_lives_with_the_oci_runtime(tmp_path, rounds, figure):
+    oci = Oci(tmp_path)
+    lives, bundle = rounds(300, 5), oci.bundle("sleep", "1000")
+    before = traces.descriptors(os.getpid())
+    for number in range(lives):
+        name = f"{oci.word}s{number}"
+        oci.must("create", "-b", str(bundle), name)
+        assert oci.status(name) == "created"
+        oci.must("start", name)
+        assert oci.must("exec", name, "/bin/echo", "within") == "within\n"
+        oci.must("kill", name, "KILL")
+        oci.must("delete", "-f", name)
+    left = {
+        "fds": traces.descriptors(os.getpid()) - before,
+        "traces": len(traces.of(oci.word)),
+        "records": len(oci.records()),
+    }
+    figure("T11", runtime=oci.program, lives=lives, **left)
+    assert left == dict.fromkeys(left, 0)
