@@ -166,12 +166,13 @@ def cloexec_from(first: int) -> None:
     _syscall("close_range", _CLOSE_RANGE, first, 0xFFFFFFFF, 4)
 
 
-def capset(permitted: int, inheritable: int = 0) -> None:
-    """Set the effective and permitted sets to the bit mask `permitted` (capset(2), version 3)."""
+def capset(permitted: int, inheritable: int = 0, *, effective: int | None = None) -> None:
+    """Set the sets to these bit masks; effective is what is permitted unless told (capset(2), version 3)."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     low, high = permitted & 0xFFFFFFFF, permitted >> 32
     in_low, in_high = inheritable & 0xFFFFFFFF, inheritable >> 32
-    data = (ctypes.c_uint32 * 6)(low, low, in_low, high, high, in_high)
+    raised = permitted if effective is None else effective
+    data = (ctypes.c_uint32 * 6)(raised & 0xFFFFFFFF, low, in_low, raised >> 32, high, in_high)
     _syscall("capset", _per_machine(_CAPSET, "capset"), ctypes.byref(header), ctypes.byref(data))
 
 
@@ -243,3 +244,11 @@ def setdomainname(name: str) -> None:
     encoded = os.fsencode(name)
     if _libc.setdomainname(encoded, ctypes.c_size_t(len(encoded))) < 0:
         raise _fail(f"domain name {name}")
+
+
+def numbered(name: str, number: int | dict[str, int], *args: object) -> int:
+    """System call `name` by its number, which may be a table by machine; OSError names the call.
+
+    For the modules that own a call which nothing else uses.
+    """
+    return _syscall(name, number if isinstance(number, int) else _per_machine(number, name), *args)

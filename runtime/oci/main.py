@@ -1,135 +1,143 @@
-"""`tare-oci`: the command line that higher-level tools expect of a runtime, as far as it goes today.
+"""`tare-oci`: the command line that podman, docker and containerd expect of a runtime.
 
-Verbs and their output follow runc and the OCI runtime specification (runtime.md, features.md, config.md); a
-verb that is not there is refused by its name, so that a caller never takes silence for success.
+Verbs, options, output and exit codes follow runc 1.1 and the OCI runtime specification (runtime.md). Only the
+verb that is asked for is imported.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import sys
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import Any
 
-from runtime.container.records import Record, find, records
-from runtime.container.spec import PATH
 from runtime.errors import RuntimeFault
-from runtime.linux import capabilities, namespaces
-from runtime.rootfs import plan
+from runtime.oci.options import Arguments, Options
+from runtime.oci.report import Log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Verb(Protocol):
+        """What a module of `runtime.oci.verbs` has."""
+
+        USAGE: str
+        OPTIONS: str
+        MIXED: bool
+
+        def run(self, arguments: Arguments, log: Log) -> int:
+            """Do it; returns the exit code."""
+
 
 SPECIFICATION = "1.2.0"
-_REFUSED = (
-    "create", "start", "run", "exec", "kill", "delete", "pause", "resume", "update", "events", "ps",
-    "checkpoint",
-)  # fmt: skip
+VERBS = {
+    "create": "create a container",
+    "start": "run the program of a created container",
+    "state": "print the state of a container",
+    "kill": "send a signal to a container",
+    "delete": "remove a container",
+    "run": "create, start and remove a container",
+    "exec": "run a further process in a container",
+    "list": "list the containers",
+    "ps": "list the processes of a container",
+    "pause": "suspend all processes of a container",
+    "resume": "let them go on",
+    "update": "change the limits of a container",
+    "spec": "write a config.json to start from",
+    "features": "print what this runtime knows",
+    "events": "print figures of a container",
+}
+OPTIONS = Options("""
+    root TEXT DIR where records are (default /run/tare-oci)
+    log TEXT FILE to which messages go too
+    log-format TEXT text or json
+    debug FLAG say more
+    cgroup-manager TEXT cgroupfs, or systemd where that runs
+    systemd-cgroup FLAG the same as --cgroup-manager systemd
+    rootless TEXT true, false or auto
+    criu TEXT ignored, as in runc
+    version,v FLAG print the version
+    help,h FLAG print this
+""")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one verb; returns the exit code."""
+    """Run one verb; returns the exit code, 1 for every failure of the runtime itself."""
+    log = Log()
     try:
-        print(_answer(*_parser().parse_known_args(argv)))  # noqa: T201
+        common, rest = OPTIONS.parse(sys.argv[1:] if argv is None else argv, mixed=False)
+        log = Log.of(Arguments(common, {}, []))
+        if common.get("version"):
+            return _say(_version())
+        if not rest or common.get("help") or rest[0] == "help":
+            return _say(_help())
+        return _dispatch(common, rest, log)
     except RuntimeFault as err:
-        print(f"tare-oci: {err}", file=sys.stderr)  # noqa: T201
-        if err.hint:
-            print(f"  hint: {err.hint}", file=sys.stderr)  # noqa: T201
-        return 1
+        log.error(str(err), err.hint)
+    except OSError as err:
+        log.error(str(RuntimeFault.from_os(err, f"use {err.filename}")))
+    except KeyboardInterrupt:
+        log.error("interrupted")
+        return 130
+    return 1
+
+
+def _dispatch(common: dict[str, str | bool | list[str]], words: list[str], log: Log) -> int:
+    name, *rest = words
+    if name not in VERBS:
+        hint = f"the verbs are {', '.join(VERBS)}"
+        raise RuntimeFault(f"{name} is not a verb of tare-oci", kind="usage", hint=hint)
+    verb: Verb = _load(name)
+    options = Options(verb.OPTIONS + "\n help,h FLAG print this")
+    given, rest = options.parse(rest, mixed=verb.MIXED)
+    if given.get("help"):
+        return _say(f"usage: tare-oci {name} {verb.USAGE}\n\n{VERBS[name]}\n\n{options.help()}")
+    arguments = Arguments({"root": _default_root(), **common}, given, rest)
+    _check_manager(arguments)
+    return verb.run(arguments, log)
+
+
+def _load(name: str) -> Verb:
+    module = f"runtime.oci.verbs.{name}"
+    __import__(module)
+    return sys.modules[module]
+
+
+def _default_root() -> str:
+    private = os.environ.get("XDG_RUNTIME_DIR", "")
+    return f"{private}/tare-oci" if os.geteuid() and private else "/run/tare-oci"
+
+
+def _check_manager(arguments: Arguments) -> None:
+    manager = arguments.text("cgroup-manager", "cgroupfs")
+    if manager not in {"cgroupfs", "systemd", "disabled"}:
+        raise RuntimeFault(f"--cgroup-manager {manager} is unknown", kind="usage", hint="use cgroupfs")
+    if manager == "systemd" or arguments.flag("systemd-cgroup"):
+        runs = os.path.isdir("/run/systemd/system")  # noqa: PTH112 - the start path is lean
+        why = "tare-oci makes its cgroups itself" if runs else "it does not run here"
+        hint = "use --cgroup-manager cgroupfs"
+        raise RuntimeFault(f"cgroups can't be made by systemd: {why}", kind="host", hint=hint)
+    if manager == "disabled":
+        raise RuntimeFault("--cgroup-manager disabled is not offered", kind="usage", hint="use cgroupfs")
+
+
+def _say(text: str) -> int:
+    sys.stdout.write(f"{text}\n")
     return 0
 
 
-def _answer(arguments: argparse.Namespace, extra: list[str]) -> str:
-    run = Path(arguments.root)
-    if arguments.verb in _REFUSED:
-        hint = "run containers with tare container run"
-        raise RuntimeFault(f"{arguments.verb} is not implemented by tare-oci", kind="usage", hint=hint)
-    if extra:
-        raise RuntimeFault(f"{arguments.verb} takes no {extra[0]}", kind="usage", hint="see tare-oci --help")
-    if arguments.verb == "list":
-        return json.dumps([_state(record) for record in records(run)], indent=2)
-    if arguments.verb == "state":
-        return json.dumps(_state(find(run, arguments.id)), indent=2)
-    return json.dumps(features() if arguments.verb == "features" else specification(), indent=2)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tare-oci",
-        description="Tare's OCI runtime.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=_version())
-    default = os.environ.get("TARE_ROOT")
-    parser.add_argument(
-        "--root", default=f"{default}/run" if default else "/run/tare", help="where records are"
-    )
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    for name, text in (
-        ("features", "what this runtime knows"),
-        ("spec", "print a config.json"),
-        ("list", "list"),
-    ):
-        verbs.add_parser(name, help=text)
-    verbs.add_parser("state", help="state of one container").add_argument("id")
-    for name in _REFUSED:
-        verbs.add_parser(name, help=argparse.SUPPRESS).add_argument("rest", nargs=argparse.REMAINDER)
-    return parser
+def _help() -> str:
+    verbs = "\n".join(f"  {name:<10}{text}" for name, text in VERBS.items())
+    return f"usage: tare-oci [option …] VERB [option …] [ID …]\n\n{verbs}\n\n{OPTIONS.help()}"
 
 
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - costs more than a start
+
     try:
         own = version("tare")
     except PackageNotFoundError:
         own = "unknown"
     return f"tare-oci version {own}\nspec: {SPECIFICATION}"
-
-
-def _state(record: Record) -> dict[str, Any]:
-    """Return the state of a container (runtime.md, State); an abandoned one is stopped, with a note."""
-    status = record.status if record.status in {"creating", "running"} else "stopped"
-    notes = {**record.labels, **({"tare.abandoned": "true"} if record.status == "abandoned" else {})}
-    return {
-        "ociVersion": SPECIFICATION, "id": record.id, "status": status,
-        "pid": record.pid if status == "running" else 0, "bundle": str(record.directory),
-        "annotations": notes,
-    }  # fmt: skip
-
-
-def features() -> dict[str, Any]:
-    """Return the features structure (features.md, features-linux.md)."""
-    return {
-        "ociVersionMin": "1.0.0",
-        "ociVersionMax": SPECIFICATION,
-        "mountOptions": ["bind", "rbind", "ro", "rw", "nosuid", "nodev", "noexec"],
-        "linux": {
-            "namespaces": sorted(set(namespaces.FLAGS) - {"user"}),
-            "capabilities": [f"CAP_{name}" for name in capabilities.NAMES],
-            "cgroup": {"v1": True, "v2": True, "systemd": False},
-            "seccomp": {"enabled": False},
-        },
-    }
-
-
-def specification() -> dict[str, Any]:
-    """Return a config.json with this runtime's defaults (config.md, config-linux.md)."""
-    kept = [f"CAP_{name}" for name in capabilities.DEFAULT]
-    isolated = ("pid", "network", "ipc", "uts", "mount", "cgroup")
-    return {
-        "ociVersion": SPECIFICATION,
-        "process": {
-            "terminal": False, "user": {"uid": 0, "gid": 0}, "args": ["sh"], "env": [PATH], "cwd": "/",
-            "capabilities": {"bounding": kept, "effective": kept, "permitted": kept},
-            "noNewPrivileges": False,
-        },
-        "root": {"path": "rootfs", "readonly": False},
-        "hostname": "tare",
-        "linux": {
-            "namespaces": [{"type": name} for name in isolated],
-            "maskedPaths": list(plan.MASKED),
-            "readonlyPaths": list(plan.READONLY),
-        },
-    }  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from runtime.container.records import find, records
 from runtime.container.started import ExitStatus, handles
 from runtime.errors import RuntimeFault
 from runtime.linux import capabilities, processes
-from runtime.oci import main as oci
 from runtime.process import accounts
 from runtime.process.reclaim import claim, remove_tree
 
@@ -242,27 +241,3 @@ def test_an_unknown_name_lists_the_known(tmp_path):
             find(tmp_path, name)
         assert caught.value.kind == "missing"
         assert "web" in caught.value.hint
-
-
-def test_oci_refuses_by_name(capsys):
-    assert oci.main(["create", "--bundle", "x", "y"]) == 1
-    assert "create" in capsys.readouterr().err
-
-
-def test_oci_state_and_list(tmp_path, capsys):
-    claim(str(tmp_path / "containers/web"), state(1, 1))
-    assert oci.main(["--root", str(tmp_path), "state", "web"]) == 0
-    shown = json.loads(capsys.readouterr().out)
-    assert (shown["id"], shown["status"], shown["annotations"]) == (
-        "web",
-        "stopped",
-        {"tare.abandoned": "true"},
-    )
-    assert oci.main(["--root", str(tmp_path), "list"]) == 0
-    assert json.loads(capsys.readouterr().out) == [shown]
-
-
-@pytest.mark.parametrize("verb", ["features", "spec"])
-def test_oci_documents_are_json(verb, capsys):
-    assert oci.main([verb]) == 0
-    assert json.loads(capsys.readouterr().out)

@@ -1,0 +1,136 @@
+"""The parent's side of a child between its birth and its airlock: the two pipes, and what is said on them."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+
+from runtime.errors import RuntimeFault
+from runtime.linux import syscalls
+from runtime.linux.processes import start_time
+from runtime.oci import init
+from runtime.oci.spaces import FLAGS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_STAGES = {"setup": "prepare", "user": "change to the user of", "rootfs": "mount"}
+
+
+class Child:
+    """A process between clone and airlock, and the pipes to it; as a context manager, they are closed."""
+
+    def __init__(self, pid: int, pidfd: int, hear: int, tell: int) -> None:
+        self.pid, self.pidfd = pid, pidfd
+        self.start = start_time(pid)
+        self._hear, self._tell, self._rest = hear, tell, b""
+
+    @classmethod
+    def fork(cls, launch: dict[str, Any], flags: int, pid_namespace: int | None, cgroup: str | None) -> Child:
+        """Make the process; it waits until `go`."""
+        hear, told = os.pipe2(os.O_CLOEXEC)
+        heard, tell = os.pipe2(os.O_CLOEXEC)
+        launch["close"] = [hear, tell]
+        born_in = os.open(cgroup, os.O_PATH | os.O_CLOEXEC) if cgroup else None
+        try:
+            with _Elsewhere(pid_namespace):
+                pid, pidfd = syscalls.clone3(flags, cgroup=born_in)
+                if pid == 0:
+                    init.run(launch, init.Line(heard, told))
+        except BaseException:
+            os.close(hear)
+            os.close(tell)
+            raise
+        finally:
+            os.close(told)
+            os.close(heard)
+            if born_in is not None:
+                os.close(born_in)
+        return cls(pid, pidfd, hear, tell)
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for fd in (self._hear, self._tell, self.pidfd):
+            os.close(fd)
+
+    def go(self) -> None:
+        """Let it begin, once it is on record; it learns its number on the host."""
+        self._send(init.GO + f"{self.pid:010d}".encode())
+
+    def permit(self, permission: bytes) -> None:
+        """Let it go on after it has stopped for `permission`."""
+        self._send(permission)
+
+    def follow(self, name: str, steps: list[Any], hooks: Callable[[], None]) -> None:
+        """Read its reports until it is in the airlock; its failure is raised, naming the container."""
+        while line := self._line():
+            message = json.loads(line)
+            if "error" in message:
+                raise fault(name, steps, **message["error"])
+            if "hooks" in message:
+                hooks()
+                self.permit(init.HOOKS_RAN)
+            if "ready" in message:
+                return
+
+    def _send(self, data: bytes) -> None:
+        try:
+            os.write(self._tell, data)
+        except BrokenPipeError:
+            return  # it has ended; its report says why
+
+    def _line(self) -> bytes:
+        while b"\n" not in self._rest:
+            more = os.read(self._hear, 1 << 16)
+            if not more:
+                return b""
+            self._rest += more
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line
+
+
+class _Elsewhere:
+    """While it is entered, children are born into another pid namespace."""
+
+    def __init__(self, fd: int | None) -> None:
+        self._fd, self._own = fd, -1
+
+    def __enter__(self) -> None:
+        if self._fd is not None:
+            self._own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+            syscalls.setns(self._fd, FLAGS["pid"])
+
+    def __exit__(self, *_: object) -> None:
+        if self._own >= 0:
+            syscalls.setns(self._own, FLAGS["pid"])
+            os.close(self._own)
+
+
+def fault(name: str, steps: list[Any], *, stage: str, errno: int, what: str, step: int = -1) -> RuntimeFault:
+    """Translate a child's report."""
+    if stage == "exec":
+        return _exec_fault(errno, what)
+    if stage == "internal":
+        return RuntimeFault(f"cannot start {name}: {what}", hint="this is a defect of tare-oci")
+    reason = os.strerror(errno) if errno else "failed"
+    if stage == "cwd":
+        return RuntimeFault(
+            f"process.cwd {what}: {reason}", kind="usage", hint="it has to be in the container"
+        )
+    if 0 <= step < len(steps):
+        return RuntimeFault(f"cannot {steps[step].describe()}: {what}: {reason}")
+    return RuntimeFault(f"cannot {_STAGES.get(stage, stage)} {name}: {what}: {reason}")
+
+
+def _exec_fault(number: int, what: str) -> RuntimeFault:
+    # podman and docker look for these very words to tell exit code 127 from 126.
+    if number != errno.ENOENT:
+        return RuntimeFault(f'exec: "{what}": {os.strerror(number).lower()}', kind="not-executable")
+    if "/" in what:
+        return RuntimeFault(f'exec: "{what}": stat {what}: no such file or directory', kind="not-found")
+    return RuntimeFault(f'exec: "{what}": executable file not found in $PATH', kind="not-found")

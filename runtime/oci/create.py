@@ -1,0 +1,157 @@
+"""The `create` operation of runtime.md: from a bundle to a process that waits in the airlock, or to nothing.
+
+Every step that acquires something is on record before it is taken, so that `delete -f` finds it whatever
+happens in between; and every failure, a signal included, gives back what was taken.
+"""
+
+# pathlib stays out of the start path:
+# ruff: noqa: PTH100, PTH104
+
+from __future__ import annotations
+
+import os
+import time
+
+from runtime.cgroups import mounts as cgroup_mounts
+from runtime.cgroups import oci as cgroup
+from runtime.cgroups import tree
+from runtime.errors import RuntimeFault
+from runtime.oci import config as configuration
+from runtime.oci import init, launch, lifecycle, maps, record, spaces
+from runtime.oci.child import Child
+from runtime.rootfs import oci_plan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from runtime.cgroups.oci import Group
+    from runtime.oci.config import Config
+    from runtime.oci.options import Arguments
+    from runtime.oci.record import Record
+    from runtime.oci.report import Log
+    from runtime.oci.spaces import Spaces
+
+OPTIONS = """
+    bundle,b TEXT DIR with config.json (default: the working directory)
+    console-socket TEXT SOCKET that receives the terminal's master
+    pid-file TEXT FILE for the number of the first process
+    no-pivot FLAG move the root's mount instead of pivot_root, for an initramfs
+    no-new-keyring FLAG keep the session keyring of the caller
+    preserve-fds TEXT N further descriptors from 3 on for the container
+"""
+
+
+class Plan:
+    """Everything that is decided before anything is taken."""
+
+    def __init__(self, arguments: Arguments, log: Log) -> None:
+        self.bundle = os.path.abspath(arguments.text("bundle") or ".")
+        self.name = arguments.id()
+        self.content = configuration.read(self.bundle)
+        self.config: Config = configuration.parse(self.content)
+        self.spaces: Spaces = spaces.plan(self.config)
+        self.root = launch.root_of(self.config, self.bundle)
+        self.rootless = os.geteuid() != 0
+        linux = self.config.get("linux") or {}
+        self.group: Group = cgroup.plan(
+            cgroup_mounts.find(), linux.get("cgroupsPath"), self.name, linux.get("resources"),
+            rootless=self.rootless, owner=cgroup.owner(self.config) if "user" in self.spaces.new else None,
+        )  # fmt: skip
+        for warning in self.group.warnings:
+            log.remark(warning)
+        self.steps: list[Any] = oci_plan.plan(
+            self.config, self.bundle, rootless=self.spaces.own("user"), cgroup=self.group
+        )
+        self.launch = {
+            **launch.container(self.config, self.spaces),
+            **launch.program(self.config["process"]),
+            "steps": [step.wire() for step in self.steps],
+            "keep": arguments.number("preserve-fds"),
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Return what goes on record first."""
+        return {
+            "bundle": self.bundle, "rootfs": self.root, "annotations": self.config.get("annotations") or {},
+            "created": _now(), "cgroups": self.group.paths, "parents": self.group.parents,
+            "group": self.group.wire(), "uid": os.geteuid(),
+        }  # fmt: skip
+
+
+def create(arguments: Arguments, log: Log) -> tuple[Record, Child]:
+    """Make the container; returns its record, and its first process in the airlock.
+
+    Raises RuntimeFault, and then nothing is left.
+    """
+    plan = Plan(arguments, log)
+    held = record.claim(arguments.root, plan.name, plan.state(), plan.content)
+    try:
+        return held, _make(plan, held, log, arguments)
+    except BaseException:
+        lifecycle.discard(held, log)
+        raise
+
+
+def _make(plan: Plan, held: Record, log: Log, arguments: Arguments) -> Child:
+    cgroup.make(plan.group.steps())
+    os.mkfifo(held.fifo, 0o600)
+    fifo = os.open(held.fifo, os.O_RDWR | os.O_CLOEXEC)
+    fds = spaces.open_joined(plan.spaces)
+    hooks = lifecycle.Hooks(plan.config, held, log)
+    wanted = {**plan.launch, "join": launch.joining(fds), "fifo": fifo, "await_hooks": hooks.before_pivot}
+    try:
+        child = Child.fork(wanted, plan.spaces.flags("user", "pid"), fds.get("pid"), plan.group.born_in)
+    finally:
+        os.close(fifo)
+        spaces.close(fds)
+    try:
+        _admit(plan, held, child)
+        child.follow(plan.name, plan.steps, hooks.create)
+        _settle(held, child, arguments)
+    except BaseException:
+        child.__exit__()
+        raise
+    return child
+
+
+def _admit(plan: Plan, held: Record, child: Child) -> None:
+    """Let the child go on, once it is on record; before, it acquires nothing."""
+    held.state["init"] = {"pid": child.pid, "start": child.start}
+    held.save()
+    if "user" in plan.spaces.new:
+        maps.write(child.pid, plan.config)
+    child.go()
+    # The child mounts meanwhile: on v1 this waits for a grace period of the kernel, about 15 ms.
+    tree.enter(plan.group.joined, child.pid)
+    child.permit(init.IN_CGROUP)
+
+
+def _settle(held: Record, child: Child, arguments: Arguments) -> None:
+    """Finish: the record belongs to nobody from here on, and the pid is told."""
+    if not held.pid:
+        raise RuntimeFault(f"{held.id} ended before it could start")
+    write_pid_file(arguments, child.pid)
+    held.state["owner"] = None
+    held.save()
+
+
+def write_pid_file(arguments: Arguments, pid: int) -> None:
+    """Write the file that --pid-file asks for, so that it is never seen half written."""
+    path = arguments.text("pid-file")
+    if not path:
+        return
+    directory, name = os.path.split(os.path.abspath(path))
+    draft = f"{directory}/.{name}"
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        os.write(fd, str(pid).encode())
+    finally:
+        os.close(fd)
+    os.rename(draft, path)
+
+
+def _now() -> str:
+    seconds = time.time()
+    fraction = f"{seconds % 1:.9f}"[1:]
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + fraction + "Z"

@@ -1,0 +1,207 @@
+"""The child's side of `create` and `exec`: from its first instruction to the airlock.
+
+It is a copy of tare-oci, so it touches only what that has imported. Two pipes join it to its parent: on one
+it waits (one byte a permission), on the other it reports: a JSON object a line, or nothing more than the end
+of the pipe when it has become the airlock.
+"""
+
+# pathlib stays out of the process that forks:
+# ruff: noqa: PTH103, PTH109, PTH112
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import select
+
+from runtime.linux import capabilities, namespaces, syscalls
+from runtime.oci import airlock
+from runtime.rootfs.execute import StepError, execute
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    Launch = dict[str, Any]
+
+GO, IN_CGROUP, HOOKS_RAN = b"g", b"c", b"h"
+_SIGKILL = 9
+
+
+class Line:
+    """The child's ends of the two pipes."""
+
+    def __init__(self, hear: int, tell: int) -> None:
+        self.hear, self.tell = hear, tell
+
+    def wait(self, permission: bytes) -> None:
+        """Wait for a permission; a parent that died gives none, and then nothing goes on."""
+        if os.read(self.hear, 1) != permission:
+            os._exit(1)
+
+    def still_wanted(self) -> None:
+        """End if the parent has died."""
+        poll = select.poll()
+        poll.register(self.hear, 0)
+        if poll.poll(0):
+            os._exit(1)
+
+    def report(self, message: dict[str, Any]) -> None:
+        """Tell the parent."""
+        os.write(self.tell, json.dumps(message).encode() + b"\n")
+
+
+class Stage(Exception):  # noqa: N818 - it says where, the cause says what
+    """A stage failed; `name` is one of rootfs, setup, cwd, user, exec and so on."""
+
+    def __init__(self, name: str, err: OSError, what: str = "", step: int = -1) -> None:
+        super().__init__(name)
+        self.name, self.err, self.what, self.step = name, err, what or str(err.filename or ""), step
+
+
+def run(launch: Launch, line: Line) -> NoReturn:
+    """Become the program of `launch`; never returns."""
+    report: dict[str, Any]
+    try:
+        _become(launch, line)
+        report = {"stage": "internal", "errno": 0, "what": "exec returned"}
+    except Stage as err:
+        report = {"stage": err.name, "errno": err.err.errno or 0, "what": err.what, "step": err.step}
+    except OSError as err:
+        report = {"stage": "setup", "errno": err.errno or 0, "what": str(err.filename or "")}
+    except BaseException as err:  # noqa: BLE001 - a child must never return into the parent's code
+        report = {"stage": "internal", "errno": 0, "what": repr(err)}
+    try:
+        line.report({"error": report})
+    finally:
+        os._exit(1)
+
+
+def _become(launch: Launch, line: Line) -> None:
+    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _SIGKILL)
+    line.wait(GO)
+    launch["pid"] = int(os.read(line.hear, 10))
+    for fd in launch["close"]:
+        os.close(fd)
+    os.setsid()
+    _isolate(launch, line)
+    last = capabilities.last()
+    _assemble(launch, line)
+    _finish(launch, line, last)
+
+
+def _isolate(launch: Launch, line: Line) -> None:
+    """Enter and make namespaces; the cgroup namespace only once the process is where it shall begin."""
+    if launch["hide"]:
+        # Among processes of others: those may not trace it, nor reach the interpreter by /proc/PID/exe.
+        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+    for fd, flag in launch["join"]:
+        syscalls.setns(fd, flag)
+    if launch["mapped"]:
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+    if launch["unshare"]:
+        syscalls.unshare(launch["unshare"])
+    line.wait(IN_CGROUP)
+    if launch["unshare_late"]:
+        syscalls.unshare(launch["unshare_late"])
+
+
+def _assemble(launch: Launch, line: Line) -> None:
+    """Build the root file system, with the hooks between the namespaces and the change of root."""
+    if launch["lo"]:
+        namespaces.raise_loopback()
+    if launch["hostname"]:
+        syscalls.sethostname(launch["hostname"])
+    if launch["domainname"]:
+        syscalls.setdomainname(launch["domainname"])
+    if launch["await_hooks"]:
+        line.report({"hooks": True})
+        line.wait(HOOKS_RAN)
+    try:
+        execute(launch["steps"])
+    except StepError as err:
+        raise Stage("rootfs", err, step=err.index) from err
+
+
+def _finish(launch: Launch, line: Line, last: int) -> None:
+    """From a finished root to the airlock: what remains is about this one process."""
+    _reset_signals()
+    fifo = launch["fifo"]
+    door = airlock.build(fifo)
+    env = dict(item.split("=", 1) for item in launch["env"])
+    _directory(launch["cwd"], make=True)
+    syscalls.cloexec_from(3 + launch["keep"])
+    _identity(launch, last)
+    _directory(launch["cwd"], make=False)
+    path = _look_up(launch["args"][0], env)
+    if fifo is not None:
+        os.set_inheritable(fifo, True)  # noqa: FBT003 - the airlock closes it
+    _let_go(line)
+    airlock.enter(door, path, launch["args"], env)
+
+
+def _directory(path: str, *, make: bool) -> None:
+    """Go to the working directory, which has to be inside the root.
+
+    A path such as /proc/self/fd/7 leads out of the container if a descriptor of the host is open; getcwd(2)
+    then finds no way to the root (CVE-2024-21626).
+    """
+    try:
+        if make:
+            os.makedirs(path, exist_ok=True)
+        os.chdir(path)
+        where = os.getcwd()
+    except OSError as err:
+        if make and err.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            return  # the user may go where this process may not, on a network file system
+        raise Stage("cwd", err, path) from err
+    if not where.startswith("/"):
+        raise Stage("cwd", OSError(errno.ENOENT, os.strerror(errno.ENOENT)), path)
+
+
+def _identity(launch: Launch, last: int) -> None:
+    if launch["caps"] is not None:
+        capabilities.bound(last, launch["caps"]["bounding"])
+        syscalls.prctl(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_CLEAR_ALL)
+    if launch["groups"] is not None:
+        os.setgroups(launch["groups"])
+    os.umask(launch["umask"])
+    os.setresgid(launch["gid"], launch["gid"], launch["gid"])
+    os.setresuid(launch["uid"], launch["uid"], launch["uid"])
+    if launch["caps"] is not None and os.geteuid() == 0:
+        syscalls.capset(launch["caps"]["permitted"], launch["caps"]["inheritable"])
+    if launch["no_new_privileges"]:
+        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+
+
+def _look_up(name: str, env: dict[str, str]) -> str:
+    """Find the program as execvp(3) does; EACCES outlives ENOENT, since it means that something was found."""
+    failure = errno.ENOENT
+    places = [""] if "/" in name else [f"{d or '.'}/" for d in env.get("PATH", "").split(":")]
+    for place in places:
+        try:
+            fd = os.open(place + name, os.O_PATH | os.O_CLOEXEC)
+        except OSError as err:
+            if err.errno not in {errno.ENOENT, errno.ENOTDIR}:
+                failure = err.errno or failure
+            continue
+        os.close(fd)
+        if os.access(place + name, os.X_OK, effective_ids=True) and not os.path.isdir(place + name):
+            return place + name
+        failure = errno.EACCES
+    raise Stage("exec", OSError(failure, os.strerror(failure)), name)
+
+
+def _reset_signals() -> None:
+    # Python ignores SIGPIPE, a shell some more for its background jobs; and an ignored signal stays ignored
+    # over exec, as does a mask.
+    syscalls.default_signals()
+
+
+def _let_go(line: Line) -> None:
+    """Outlive the parent from here on: the container is whole, and on record."""
+    # A change of user clears the death signal (prctl(2)): so look whether the parent has died before.
+    line.still_wanted()
+    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, 0)

@@ -1,0 +1,69 @@
+"""What goes to --log and to standard error: a line an event, in the two forms that runc has."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from runtime.errors import RuntimeFault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runtime.oci.options import Arguments
+
+
+class Log:
+    """Where messages go; containerd's shim reads the file's JSON lines to learn why a verb failed."""
+
+    def __init__(self, path: str = "", form: str = "text", *, debug: bool = False) -> None:
+        self.path, self.form, self.debugging = path, form, debug
+
+    @classmethod
+    def of(cls, arguments: Arguments) -> Log:
+        """Make the log that the command line asks for."""
+        form = arguments.text("log-format", "text")
+        if form not in {"text", "json"}:
+            raise RuntimeFault(f"unknown log format {form}", kind="usage", hint="use text or json")
+        return cls(arguments.text("log"), form, debug=arguments.flag("debug"))
+
+    def error(self, message: str, hint: str = "") -> None:
+        """Say why the verb failed, in the file if there is one and always on standard error."""
+        if self.path:
+            self._write("error", message)
+        print(f"tare-oci: {message}", file=sys.stderr)  # noqa: T201
+        if hint:
+            print(f"  hint: {hint}", file=sys.stderr)  # noqa: T201
+
+    def remark(self, message: str) -> None:
+        """Say what was odd but does not stop the verb."""
+        if self.path:
+            self._write("warning", message)
+        else:
+            print(f"tare-oci: warning: {message}", file=sys.stderr)  # noqa: T201
+
+    def debug(self, message: str) -> None:
+        """Say what is being done, with --debug."""
+        if self.debugging and self.path:
+            self._write("debug", message)
+        elif self.debugging:
+            print(f"tare-oci: debug: {message}", file=sys.stderr)  # noqa: T201
+
+    def _write(self, level: str, message: str) -> None:
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        if self.form == "json":
+            import json  # noqa: PLC0415 - a start that logs nothing does without
+
+            line = json.dumps({"level": level, "msg": message, "time": now})
+        else:
+            line = f'time="{now}" level={level} msg="{message}"'
+        try:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            fd = os.open(self.path, flags, 0o644)
+        except OSError as err:
+            print(f"tare-oci: cannot write the log {self.path}: {err.strerror}", file=sys.stderr)  # noqa: T201
+            return
+        try:
+            os.write(fd, f"{line}\n".encode())
+        finally:
+            os.close(fd)

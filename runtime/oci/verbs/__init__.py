@@ -1,0 +1,1 @@
+"""One file a verb: USAGE, OPTIONS, MIXED (options may follow the id), and `run`."""
