@@ -49,6 +49,14 @@ def enter(directories: Iterable[str], pid: int) -> None:
         write(f"{directory}/cgroup.procs", str(pid))
 
 
+def move(directory: str, pid: int) -> None:
+    """Move a process that may have ended meanwhile."""
+    try:
+        enter([directory], pid)
+    except ProcessLookupError:
+        return
+
+
 def remove(directories: Iterable[str]) -> None:
     """Kill whatever is left in each cgroup and remove it with those below it; a missing one is no error.
 
@@ -177,15 +185,8 @@ def _settle(directory: str, controllers: str, child: str) -> None:
             raise
         _mkdir(child)
         for pid in processes(directory):
-            _move(child, pid)
+            move(child, pid)
         _enable(directory, controllers)
-
-
-def _move(directory: str, pid: int) -> None:
-    try:
-        enter([directory], pid)
-    except ProcessLookupError:
-        return
 
 
 def _vacant(directory: str) -> None:

@@ -1,0 +1,141 @@
+"""The processes of a container's cgroup: list them, signal or kill all of them, let one more in."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+
+from runtime.cgroups import freezer, tree
+from runtime.cgroups.mounts import find
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runtime.cgroups.oci import Group
+
+_PATIENCE = 5.0  # seconds
+
+
+def pids(group: Group) -> list[int]:
+    """Pids in the cgroup and those below it, as this pid namespace numbers them, in order; none when gone."""
+    found = {pid for path in group.paths for below in tree.descendants(path) for pid in tree.processes(below)}
+    return sorted(found)
+
+
+def send(group: Group, number: int) -> int:
+    """Send a signal to all of them, stopped meanwhile so that none escapes by forking; return to how many."""
+    if number == signal.SIGKILL:
+        return kill(group)
+    was_frozen = freezer.frozen(group)
+    _stop(group)
+    try:
+        return _signal(pids(group), number)
+    finally:
+        if not was_frozen:
+            _go_on(group)
+
+
+def kill(group: Group) -> int:
+    """SIGKILL all of them, frozen or not, and return to how many; they are about to end, not yet gone."""
+    members = pids(group)
+    if group.born_in and _kill_v2(group.born_in):
+        return len(members)
+    _stop(group)
+    try:
+        return _signal(pids(group), signal.SIGKILL)
+    finally:
+        _go_on(group)
+
+
+def end(group: Group, ended: Callable[[float], bool]) -> None:
+    """Kill all of them and wait until `ended`, which gets the seconds it may wait; OSError(EBUSY) after five.
+
+    It may be the wait for process 1, which outlives all others of its pid namespace: so those that somebody
+    moved to a frozen cgroup are looked for there.
+    """
+    known, deadline, pause = set(pids(group)), time.monotonic() + _PATIENCE, 0.2
+    kill(group)
+    while not ended(pause):
+        known |= set(pids(group))
+        freezer.rescue(known | _same_pid_namespace(known), group)
+        kill(group)
+        if time.monotonic() > deadline:
+            raise OSError(errno.EBUSY, "its processes do not die", next(iter(group.paths), ""))
+
+
+def entrances(group: Group, init: int) -> tuple[str | None, list[str]]:
+    """Return where one more process goes: the v2 directory to be born in, the v1 ones to be moved to.
+
+    A container that divides its v2 cgroup (systemd does) must have left it; then it goes beside process 1.
+    """
+    born_in = group.born_in
+    if born_in is None or not _divided(born_in):
+        return born_in, group.joined
+    unified, path = find().unified, _v2_path(init)
+    return (f"{unified}{path}" if unified and path else born_in), group.joined
+
+
+def _signal(members: list[int], number: int) -> int:
+    sent = 0
+    for pid in members:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+        sent += 1
+    return sent
+
+
+def _kill_v2(directory: str) -> bool:
+    try:
+        tree.write(f"{directory}/cgroup.kill", "1")  # Linux 5.14, with all below
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _stop(group: Group) -> None:
+    try:
+        freezer.freeze(group)
+    except OSError:  # better signals that miss a fork than none
+        return
+
+
+def _go_on(group: Group) -> None:
+    for path in group.paths:
+        tree.thaw(path)
+
+
+def _same_pid_namespace(members: set[int]) -> set[int]:
+    """All processes in the pid namespaces of `members`, other than our own."""
+    spaces = {_namespace(pid) for pid in members} - {"", _namespace(os.getpid())}
+    if not spaces:
+        return set()
+    return {int(name) for name in os.listdir("/proc") if name.isdigit() and _namespace(int(name)) in spaces}  # noqa: PTH208
+
+
+def _namespace(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")  # noqa: PTH115
+    except OSError:
+        return ""
+
+
+def _divided(directory: str) -> bool:
+    return bool(_text(f"{directory}/cgroup.subtree_control").strip())
+
+
+def _v2_path(pid: int) -> str:
+    lines = _text(f"/proc/{pid}/cgroup").splitlines()
+    return next((line[3:] for line in lines if line.startswith("0::")), "")
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
+            return file.read()
+    except OSError:
+        return ""
