@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+
 from runtime.linux import syscalls
 
 NAMES = (
@@ -19,6 +21,9 @@ DEFAULT = (
     "SETPCAP", "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE",
 )  # fmt: skip
 
+_PR_SET_KEEPCAPS, _PR_CAP_AMBIENT_RAISE = 8, 2
+_CAPGET, _VERSION_3 = {"x86_64": 125, "aarch64": 90, "riscv64": 90}, 0x20080522
+
 
 def mask(names: tuple[str, ...]) -> int:
     """Return the bit mask of `names`, such as "CAP_KILL", "kill" or "ALL"; KeyError for anything else."""
@@ -32,6 +37,78 @@ def mask(names: tuple[str, ...]) -> int:
         else:
             raise KeyError(name)
     return bits
+
+
+SETS = ("bounding", "effective", "inheritable", "permitted", "ambient")
+Sets = dict[str, int]
+_NOTHING: Sets = dict.fromkeys(SETS, 0)
+
+
+def sets(block: dict[str, list[str]] | None, granted: int) -> tuple[Sets, list[str]]:
+    """Return the five sets of `process.capabilities` as bit masks, and warnings of what can't be given.
+
+    `granted` is what there is to give: `held()`, or all up to `last()` in a new user namespace. The
+    specification (config.md, Linux Process) wants warnings rather than failures, also where an ambient one
+    lacks its permitted or inheritable twin. Without a block the process has none.
+    """
+    found, warnings = dict(_NOTHING), []
+    for name in SETS:
+        for word in (block or {}).get(name) or ():
+            short = word.removeprefix("CAP_")
+            number = NAMES.index(short) if word.startswith("CAP_") and short in NAMES else -1
+            if number < 0:
+                warnings.append(f"process.capabilities.{name}: there is no capability {word!r}")
+            elif not granted >> number & 1:
+                warnings.append(f"process.capabilities.{name}: {word} can't be granted here")
+            else:
+                found[name] |= 1 << number
+    return _consistent(found, warnings), warnings
+
+
+def _consistent(found: Sets, warnings: list[str]) -> Sets:
+    """Drop what the kernel would refuse (capabilities(7), Ambient; capset(2), ERRORS), with a warning."""
+    for name, within, why in (
+        ("effective", found["permitted"], "it is not permitted"),
+        ("inheritable", found["bounding"], "it is not in the bounding set"),
+        ("ambient", found["permitted"] & found["inheritable"], "it is not both permitted and inheritable"),
+    ):
+        lost = found[name] & ~within
+        found[name] &= within
+        for number, short in enumerate(NAMES):
+            if lost >> number & 1:
+                warnings.append(f"process.capabilities.{name}: CAP_{short} is dropped, {why}")
+    return found
+
+
+def held() -> int:
+    """Return what this process can give: its permitted capabilities that its bounding set lets through."""
+    with open("/proc/self/status", encoding="latin-1") as file:  # noqa: PTH123
+        fields = dict(line.split(":", 1) for line in file)
+    return int(fields["CapPrm"], 16) & int(fields["CapBnd"], 16)
+
+
+def prepare(last: int, found: Sets) -> None:
+    """First half, as root and before the change of user, which would empty the permitted set."""
+    bound(last, found["bounding"])
+    syscalls.prctl(_PR_SET_KEEPCAPS, 1)
+
+
+def regain() -> None:
+    """Between the halves: make effective again what a change of user left permitted, for a filter's sake."""
+    header = (ctypes.c_uint32 * 2)(_VERSION_3, 0)
+    data = (ctypes.c_uint32 * 6)()  # effective, permitted and inheritable, for the low 32 bits and the high
+    syscalls.numbered("capget", _CAPGET, ctypes.byref(header), ctypes.byref(data))
+    syscalls.capset(data[1] | data[4] << 32, data[2] | data[5] << 32)
+
+
+def settle(found: Sets) -> None:
+    """Second half, after the change of user: the sets as they shall be when the program starts."""
+    syscalls.prctl(_PR_SET_KEEPCAPS, 0)
+    syscalls.prctl(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_CLEAR_ALL)
+    syscalls.capset(found["permitted"], found["inheritable"], effective=found["effective"])
+    for number in range(len(NAMES)):
+        if found["ambient"] >> number & 1:
+            syscalls.prctl(syscalls.PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, number)
 
 
 def bound(last: int, kept: int) -> None:
