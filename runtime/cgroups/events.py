@@ -1,6 +1,7 @@
 """What a container's cgroup has used, as runc's `events --stats` reports it (types/events.go there).
 
-Bytes, and nanoseconds of CPU; what this cgroup version or kernel lacks is 0 or left out, as in runc. A limit that is not set is the largest number of 64 bits.
+Bytes, and nanoseconds of CPU; what this cgroup version or kernel lacks is 0 or left out, as in runc. A limit
+that is not set is the largest number of 64 bits.
 """
 
 from __future__ import annotations
@@ -90,7 +91,8 @@ def _cpuset(spot: Spot | None) -> dict[str, Any]:
     flags = ("cpu_exclusive", "mem_hardwall", "mem_exclusive", "memory_migrate", "memory_spread_page",
              "memory_spread_slab", "memory_pressure", "sched_load_balance")  # fmt: skip
     return {
-        "cpus": _list(spot.read(f"cpuset.cpus{effective}")), "mems": _list(spot.read(f"cpuset.mems{effective}")),
+        "cpus": _list(spot.read(f"cpuset.cpus{effective}")),
+        "mems": _list(spot.read(f"cpuset.mems{effective}")),
         **{name: _number(spot, f"cpuset.{name}") for name in flags},
         "sched_relax_domain_level": spot.number("cpuset.sched_relax_domain_level") or 0,
     }  # fmt: skip
