@@ -1,5 +1,8 @@
 """Mount flags, and the mounts that take more than one system call."""
 
+# pathlib stays out of the process that forks:
+# ruff: noqa: PTH123
+
 from __future__ import annotations
 
 import errno
@@ -8,7 +11,7 @@ import os
 from runtime.linux import syscalls
 
 RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND = 1, 2, 4, 8, 32, 4096
-REC, PRIVATE, STRICTATIME = 16384, 1 << 18, 1 << 24
+MOVE, REC, PRIVATE, SLAVE, SHARED, STRICTATIME = 8192, 16384, 1 << 18, 1 << 19, 1 << 20, 1 << 24
 DETACH = 2
 _ATTR_NODEV = 4
 _STATVFS_TO_MOUNT = (
@@ -57,12 +60,94 @@ def _overlay_new(fd: int, layers: list[str], upper: str, work: str, target: str)
     return True
 
 
+_SUPER_NAMES = ((RDONLY, "ro"), (16, "sync"), (128, "dirsync"), (1 << 25, "lazytime"))
+_LONGEST = 255
+
+
+def expressible(super_flags: int, data: list[str]) -> bool:
+    """Whether fsconfig(2) can say this: it has no word for some flags, and no value of 256 bytes."""
+    return not super_flags & ~sum(flag for flag, _ in _SUPER_NAMES) and all(
+        len(os.fsencode(option)) <= _LONGEST for option in data
+    )
+
+
+def fresh(fstype: str, source: str, attributes: int, super_flags: int, data: list[str]) -> int:
+    """Detached mount of a new file system; an error carries the kernel's own words where it gives any."""
+    fd = syscalls.fsopen(fstype)
+    try:
+        if source:
+            syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_STRING, "source", source)
+        for flag, name in _SUPER_NAMES:
+            if super_flags & flag:
+                syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_FLAG, name)
+        for option in data:
+            _set(fd, option)
+        syscalls.fsconfig(fd, syscalls.FSCONFIG_CMD_CREATE)
+        return syscalls.fsmount(fd, attributes)
+    except OSError as err:
+        raise OSError(err.errno, _words(fd) or err.strerror, fstype) from err
+    finally:
+        os.close(fd)
+
+
+def _set(fd: int, option: str) -> None:
+    key, equals, value = option.partition("=")
+    if equals:
+        syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_STRING, key, value)
+    else:
+        syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_FLAG, key)
+
+
+def _words(fd: int) -> str:
+    """Read what the file system said of its options (fsopen(2): a line a message, "e " for errors)."""
+    try:
+        return os.read(fd, 4096).decode(errors="replace").strip().partition(" ")[2]
+    except OSError:
+        return ""
+
+
+def table() -> list[tuple[str, str]]:
+    """Mount points and types of this namespace, in the order in which they were mounted."""
+    found = []
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            before, _, after = line.partition(" - ")
+            found.append((unescape(before.split(" ")[4]), after.partition(" ")[0]))
+    return found
+
+
+def mount_point(fd: int) -> str:
+    """Where the mount that holds `fd` is mounted (proc_pid_fdinfo(5), mnt_id)."""
+    with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
+        number = next(line.split()[1] for line in file if line.startswith("mnt_id"))
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            words = line.split(" ", 5)
+            if words[0] == number:
+                return unescape(words[4])
+    raise OSError(errno.ENOENT, "no such mount in this namespace", number)
+
+
+def unescape(path: str) -> str:
+    """Undo the octal escapes of a mountinfo file (space, tab, newline, backslash)."""
+    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        path = path.replace(code, character)
+    return path
+
+
 def attach(fd: int, target: str) -> None:
     """Attach the detached mount `fd` at `target`, and close the descriptor."""
     try:
         syscalls.move_mount(fd, target)
     finally:
         os.close(fd)
+
+
+def change(target: str, set_: int, clear: int) -> None:
+    """Set and clear MOUNT_ATTR_ bits (of those that are MS_ flags too: ro, nosuid, nodev, noexec)."""
+    now = os.statvfs(target).f_flag
+    kept = sum(flag for bit, flag in _STATVFS_TO_MOUNT if now & bit)
+    syscalls.mount("", target, "", REMOUNT | BIND | kept & ~clear | set_ & 0xF)
 
 
 def make_readonly(target: str) -> None:

@@ -10,6 +10,8 @@ import os
 import stat
 
 from runtime.linux import mounts, syscalls
+from runtime.rootfs import fill, nodes, shield
+from runtime.rootfs.room import Room
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,19 +26,41 @@ class StepError(OSError):
         self.index = index
 
 
-def execute(plan: list[list[object]]) -> None:
-    """Carry out the wire form of a plan; StepError tells which step failed."""
+def execute(plan: list[list[object]], pauses: dict[str, Callable[[], None]] | None = None) -> None:
+    """Carry out the wire form of a plan; StepError tells which step failed.
+
+    `pauses` are called at the moments of an OCI plan: "mounted", when the root is complete and not entered
+    (createContainer hooks), and "entered", when it is "/" and nothing is read-only yet (console, sysctl).
+    What they raise passes through as it is.
+    """
     held: dict[str, list[int]] = {}
-    for index, (name, *arguments) in enumerate(plan):
-        try:
-            if name == "hold":
-                _hold(held, *arguments)  # type: ignore[arg-type]
-            elif name == "attach":
-                _attach(held, *arguments)  # type: ignore[arg-type]
-            else:
-                _STEPS[str(name)](*arguments)
-        except OSError as err:
-            raise StepError(index, err) from err
+    room = Room()
+    try:
+        for index, (name, *arguments) in enumerate(plan):
+            if name == "pause":
+                (pauses or {}).get(arguments[0]["moment"], _nothing)()  # type: ignore[index]
+                continue
+            try:
+                _one(held, room, str(name), arguments)
+            except OSError as err:
+                raise StepError(index, err) from err
+    finally:
+        room.close()
+
+
+def _nothing() -> None:
+    return
+
+
+def _one(held: dict[str, list[int]], room: Room, name: str, arguments: list[object]) -> None:
+    if name in _ROOM_STEPS:
+        _ROOM_STEPS[name](room, **arguments[0])  # type: ignore[arg-type]
+    elif name == "hold":
+        _hold(held, *arguments)  # type: ignore[arg-type]
+    elif name == "attach":
+        _attach(held, *arguments)  # type: ignore[arg-type]
+    else:
+        _STEPS[name](*arguments)
 
 
 def _private() -> None:
@@ -117,4 +141,20 @@ _STEPS: dict[str, Callable[..., None]] = {
     "link": os.symlink,
     "mask": _mask,
     "readonly": _readonly,
+}
+
+_ROOM_STEPS: dict[str, Callable[..., None]] = {
+    "root": Room.open,
+    "enter": Room.enter,
+    "fresh": fill.fresh,
+    "tree": fill.tree,
+    "remount": fill.remount,
+    "node": nodes.node,
+    "borrow": nodes.borrow,
+    "symlink": nodes.symlink,
+    "late": shield.late,
+    "seal": shield.seal,
+    "shield": shield.shield,
+    "cover": shield.cover,
+    "spread": shield.spread,
 }
