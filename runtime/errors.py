@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
-from typing import Literal
 
-Kind = Literal["usage", "host", "corrupt", "missing", "failed", "not-executable", "not-found"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    Kind = Literal["usage", "host", "corrupt", "missing", "failed", "not-executable", "not-found"]
 
 _HINTS = {
     errno.ENOSPC: ("host", "the disk is full: free some space, or move the data with --root or TARE_ROOT"),

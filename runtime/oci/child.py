@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 
 from runtime.errors import RuntimeFault
@@ -11,6 +10,7 @@ from runtime.linux import syscalls
 from runtime.linux.processes import start_time
 from runtime.oci import init
 from runtime.oci.spaces import FLAGS
+from runtime.process import lean_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Child:
     def follow(self, name: str, steps: list[Any], hooks: Callable[[], None]) -> None:
         """Read its reports until it is in the airlock; its failure is raised, naming the container."""
         while line := self._line():
-            message = json.loads(line)
+            message = lean_json.loads(line)
             if "error" in message:
                 raise fault(name, steps, **message["error"])
             if "hooks" in message:

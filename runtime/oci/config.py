@@ -9,10 +9,10 @@ runtime does not honour are refused with their path.
 
 from __future__ import annotations
 
-import json
 import os
 
 from runtime.errors import RuntimeFault
+from runtime.process import lean_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def read(bundle: str) -> bytes:
 def parse(content: bytes) -> Config:
     """Return the checked configuration of a container."""
     try:
-        found = json.loads(content)
+        found = lean_json.loads(content)
     except ValueError as err:
         raise _fault(f"is no JSON: {err}") from err
     check(found, _CONFIG, "")

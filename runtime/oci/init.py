@@ -11,12 +11,12 @@ of the pipe when it has become the airlock.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import select
 
 from runtime.linux import capabilities, namespaces, syscalls
 from runtime.oci import airlock
+from runtime.process import lean_json
 from runtime.rootfs.execute import StepError, execute
 
 TYPE_CHECKING = False
@@ -49,7 +49,7 @@ class Line:
 
     def report(self, message: dict[str, Any]) -> None:
         """Tell the parent."""
-        os.write(self.tell, json.dumps(message).encode() + b"\n")
+        os.write(self.tell, lean_json.dumps(message).encode() + b"\n")
 
 
 class Stage(Exception):  # noqa: N818 - it says where, the cause says what

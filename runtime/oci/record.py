@@ -10,12 +10,11 @@ killed command leaves none that is false.
 from __future__ import annotations
 
 import errno
-import json
 import os
 
 from runtime.errors import RuntimeFault
 from runtime.linux.processes import alive, start_time
-from runtime.process import reclaim
+from runtime.process import lean_json, reclaim
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Record:
     def config(self) -> dict[str, Any]:
         """Return the config.json that it was created from: later changes of the bundle do not count."""
         with open(f"{self.directory}/config.json", encoding="utf-8") as file:
-            found: dict[str, Any] = json.load(file)
+            found: dict[str, Any] = lean_json.loads(file.read())
         return found
 
     def save(self) -> None:
@@ -142,7 +141,7 @@ def find(root: str, name: str) -> Record:
     where = directory(root, name)
     try:
         with open(f"{where}/state.json", encoding="utf-8") as file:
-            state = json.load(file)
+            state = lean_json.loads(file.read())
         _check(state)
     except (FileNotFoundError, NotADirectoryError):
         hint = f"tare-oci --root {root} list shows what there is"
