@@ -52,6 +52,10 @@ class Runtime:
 
     def __call__(self, *args: str, before: Sequence[str] = (), **changes: Any) -> Result:
         """Run `program --root … before… args…`; files, since a container keeps what it inherits."""
+        return self.shell([self.program, "--root", str(self.root), *before, *args], **changes)
+
+    def shell(self, command: Sequence[str], **changes: Any) -> Result:
+        """Run any command the same way."""
         number = next(self._count)
         names = [self.scratch / f"{number}.{name}" for name in ("out", "err")]
         with names[0].open("wb") as out, names[1].open("wb") as err:
@@ -62,7 +66,6 @@ class Runtime:
                 "timeout": TIMEOUT,
                 **changes,
             }
-            command = [self.program, "--root", str(self.root), *before, *args]
             code = subprocess.run(command, check=False, **streams).returncode
         result = Result(code, *(name.read_text(errors="replace") for name in names))
         for name in names:
