@@ -119,14 +119,13 @@ def send_listener(path: str, fd: int, process_state: bytes) -> None:
 
     Source: config-linux.md, The Container Process State. OSError if nobody takes it.
     """
-    import array  # noqa: PLC0415
     import socket  # noqa: PLC0415
 
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as agent:
         agent.settimeout(10)
         try:
             agent.connect(path)
-            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fd.to_bytes(4, "little"))]
             sent = agent.sendmsg([process_state], rights)
             agent.sendall(process_state[sent:])
         except OSError as err:
@@ -135,10 +134,10 @@ def send_listener(path: str, fd: int, process_state: bytes) -> None:
 
 def process_state(state: dict[str, object], pid: int, metadata: str) -> bytes:
     """Return the container process state as JSON: the container's `state`, and whose filter it is."""
-    import json  # noqa: PLC0415
+    from runtime.process import lean_json  # noqa: PLC0415 - as above
 
     found = {"ociVersion": state["ociVersion"], "fds": ["seccompFd"], "pid": pid, "state": state}
-    return json.dumps(found | ({"metadata": metadata} if metadata else {})).encode()
+    return lean_json.dumps(found | ({"metadata": metadata} if metadata else {})).encode()
 
 
 def supported() -> bool:

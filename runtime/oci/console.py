@@ -7,8 +7,6 @@ can make none of these another file (the weaknesses CVE-2025-52565 and its like)
 
 from __future__ import annotations
 
-import array
-import contextlib
 import errno
 import fcntl
 import os
@@ -24,24 +22,24 @@ _TIOCGPTPEER, _TIOCSPTLCK = 0x5441, 0x40045431
 _DEVPTS_MAGIC = 0x1CD1
 _PTMX = os.makedev(5, 2)
 _OPEN = os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC | os.O_NOFOLLOW
-_NAME = b"/dev/ptmx"
+_NAME, _FD = b"/dev/ptmx", 4  # bytes of a descriptor in a message
 
 
 def connect(path: str) -> socket.socket:
     """In the parent: the connection to --console-socket, over which the master will go."""
-    with contextlib.ExitStack() as undo:
-        connection = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+    connection, fd = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), -1
+    try:
         # An address holds 107 bytes, and the directories of higher-level tools are longer.
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        try:
-            connection.connect(f"/proc/self/fd/{fd}")
-        except OSError as err:
-            hint = "it has to be a UNIX stream socket on which somebody listens"
-            text = f"cannot connect to the console socket {path}: {err.strerror}"
-            raise RuntimeFault(text, kind="usage", hint=hint) from err
-        finally:
+        connection.connect(f"/proc/self/fd/{fd}")
+    except OSError as err:
+        connection.close()
+        hint = "it has to be a UNIX stream socket on which somebody listens"
+        text = f"cannot connect to the console socket {path}: {err.strerror}"
+        raise RuntimeFault(text, kind="usage", hint=hint) from err
+    finally:
+        if fd >= 0:
             os.close(fd)
-        undo.pop_all()
     return connection
 
 
@@ -94,7 +92,7 @@ def adopt(terminal: int) -> None:
 
 def send(connection: socket.socket, master: int) -> None:
     """In the child: pass the master on, in the one message that runc sends, and let go of it."""
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [master]))]
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", master))]
     connection.sendmsg([_NAME], rights)
     connection.close()
     os.close(master)
@@ -102,14 +100,12 @@ def send(connection: socket.socket, master: int) -> None:
 
 def receive(connection: socket.socket) -> int:
     """Return the master that `send` passed; RuntimeFault if the other side ended before."""
-    size = array.array("i").itemsize
-    _text, ancillary, _flags, _address = connection.recvmsg(4096, socket.CMSG_SPACE(size))
+    _text, ancillary, _flags, _address = connection.recvmsg(4096, socket.CMSG_SPACE(_FD))
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            fds = array.array("i")
-            fds.frombytes(data[:size])
-            os.set_inheritable(fds[0], False)  # noqa: FBT003 - the standard library's parameter
-            return fds[0]
+            fd = int.from_bytes(data[:_FD], "little")
+            os.set_inheritable(fd, False)
+            return fd
     raise RuntimeFault("the container sent no terminal")
 
 

@@ -6,12 +6,12 @@ the child, for createContainer and startContainer, so it touches little.
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
 
 from runtime.errors import RuntimeFault
+from runtime.process import lean_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def run(hooks: list[dict[str, Any]], state: dict[str, Any], *, where: str) -> li
     """
     warnings = []
     for index, hook in enumerate(hooks):
-        problem = _run(hook, json.dumps(state).encode())
+        problem = _run(hook, lean_json.dumps(state).encode())
         if problem:
             text = f"{where} hook {index} ({hook['path']}) {problem}"
             if where not in FORGIVING:
