@@ -82,7 +82,9 @@ def clone3(flags: int, *, cgroup: int | None = None) -> tuple[int, int]:
     `cgroup` is the descriptor of a cgroup v2 directory in which the child is born (Linux 5.7).
     """
     pidfd = ctypes.c_int(-1)
-    args = _CloneArgs(flags=flags | CLONE_PIDFD, pidfd=ctypes.addressof(pidfd), exit_signal=_SIGCHLD)
+    # A sibling (CLONE_PARENT, 0x8000) takes the exit signal of its maker, and may not be given one.
+    signal = 0 if flags & 0x8000 else _SIGCHLD
+    args = _CloneArgs(flags=flags | CLONE_PIDFD, pidfd=ctypes.addressof(pidfd), exit_signal=signal)
     if cgroup is not None:
         args.flags |= CLONE_INTO_CGROUP
         args.cgroup = cgroup

@@ -6,10 +6,8 @@ import errno
 import os
 
 from runtime.errors import RuntimeFault
-from runtime.linux import syscalls
 from runtime.linux.processes import start_time
-from runtime.oci import init
-from runtime.oci.spaces import FLAGS
+from runtime.oci import birth, init
 from runtime.process import lean_json
 
 TYPE_CHECKING = False
@@ -29,17 +27,16 @@ class Child:
         self._hear, self._tell, self._rest = hear, tell, b""
 
     @classmethod
-    def fork(cls, launch: dict[str, Any], flags: int, pid_namespace: int | None, cgroup: str | None) -> Child:
-        """Make the process; it waits until `go`."""
+    def fork(cls, launch: dict[str, Any], flags: int, elsewhere: dict[str, int], cgroup: str | None) -> Child:
+        """Make the process, in the pid and user namespaces of `elsewhere`; it waits until `go`."""
         hear, told = os.pipe2(os.O_CLOEXEC)
         heard, tell = os.pipe2(os.O_CLOEXEC)
         launch["close"] = [hear, tell]
         born_in = os.open(cgroup, os.O_PATH | os.O_CLOEXEC) if cgroup else None
         try:
-            with _Elsewhere(pid_namespace):
-                pid, pidfd = syscalls.clone3(flags, cgroup=born_in)
-                if pid == 0:
-                    init.run(launch, init.Line(heard, told))
+            pid, pidfd = birth.give(
+                lambda: init.run(launch, init.Line(heard, told)), flags, elsewhere, launch["offsets"], born_in
+            )
         except BaseException:
             os.close(hear)
             os.close(tell)
@@ -66,7 +63,9 @@ class Child:
         """Let it go on after it has stopped for `permission`."""
         self._send(permission)
 
-    def follow(self, name: str, steps: list[Any], hooks: Callable[[], None]) -> None:
+    def follow(
+        self, name: str, steps: list[Any], hooks: Callable[[], None], listen: Callable[[Child], None]
+    ) -> None:
         """Read its reports until it is in the airlock; its failure is raised, naming the container."""
         while line := self._line():
             message = lean_json.loads(line)
@@ -75,6 +74,8 @@ class Child:
             if "hooks" in message:
                 hooks()
                 self.permit(init.HOOKS_RAN)
+            if "listener" in message:
+                listen(self)
             if "ready" in message:
                 return
 
@@ -94,27 +95,12 @@ class Child:
         return line
 
 
-class _Elsewhere:
-    """While it is entered, children are born into another pid namespace."""
-
-    def __init__(self, fd: int | None) -> None:
-        self._fd, self._own = fd, -1
-
-    def __enter__(self) -> None:
-        if self._fd is not None:
-            self._own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-            syscalls.setns(self._fd, FLAGS["pid"])
-
-    def __exit__(self, *_: object) -> None:
-        if self._own >= 0:
-            syscalls.setns(self._own, FLAGS["pid"])
-            os.close(self._own)
-
-
 def fault(name: str, steps: list[Any], *, stage: str, errno: int, what: str, step: int = -1) -> RuntimeFault:
     """Translate a child's report."""
     if stage == "exec":
         return _exec_fault(errno, what)
+    if stage == "fault":
+        return RuntimeFault(what)
     if stage == "internal":
         return RuntimeFault(f"cannot start {name}: {what}", hint="this is a defect of tare-oci")
     reason = os.strerror(errno) if errno else "failed"

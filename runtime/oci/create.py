@@ -17,9 +17,9 @@ from runtime.cgroups import oci as cgroup
 from runtime.cgroups import tree
 from runtime.errors import RuntimeFault
 from runtime.oci import config as configuration
-from runtime.oci import init, launch, lifecycle, maps, record, spaces
+from runtime.oci import init, launch, lifecycle, limits, maps, record, spaces
 from runtime.oci.child import Child
-from runtime.rootfs import oci_plan
+from runtime.rootfs import oci_cgroups, oci_plan, sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from runtime.oci.record import Record
     from runtime.oci.report import Log
     from runtime.oci.spaces import Spaces
+    from runtime.oci.terminal import Terminal
+    from runtime.rootfs.oci_steps import Step
 
 OPTIONS = """
     bundle,b TEXT DIR with config.json (default: the working directory)
@@ -60,14 +62,16 @@ class Plan:
         )  # fmt: skip
         for warning in self.group.warnings:
             log.remark(warning)
-        self.steps: list[Any] = oci_plan.plan(
-            self.config, self.bundle, rootless=self.spaces.own("user"), cgroup=self.group
-        )
+        self.steps: list[Step] = oci_plan.plan(
+            self.config, self.bundle, rootless=self.rootless, cgroup=oci_cgroups.view(self.group.paths),
+            pivot=not arguments.flag("no-pivot"),
+        )  # fmt: skip
         self.launch = {
             **launch.container(self.config, self.spaces),
-            **launch.program(self.config["process"]),
-            "steps": [step.wire() for step in self.steps],
+            **launch.program(self.config["process"], linux, log, mapped=self.spaces.own("user")),
+            "keyring": "" if arguments.flag("no-new-keyring") else self.name,
             "keep": arguments.number("preserve-fds"),
+            "offsets": linux.get("timeOffsets") or {} if "time" in self.spaces.new else None,
         }
 
     def state(self) -> dict[str, Any]:
@@ -79,12 +83,13 @@ class Plan:
         }  # fmt: skip
 
 
-def create(arguments: Arguments, log: Log) -> tuple[Record, Child]:
+def create(arguments: Arguments, log: Log, terminal: Terminal) -> tuple[Record, Child]:
     """Make the container; returns its record, and its first process in the airlock.
 
     Raises RuntimeFault, and then nothing is left.
     """
     plan = Plan(arguments, log)
+    terminal.prepare(plan.launch)
     held = record.claim(arguments.root, plan.name, plan.state(), plan.content)
     try:
         return held, _make(plan, held, log, arguments)
@@ -95,24 +100,33 @@ def create(arguments: Arguments, log: Log) -> tuple[Record, Child]:
 
 def _make(plan: Plan, held: Record, log: Log, arguments: Arguments) -> Child:
     cgroup.make(plan.group.steps())
-    os.mkfifo(held.fifo, 0o600)
-    fifo = os.open(held.fifo, os.O_RDWR | os.O_CLOEXEC)
-    fds = spaces.open_joined(plan.spaces)
+    child = _fork(plan, held)
     hooks = lifecycle.Hooks(plan.config, held, log)
-    wanted = {**plan.launch, "join": launch.joining(fds), "fifo": fifo, "await_hooks": hooks.before_pivot}
-    try:
-        child = Child.fork(wanted, plan.spaces.flags("user", "pid"), fds.get("pid"), plan.group.born_in)
-    finally:
-        os.close(fifo)
-        spaces.close(fds)
     try:
         _admit(plan, held, child)
-        child.follow(plan.name, plan.steps, hooks.create)
+        child.follow(plan.name, plan.steps, hooks.create, lambda of: listen(plan.launch, held, of))
         _settle(held, child, arguments)
     except BaseException:
         child.__exit__()
         raise
     return child
+
+
+def _fork(plan: Plan, held: Record) -> Child:
+    os.mkfifo(held.fifo, 0o600)
+    fifo = os.open(held.fifo, os.O_RDWR | os.O_CLOEXEC)
+    fds = spaces.open_joined(plan.spaces)
+    try:
+        with sources.Taken(plan.steps, plan.config, rootless=plan.rootless) as taken:
+            wanted = {
+                **plan.launch, "steps": [step.wire() for step in taken.steps], "join": launch.joining(fds),
+                "fifo": fifo, "state": lifecycle.state(held, "created"),
+            }  # fmt: skip
+            flags = plan.spaces.flags("user", "pid")
+            return Child.fork(wanted, flags, launch.elsewhere(fds), plan.group.born_in)
+    finally:
+        os.close(fifo)
+        spaces.close(fds)
 
 
 def _admit(plan: Plan, held: Record, child: Child) -> None:
@@ -122,9 +136,28 @@ def _admit(plan: Plan, held: Record, child: Child) -> None:
     if "user" in plan.spaces.new:
         maps.write(child.pid, plan.config)
     child.go()
-    # The child mounts meanwhile: on v1 this waits for a grace period of the kernel, about 15 ms.
+    # The child makes namespaces meanwhile: on v1 this waits for a grace period of the kernel, about 15 ms.
     tree.enter(plan.group.joined, child.pid)
+    limits.impose(child.pid, plan.launch["limits"])
     child.permit(init.IN_CGROUP)
+
+
+def listen(launched: dict[str, Any], held: Record, child: Child) -> None:
+    """Pass the listener of the child's filter on to the agent that the profile names."""
+    from runtime.linux import seccomp  # noqa: PLC0415 - few profiles have one
+
+    wanted, handover = launched["filter"], launched["handover"]
+    fd = handover.fetch(child.pidfd)
+    if fd < 0:
+        raise RuntimeFault("linux.seccomp: the filter's listener did not come")
+    try:
+        state = seccomp.process_state(lifecycle.state(held, "creating"), child.pid, wanted.metadata)
+        seccomp.send_listener(wanted.listener, fd, state)
+    except OSError as err:
+        raise RuntimeFault.from_os(err, f"reach linux.seccomp.listenerPath {wanted.listener}") from err
+    finally:
+        os.close(fd)
+    handover.release()
 
 
 def _settle(held: Record, child: Child, arguments: Arguments) -> None:

@@ -10,9 +10,9 @@ import json
 from runtime.cgroups import tree
 from runtime.errors import RuntimeFault
 from runtime.oci import config as configuration
-from runtime.oci import init, launch, record, spaces
+from runtime.oci import init, launch, limits, record, signals, spaces
 from runtime.oci.child import Child
-from runtime.oci.create import write_pid_file
+from runtime.oci.create import listen, write_pid_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from runtime.oci.config import Config
     from runtime.oci.options import Arguments
     from runtime.oci.record import Record
+    from runtime.oci.report import Log
+    from runtime.oci.terminal import Terminal
 
 _CAP_SETS = ("bounding", "effective", "permitted")
 
 
-def execute(arguments: Arguments) -> Child:
+def execute(arguments: Arguments, log: Log, terminal: Terminal) -> Child:
     """Start the process; returns it once its program runs."""
     held = record.find(arguments.root, arguments.id())
     status = held.status
@@ -34,24 +36,38 @@ def execute(arguments: Arguments) -> Child:
         raise RuntimeFault(f"cannot exec in a {status} container", kind="usage", hint=hint)
     config = held.config()
     process = wanted(arguments, config["process"])
-    pid = held.pid
-    fds = _open(pid, held)
-    plan = {**launch.inside(), **launch.program(process), "join": launch.joining(fds),
-            "mapped": "user" in fds, "keep": arguments.number("preserve-fds")}  # fmt: skip
+    linux = config.get("linux") or {}
+    fds = _open(held.pid, held)
     try:
-        child = Child.fork(plan, 0, fds.get("pid"), _born_in(held))
+        inner = {"seccomp": linux.get("seccomp"), "personality": linux.get("personality")}
+        plan = {
+            **launch.inside(),
+            **launch.program(process, inner, log, mapped="user" in fds),
+            "offsets": None,
+            "join": launch.joining(fds),
+            "mapped": "user" in fds,
+            "keep": arguments.number("preserve-fds"),
+        }
+        terminal.prepare(plan)
+        child = Child.fork(plan, 0, launch.elsewhere(fds), _born_in(held))
     finally:
         spaces.close(fds)
     try:
-        child.go()
-        tree.enter(_joined(held), child.pid)
-        child.permit(init.IN_CGROUP)
-        child.follow(held.id, [], lambda: None)
-        write_pid_file(arguments, child.pid)
+        _admit(arguments, held, child, plan)
     except BaseException:
+        signals.send(child.pidfd, signals.KILL)
         child.__exit__()
         raise
     return child
+
+
+def _admit(arguments: Arguments, held: Record, child: Child, plan: dict[str, Any]) -> None:
+    child.go()
+    tree.enter(_joined(held), child.pid)
+    limits.impose(child.pid, plan["limits"])
+    child.permit(init.IN_CGROUP)
+    child.follow(held.id, [], lambda: None, lambda of: listen(plan, held, of))
+    write_pid_file(arguments, child.pid)
 
 
 def wanted(arguments: Arguments, process: Config) -> Config:

@@ -14,8 +14,9 @@ import errno
 import os
 import select
 
-from runtime.linux import capabilities, namespaces, syscalls
-from runtime.oci import airlock
+from runtime.errors import RuntimeFault
+from runtime.linux import capabilities, keyring, namespaces, syscalls
+from runtime.oci import airlock, limits
 from runtime.process import lean_json
 from runtime.rootfs.execute import StepError, execute
 
@@ -68,12 +69,18 @@ def run(launch: Launch, line: Line) -> NoReturn:
         report = {"stage": "internal", "errno": 0, "what": "exec returned"}
     except Stage as err:
         report = {"stage": err.name, "errno": err.err.errno or 0, "what": err.what, "step": err.step}
+    except RuntimeFault as err:
+        report = {"stage": "fault", "errno": 0, "what": str(err)}
     except OSError as err:
         report = {"stage": "setup", "errno": err.errno or 0, "what": str(err.filename or "")}
     except BaseException as err:  # noqa: BLE001 - a child must never return into the parent's code
         report = {"stage": "internal", "errno": 0, "what": repr(err)}
     try:
         line.report({"error": report})
+    except (
+        BrokenPipeError
+    ):  # after startContainer hooks nobody listens any more but the container's own stderr
+        os.write(2, f"tare-oci: {report['what']}\n".encode())
     finally:
         os._exit(1)
 
@@ -81,7 +88,7 @@ def run(launch: Launch, line: Line) -> NoReturn:
 def _become(launch: Launch, line: Line) -> None:
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _SIGKILL)
     line.wait(GO)
-    launch["pid"] = int(os.read(line.hear, 10))
+    launch["state"]["pid"] = int(os.read(line.hear, 10))
     for fd in launch["close"]:
         os.close(fd)
     os.setsid()
@@ -103,15 +110,17 @@ def _isolate(launch: Launch, line: Line) -> None:
         os.setresuid(0, 0, 0)
     if launch["unshare"]:
         syscalls.unshare(launch["unshare"])
+    if launch["lo"]:
+        namespaces.raise_loopback()
     line.wait(IN_CGROUP)
     if launch["unshare_late"]:
         syscalls.unshare(launch["unshare_late"])
 
 
 def _assemble(launch: Launch, line: Line) -> None:
-    """Build the root file system, with the hooks between the namespaces and the change of root."""
-    if launch["lo"]:
-        namespaces.raise_loopback()
+    """Build the root file system, with the hooks where the specification has them."""
+    if launch["keyring"]:
+        keyring.join(launch["keyring"])
     if launch["hostname"]:
         syscalls.sethostname(launch["hostname"])
     if launch["domainname"]:
@@ -119,27 +128,93 @@ def _assemble(launch: Launch, line: Line) -> None:
     if launch["await_hooks"]:
         line.report({"hooks": True})
         line.wait(HOOKS_RAN)
+    if launch["sysctl"]:
+        launch["write_sysctl"](launch["sysctl"])
+    pauses = {"mounted": lambda: _hooks(launch, "createContainer"), "entered": lambda: _terminal(launch)}
     try:
-        execute(launch["steps"])
+        execute(launch["steps"], pauses)
     except StepError as err:
         raise Stage("rootfs", err, step=err.index) from err
 
 
+def _hooks(launch: Launch, where: str) -> None:
+    if launch["hooks"].get(where):
+        launch["run_hooks"](launch["hooks"][where], launch["state"], where=where)
+
+
+def _terminal(launch: Launch) -> None:
+    """Make the terminal; it is bound while nothing is read-only yet, and adopted when all is done."""
+    if launch["terminal"]:
+        console = launch["console"]
+        master, terminal = console.make(launch["size"], launch["uid"])
+        if launch["steps"]:
+            console.bind(terminal)
+        console.send(launch["connection"], master)
+        console.adopt(terminal)
+
+
 def _finish(launch: Launch, line: Line, last: int) -> None:
     """From a finished root to the airlock: what remains is about this one process."""
-    _reset_signals()
-    fifo = launch["fifo"]
-    door = airlock.build(fifo)
+    if not launch["steps"]:
+        _terminal(launch)
+    syscalls.default_signals()
     env = dict(item.split("=", 1) for item in launch["env"])
     _directory(launch["cwd"], make=True)
     syscalls.cloexec_from(3 + launch["keep"])
-    _identity(launch, last)
+    os.umask(0o022)
+    _confine(launch, line, last, env)
+
+
+def _confine(launch: Launch, line: Line, last: int, env: dict[str, str]) -> None:
+    sets, filtered = launch["caps"], launch["filter"]
+    capabilities.prepare(last, sets)
+    limits.settle(launch["limits"])
+    _change_user(launch)
     _directory(launch["cwd"], make=False)
     path = _look_up(launch["args"][0], env)
+    fifo = launch["fifo"]
+    if fifo is not None and launch["hooks"].get("startContainer"):
+        _start_here(launch, line, fifo)
+        fifo = None
+    door = airlock.build(fifo)
     if fifo is not None:
         os.set_inheritable(fifo, True)  # noqa: FBT003 - the airlock closes it
     _let_go(line)
+    if filtered and not launch["no_new_privileges"]:
+        capabilities.regain()
+        _load(launch, line)
+    capabilities.settle(sets)
+    if launch["no_new_privileges"]:
+        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+        if filtered:
+            _load(launch, line)
     airlock.enter(door, path, launch["args"], env)
+
+
+def _load(launch: Launch, line: Line) -> None:
+    """Load the filter; what follows has to be as little as can be."""
+    if launch["handover"]:
+        line.report({"listener": True})
+        launch["handover"].load(launch["filter"])
+    else:
+        launch["load_filter"](launch["filter"])
+
+
+def _start_here(launch: Launch, line: Line, fifo: int) -> None:
+    """Wait for `start` without the airlock, since hooks follow it, in the container (config.md, Hooks)."""
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+    line.report({"ready": True})
+    _let_go(line)
+    os.read(fifo, 1)
+    os.close(fifo)
+    _hooks(launch, "startContainer")
+
+
+def _change_user(launch: Launch) -> None:
+    if launch["groups"] is not None:
+        os.setgroups(launch["groups"])
+    os.setresgid(launch["gid"], launch["gid"], launch["gid"])
+    os.setresuid(launch["uid"], launch["uid"], launch["uid"])
 
 
 def _directory(path: str, *, make: bool) -> None:
@@ -161,21 +236,6 @@ def _directory(path: str, *, make: bool) -> None:
         raise Stage("cwd", OSError(errno.ENOENT, os.strerror(errno.ENOENT)), path)
 
 
-def _identity(launch: Launch, last: int) -> None:
-    if launch["caps"] is not None:
-        capabilities.bound(last, launch["caps"]["bounding"])
-        syscalls.prctl(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_CLEAR_ALL)
-    if launch["groups"] is not None:
-        os.setgroups(launch["groups"])
-    os.umask(launch["umask"])
-    os.setresgid(launch["gid"], launch["gid"], launch["gid"])
-    os.setresuid(launch["uid"], launch["uid"], launch["uid"])
-    if launch["caps"] is not None and os.geteuid() == 0:
-        syscalls.capset(launch["caps"]["permitted"], launch["caps"]["inheritable"])
-    if launch["no_new_privileges"]:
-        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
-
-
 def _look_up(name: str, env: dict[str, str]) -> str:
     """Find the program as execvp(3) does; EACCES outlives ENOENT, since it means that something was found."""
     failure = errno.ENOENT
@@ -192,12 +252,6 @@ def _look_up(name: str, env: dict[str, str]) -> str:
             return place + name
         failure = errno.EACCES
     raise Stage("exec", OSError(failure, os.strerror(failure)), name)
-
-
-def _reset_signals() -> None:
-    # Python ignores SIGPIPE, a shell some more for its background jobs; and an ignored signal stays ignored
-    # over exec, as does a mask.
-    syscalls.default_signals()
 
 
 def _let_go(line: Line) -> None:

@@ -9,22 +9,23 @@ import os
 
 from runtime.errors import RuntimeFault
 from runtime.linux import capabilities
-from runtime.oci import spaces
+from runtime.oci import limits, spaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from runtime.oci.config import Config
+    from runtime.oci.report import Log
     from runtime.oci.spaces import Spaces
 
-_CAP_SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
 _EARLY = ("ipc", "uts", "network", "mount")
 
 
 def container(config: Config, where: Spaces) -> dict[str, Any]:
     """Return the part of a launch that makes the container; the root file system's steps come separately."""
-    return {
+    linux, hooks = config.get("linux") or {}, config.get("hooks") or {}
+    found = {
         "unshare": where.flags(*_EARLY),
         "unshare_late": where.flags("cgroup"),
         "mapped": where.own("user"),
@@ -32,31 +33,65 @@ def container(config: Config, where: Spaces) -> dict[str, Any]:
         "hostname": config.get("hostname") or "",
         "domainname": config.get("domainname") or "",
         "hide": bool(where.joined),
-        "steps": [],
+        "hooks": hooks,
+        "await_hooks": bool(hooks.get("prestart") or hooks.get("createRuntime")),
+        "sysctl": None,
     }
+    if hooks:
+        from runtime.oci import hooks as stages  # noqa: PLC0415 - most containers have none
+
+        stages.check(hooks)
+        found["run_hooks"] = stages.run
+    if linux.get("sysctl"):
+        from runtime.oci import sysctl  # noqa: PLC0415
+
+        owned = {kind for kind in spaces.ORDER if where.own(kind)}
+        found.update(sysctl=sysctl.plan(linux["sysctl"], owned), write_sysctl=sysctl.write)
+    return found
 
 
 def inside() -> dict[str, Any]:
     """Return the same for a process that enters a container that is there."""
-    return {"unshare": 0, "unshare_late": 0, "mapped": False, "lo": False, "hostname": "", "domainname": "",
-            "hide": True, "steps": [], "await_hooks": False, "fifo": None}  # fmt: skip
+    return {"unshare": 0, "unshare_late": 0, "lo": False, "hostname": "", "domainname": "", "hide": True,
+            "steps": [], "await_hooks": False, "fifo": None, "hooks": {}, "sysctl": None, "keyring": "",
+            "state": {}}  # fmt: skip
 
 
-def program(process: Config) -> dict[str, Any]:
-    """Return the part of a launch that is about the process (config.md, Process)."""
+def program(process: Config, linux: Config, log: Log, *, mapped: bool) -> dict[str, Any]:
+    """Return the part of a launch that is about the process (config.md, Process).
+
+    `mapped` tells that it lives in a user namespace of its own, where there are all capabilities to give.
+    """
     user = process.get("user") or {}
-    umask = user.get("umask")
-    return {
+    granted = (1 << capabilities.last() + 1) - 1 if mapped else capabilities.held()
+    sets, warnings = capabilities.sets(process.get("capabilities"), granted)
+    for warning in warnings:
+        log.remark(warning)
+    size = process.get("consoleSize")
+    found = {
         "args": process["args"],
         "env": _environment(process.get("env") or []),
         "cwd": process["cwd"],
         "uid": user.get("uid", 0),
         "gid": user.get("gid", 0),
         "groups": user.get("additionalGids") or [],
-        "umask": 0o022 if umask is None else umask,
-        "caps": _capabilities(process.get("capabilities")),
+        "limits": limits.plan(process, linux),
+        "caps": sets,
         "no_new_privileges": bool(process.get("noNewPrivileges")),
+        "terminal": bool(process.get("terminal")),
+        "size": (size["height"], size["width"]) if size else None,
     }
+    return {**found, **_filter(linux.get("seccomp"))}
+
+
+def _filter(profile: Config | None) -> dict[str, Any]:
+    if not profile:
+        return {"filter": None, "handover": None}
+    from runtime.linux import seccomp  # noqa: PLC0415 - it loads libseccomp
+
+    compiled = seccomp.compile(profile)
+    handover = seccomp.Handover() if compiled.notifies else None
+    return {"filter": compiled, "handover": handover, "load_filter": seccomp.load}
 
 
 def _environment(items: list[str]) -> list[str]:
@@ -64,16 +99,6 @@ def _environment(items: list[str]) -> list[str]:
         if "=" not in item:
             raise RuntimeFault(f"process.env entry {item!r} is not KEY=VALUE", kind="usage")
     return items
-
-
-def _capabilities(sets: Config | None) -> dict[str, int] | None:
-    if sets is None:
-        return dict.fromkeys(_CAP_SETS, 0)
-    supported = (1 << capabilities.last() + 1) - 1
-    try:
-        return {name: capabilities.mask(tuple(sets.get(name) or ())) & supported for name in _CAP_SETS}
-    except KeyError as err:
-        raise RuntimeFault(f"process.capabilities: there is no {err.args[0]}", kind="usage") from err
 
 
 def root_of(config: Config, bundle: str) -> str:
@@ -85,5 +110,10 @@ def root_of(config: Config, bundle: str) -> str:
 
 
 def joining(fds: dict[str, int]) -> list[list[int]]:
-    """Return what the child enters itself: all but the pid namespace, which takes effect at its birth."""
-    return [[fd, spaces.FLAGS[kind]] for kind, fd in fds.items() if kind != "pid"]
+    """Return what the child enters itself: all but what takes effect at its birth."""
+    return [[fd, spaces.FLAGS[kind]] for kind, fd in fds.items() if kind not in {"pid", "user"}]
+
+
+def elsewhere(fds: dict[str, int]) -> dict[str, int]:
+    """Return the rest: those that a process has to be born in."""
+    return {kind: fd for kind, fd in fds.items() if kind in {"pid", "user"}}

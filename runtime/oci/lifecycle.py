@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from runtime.oci.report import Log
 
 SPECIFICATION = "1.2.0"
-_SIGKILL = 9
 
 
 def state(record: Record, status: str = "") -> dict[str, Any]:
@@ -36,11 +35,6 @@ class Hooks:
         self._hooks = config.get("hooks") or {}
         self._record, self._log = record, log
 
-    @property
-    def before_pivot(self) -> bool:
-        """Whether the child has to wait for the runtime's hooks."""
-        return bool(self._hooks.get("prestart") or self._hooks.get("createRuntime"))
-
     def create(self) -> None:
         """Run prestart and createRuntime; the first that fails ends the creation."""
         for where in ("prestart", "createRuntime"):
@@ -48,42 +42,27 @@ class Hooks:
 
     def started(self) -> None:
         """Run poststart: a failure is a warning (runtime.md, Lifecycle, step 9)."""
-        self._gently("poststart", "running")
+        self._run("poststart", "running")
 
     def stopped(self) -> None:
         """Run poststop: a failure is a warning (runtime.md, Lifecycle, step 13)."""
-        self._gently("poststop", "stopped")
+        self._run("poststop", "stopped")
 
-    def _gently(self, where: str, status: str) -> None:
-        for hook in self._hooks.get(where) or ():
-            try:
-                self._run(where, status, [hook])
-            except RuntimeFault as err:
-                self._log.remark(str(err))
-
-    def _run(self, where: str, status: str, only: list[Any] | None = None) -> None:
-        wanted = self._hooks.get(where) if only is None else only
+    def _run(self, where: str, status: str) -> None:
+        wanted = self._hooks.get(where)
         if wanted:
             from runtime.oci import hooks  # noqa: PLC0415 - most containers have none
 
-            hooks.run(wanted, state(self._record, status), where=where)
+            for warning in hooks.run(wanted, state(self._record, status), where=where):
+                self._log.remark(warning)
 
 
 def discard(record: Record, log: Log) -> None:
     """Remove a container that never came to be; what resists is left on record for `delete -f`."""
     try:
-        remove(record)
-    except OSError as err:
-        log.remark(f"cannot remove {record.id}: {err}")
-
-
-def remove(record: Record) -> None:
-    """Kill what runs in it, and give everything back; OSError for what resists."""
-    if record.state["init"] and record.state["cgroups"]:
-        for directory in record.state["cgroups"]:
-            tree.thaw(directory)
-    reclaim.reclaim(record.directory, record.state)
-    tree.remove_empty(reversed(record.state["parents"]))
+        delete(record, log)
+    except RuntimeFault as err:
+        log.remark(f"{err}")
 
 
 def delete(record: Record, log: Log) -> None:
@@ -93,7 +72,8 @@ def delete(record: Record, log: Log) -> None:
     except (OSError, ValueError):  # it was killed before its config.json was on record
         hooks = Hooks({}, record, log)
     try:
-        remove(record)
+        reclaim.reclaim(record.directory, record.state)
+        tree.remove_empty(reversed(record.state["parents"]))
     except OSError as err:
         raise RuntimeFault.from_os(err, f"remove {record.id} ({err.filename})") from err
     hooks.stopped()

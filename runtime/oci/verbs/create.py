@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runtime.oci import create, signals
+from runtime.oci.terminal import Terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,5 +18,5 @@ MIXED = True
 def run(arguments: Arguments, log: Log) -> int:
     """Create, and leave the first process waiting for `start`."""
     signals.end_cleanly()
-    create.create(arguments, log)
+    create.create(arguments, log, Terminal(arguments, detached=True))
     return 0

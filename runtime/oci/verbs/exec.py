@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runtime.oci import exec as execution
-from runtime.oci import signals
+from runtime.oci.terminal import Terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,10 +28,9 @@ OPTIONS = """
 MIXED = False
 
 
-def run(arguments: Arguments, log: Log) -> int:  # noqa: ARG001 - a verb's form
+def run(arguments: Arguments, log: Log) -> int:
     """Start it; in the foreground wait, and return its exit code, 128 + n after signal n."""
-    with execution.execute(arguments) as child:
-        if arguments.flag("detach"):
-            return 0
-        signals.forward(child.pidfd)
-        return signals.wait(child.pid)
+    detach = arguments.flag("detach")
+    terminal = Terminal(arguments, detached=detach)
+    with execution.execute(arguments, log, terminal) as child:
+        return 0 if detach else terminal.attend(child)

@@ -30,7 +30,7 @@ def run(arguments: Arguments, log: Log) -> int:  # noqa: ARG001 - a verb's form
 
 
 def _seccomp() -> dict[str, Any]:
-    return {"enabled": False}
+    return seccomp_features()
 
 
 def features() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runtime.oci import create, lifecycle, signals
+from runtime.oci.terminal import Terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ MIXED = True
 def run(arguments: Arguments, log: Log) -> int:
     """Run it; returns the exit code of its program, 128 + n after signal n."""
     signals.end_cleanly()
-    held, child = create.create(arguments, log)
+    terminal = Terminal(arguments, detached=arguments.flag("detach"))
+    held, child = create.create(arguments, log, terminal)
     hooks = lifecycle.Hooks(held.config(), held, log)
     with child:
         try:
@@ -32,8 +34,7 @@ def run(arguments: Arguments, log: Log) -> int:
             hooks.started()
             if arguments.flag("detach"):
                 return 0
-            signals.forward(child.pidfd)
-            code = signals.wait(child.pid)
+            code = terminal.attend(child)
         except BaseException:
             lifecycle.delete(held, log)
             raise
