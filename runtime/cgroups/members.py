@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from runtime.cgroups.oci import Group
 
 _PATIENCE = 5.0  # seconds
+_SLOW = 0.05  # seconds within which processes end that nothing holds up
 
 
 def pids(group: Group) -> list[int]:
@@ -39,31 +40,35 @@ def send(group: Group, number: int) -> int:
 
 
 def kill(group: Group) -> int:
-    """SIGKILL all of them, frozen or not, and return to how many; they are about to end, not yet gone."""
+    """SIGKILL all of them, frozen or not, and return to how many; they are about to end, not yet gone.
+
+    The group is thawed afterwards, whoever froze it.
+    """
     members = pids(group)
-    if group.born_in and _kill_v2(group.born_in):
-        return len(members)
-    _stop(group)
-    try:
-        return _signal(pids(group), signal.SIGKILL)
-    finally:
-        _go_on(group)
+    if not group.born_in or not _kill_v2(group.born_in):
+        _stop(group)
+        _signal(pids(group), signal.SIGKILL)
+    _go_on(group)
+    return len(members)
 
 
 def end(group: Group, ended: Callable[[float], bool]) -> None:
-    """Kill all of them and wait until `ended`, which gets the seconds it may wait; OSError(EBUSY) after five.
+    """Kill all of them and wait until none is left and `ended`, which gets the seconds that it may wait.
 
-    It may be the wait for process 1, which outlives all others of its pid namespace: so those that somebody
-    moved to a frozen cgroup are looked for there.
+    That may be the wait for process 1, which outlives all others of its pid namespace: so those that somebody
+    moved to a frozen cgroup are looked for there. OSError(EBUSY) after five seconds.
     """
-    known, deadline, pause = set(pids(group)), time.monotonic() + _PATIENCE, 0.2
+    known, began = set(pids(group)), time.monotonic()
     kill(group)
-    while not ended(pause):
-        known |= set(pids(group))
-        freezer.rescue(known | _same_pid_namespace(known), group)
-        kill(group)
-        if time.monotonic() > deadline:
+    while not ended(0.05) or pids(group):
+        waited = time.monotonic() - began
+        if waited > _PATIENCE:
             raise OSError(errno.EBUSY, "its processes do not die", next(iter(group.paths), ""))
+        if waited > _SLOW:
+            known |= set(pids(group))
+            freezer.rescue(known | _same_pid_namespace(known), group)
+            kill(group)
+        time.sleep(0.001)
 
 
 def entrances(group: Group, init: int) -> tuple[str | None, list[str]]:

@@ -106,6 +106,7 @@ def plan(
     room = Room(_spots(mounts, place, rootless=rootless), place.lacking, rootless=rootless)
     limits = limit_steps(resources, room)
     kept = _kept(room)
+    _refuse_occupied(kept)
     parents = _parents(mounts, place, kept)
     steps = _frame(place, kept, parents, room.used)
     if owner is not None and "unified" in kept:
@@ -113,10 +114,19 @@ def plan(
     return Group(kept, [parent for parent in parents if _ours(parent, place)], steps + limits, room.warnings)
 
 
+def _refuse_occupied(spots: dict[str, Spot]) -> None:
+    """Done before anything is on record, so that no failed start ever cleans up what is another's."""
+    for directory in dict.fromkeys(spot.directory for spot in spots.values()):
+        reason = tree.occupied(directory)
+        if reason:
+            hint = "delete the container that has it, or choose another linux.cgroupsPath"
+            raise RuntimeFault(f"cgroup {directory} {reason}", kind="usage", hint=hint)
+
+
 def _kept(room: Room) -> dict[str, Spot]:
     """Leave out trees that serve nothing, such as a hybrid host's v2 tree when no limit is on it."""
     wanted = {name for name in room.spots if name in _ALWAYS or name in room.used}
-    if any(room.spots[name].version != 1 for name in wanted):
+    if room.rootless or any(room.spots[name].version != 1 for name in wanted):
         wanted |= {name for name, spot in room.spots.items() if spot.version != 1}
     return {name: spot for name, spot in room.spots.items() if name in wanted}
 
@@ -233,7 +243,7 @@ def _ours(parent: str, place: Location) -> bool:
 
 def _frame(place: Location, spots: dict[str, Spot], parents: list[str], used: list[str]) -> list[Step]:
     leaves = list(dict.fromkeys(spot.directory for spot in spots.values()))
-    found: list[Step] = [("vacant", leaf) for leaf in leaves]
+    found: list[Step] = []
     cpuset = spots.get("cpuset")
     inheriting = cpuset.directory if cpuset and cpuset.version == 1 else ""
     if "unified" in spots and place.base:

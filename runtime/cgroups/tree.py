@@ -22,7 +22,7 @@ _PATIENCE = 5.0  # seconds that a dying process may keep its cgroup busy
 def make(steps: Iterable[Step]) -> None:
     """Create and configure, by steps of words.
 
-    mkdir DIR; vacant DIR (refuse one that is in use); enable DIR "+a +b" (controllers for its children);
+    mkdir DIR; enable DIR "+a +b" (controllers for its children);
     offer DIR "+a +b" (those that it can); settle DIR "+a +b" CHILD (enable, its processes moving to CHILD);
     inherit DIR (v1 cpusets begin empty); own DIR UID; write FILE TEXT; try FILE TEXT (if there is the file);
     either FILE TEXT FILE TEXT (the first that is there); confirm FILE TEXT (and see that it was taken);
@@ -117,6 +117,14 @@ def exists(directory: str) -> bool:
     return os.path.isdir(directory)
 
 
+def occupied(directory: str) -> str:
+    """Why a new container can't have this cgroup (config-linux.md, "Control groups"); empty if it can."""
+    if any(map(processes, descendants(directory))):
+        return "has processes already"
+    states = _read(f"{directory}/freezer.state"), _read(f"{directory}/cgroup.freeze")
+    return "is frozen" if states[0] in {"FROZEN", "FREEZING"} or states[1] == "1" else ""
+
+
 def descendants(directory: str) -> list[str]:
     """Return the cgroup and all below it, the deepest first; none when it does not exist."""
     found = []
@@ -187,17 +195,6 @@ def _settle(directory: str, controllers: str, child: str) -> None:
         for pid in processes(directory):
             move(child, pid)
         _enable(directory, controllers)
-
-
-def _vacant(directory: str) -> None:
-    """config-linux.md, "Control groups": refuse what is another container's, or frozen."""
-    if any(map(processes, descendants(directory))):
-        raise OSError(errno.EBUSY, "processes are in this cgroup", directory)
-    if (
-        _read(f"{directory}/freezer.state") in {"FROZEN", "FREEZING"}
-        or _read(f"{directory}/cgroup.freeze") == "1"
-    ):
-        raise OSError(errno.EBUSY, "this cgroup is frozen", directory)
 
 
 def _inherit(directory: str) -> None:
@@ -272,7 +269,7 @@ def _rmdir(directory: str) -> bool:
 
 
 _STEPS: dict[str, Callable[..., None]] = {
-    "mkdir": _mkdir, "vacant": _vacant, "enable": _enable, "offer": _offer, "settle": _settle,
+    "mkdir": _mkdir, "enable": _enable, "offer": _offer, "settle": _settle,
     "inherit": _inherit, "own": _own, "write": write, "try": _try, "either": _either, "confirm": _confirm,
     "devices": _devices,
 }  # fmt: skip

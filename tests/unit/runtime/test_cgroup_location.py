@@ -146,19 +146,18 @@ def test_a_v1_cpuset_is_filled_from_its_parent_all_the_way_down(tmp_path):
     assert [(root / "a/box" / name).read_text() for name in ("cpuset.cpus", "cpuset.mems")] == ["1-2", "0"]
 
 
-def test_a_cgroup_in_use_or_frozen_is_refused(tmp_path):
+def test_a_cgroup_in_use_or_frozen_is_refused_before_anything_is_taken(tmp_path):
     host, leaf = Mounts({"freezer": (1, str(tmp_path))}, None), tmp_path / "box"
     leaf.mkdir()
-    steps = oci.plan(host, "/box", "box", {}).steps()
-    oci.make(steps)
+    assert oci.plan(host, "/box", "box", {}).paths == [str(leaf)]
     (leaf / "freezer.state").write_text("FROZEN\n")
-    with pytest.raises(RuntimeFault, match="frozen"):
-        oci.make(steps)
+    with pytest.raises(RuntimeFault, match="is frozen"):
+        oci.plan(host, "/box", "box", {})
     (leaf / "freezer.state").write_text("THAWED\n")
     (leaf / "sub").mkdir()
     (leaf / "sub/cgroup.procs").write_text("7\n")
-    with pytest.raises(RuntimeFault, match="processes are in this cgroup"):
-        oci.make(steps)
+    with pytest.raises(RuntimeFault, match="has processes already"):
+        oci.plan(host, "/box", "box", {})
 
 
 def test_a_hybrid_hosts_v2_tree_serves_only_what_is_on_it(tmp_path):
