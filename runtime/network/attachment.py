@@ -89,7 +89,7 @@ def attach(
             with ports.held(published) as held:
                 lease = _lease(records, bridge, container, owner, held)
                 _plug(route, bridge, lease, netns)
-                _publish(records, records.bridge() or bridge, lock)
+                _publish(records, bridge, lock)
         except BaseException:
             with suppress(OSError, RuntimeFault):  # what cannot be undone now is on record for a prune
                 _release(records, route, lock, container)
@@ -126,15 +126,13 @@ def attachments(run: str | os.PathLike[str]) -> list[Attachment]:
 
 
 def _check(records: Records, container: str, published: Sequence[Port]) -> None:
-    taken = []
+    if met := ports.clash(published, ()):
+        raise RuntimeFault(f"cannot publish {met}: it is asked for twice", kind="usage")
     for lease in records.leases():
         if lease.container == container:
             raise RuntimeFault(f"{container} is attached already, as {lease.address}", kind="usage")
         if met := ports.clash(published, lease.ports):
             raise ports.in_use(met, f"the container {lease.container}")
-        taken.append(lease)
-    if met := ports.clash(published, ()):
-        raise RuntimeFault(f"cannot publish {met}: it is asked for twice", kind="usage")
 
 
 def _lease(
@@ -199,7 +197,7 @@ def _drop(records: Records, route: Netlink, lock: int, gone: list[Lease]) -> Non
     for lease in gone:
         links.delete(route, lease.link)
     bridge = records.bridge()
-    if bridge and any(lease.ports for lease in gone):
+    if bridge and any(lease.ports for lease in gone) and not bridges.foreign(route, bridge):
         firewall.apply(bridge, [lease for lease in records.leases() if lease not in gone], lock)
     for lease in gone:
         records.forget_lease(lease)

@@ -45,7 +45,7 @@ def dismantle(records: Records, route: Netlink, bridge: Bridge, lock: int) -> No
         present = {link.name for link in links.every(route)}
         for device in present.intersection(bridge.opened):
             sysctls.set_forwarding(device, on=False)
-    if _ours(route, bridge):
+    if not foreign(route, bridge):
         firewall.remove(bridge, lock)
         links.delete(route, bridge.name)
     records.forget_bridge()
@@ -95,6 +95,12 @@ def _noted(records: Records, bridge: Bridge) -> Bridge:
     return bridge
 
 
+def foreign(route: Netlink, bridge: Bridge) -> bool:
+    """Whether the bridge's name belongs to a link that we did not make; then its table is not ours either."""
+    link = links.find(route, bridge.name)
+    return link is not None and link.mac != bridge.mac
+
+
 def _ours(route: Netlink, bridge: Bridge) -> bool:
     link = links.find(route, bridge.name)
     return link is not None and link.mac == bridge.mac
@@ -104,8 +110,8 @@ def _forwarding(records: Records, route: Netlink, bridge: Bridge) -> Bridge:
     """Open the bridge and the interfaces that have routes, on record first; no other becomes a router."""
     if not sysctls.forwards(bridge.name):
         sysctls.set_forwarding(bridge.name, on=True)
-    if sysctls.host_forwards():
-        return bridge
+    if sysctls.host_forwards():  # then what we opened is the business of whoever made the host a router
+        return _noted(records, replace(bridge, opened=()))
     routed = {one.device for one in links.routes(route)}
     names = sorted(link.name for link in links.every(route) if link.index in routed)
     for device in names:

@@ -110,6 +110,8 @@ def _bind(sockets: ExitStack, port: Port) -> Port:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         holder.bind((port.address, port.number))
+        if port.protocol == "tcp":  # only a listener keeps a second one with SO_REUSEADDR away
+            holder.listen(1)
     except OSError as err:
         raise _refused(port, err) from err
     return replace(port, number=holder.getsockname()[1])
