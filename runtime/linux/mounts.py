@@ -49,11 +49,13 @@ def _overlay_new(fd: int, layers: list[str], upper: str, work: str, target: str)
                 syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_STRING, "lowerdir+", layer)
             syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_STRING, "upperdir", upper)
             syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_STRING, "workdir", work)
+            syscalls.fsconfig(fd, syscalls.FSCONFIG_CMD_CREATE)
         except OSError as err:
-            if err.errno in {errno.EINVAL, errno.EOPNOTSUPP}:  # unknown option, or a path that is too long
+            # Unknown option, or a path that is too long. Before Linux 6.5 overlay takes any option and looks
+            # at it when it is created.
+            if err.errno in {errno.EINVAL, errno.EOPNOTSUPP}:
                 return False
             raise
-        syscalls.fsconfig(fd, syscalls.FSCONFIG_CMD_CREATE)
         attach(syscalls.fsmount(fd, _ATTR_NODEV), target)
     finally:
         os.close(fd)
