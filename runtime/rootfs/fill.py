@@ -37,13 +37,23 @@ def fresh(
     flags: int,
     late: bool,
     copy: bool,
+    instead: str,
 ) -> None:
-    """Mount a new file system; `late` ones turn read-only when the root is complete."""
+    """Mount a new file system; `late` ones turn read-only when the root is complete.
+
+    `instead` is bound where the kernel refuses a new mount: a cgroup2 one, from inside a user namespace.
+    """
     before = _existed(room, target)
     place = room.place(target, directory=True, proc=fstype == "proc", follow=fstype not in {"proc", "sysfs"})
     try:
         data = _with_mode(fstype, data, place) if before else data
-        fd = _new(fstype, source, set, super, data)
+        try:
+            fd = _new(fstype, source, set, super, data)
+        except OSError as err:
+            if not instead or err.errno not in {errno.EPERM, errno.EBUSY}:
+                raise
+            fd = syscalls.open_tree(instead, recursive=True)
+            changes = [(set, 0, 0, False), *changes]
         if copy and fd >= 0:
             _copy(place, fd)
         if fd >= 0:

@@ -10,6 +10,7 @@ import os
 from runtime.errors import RuntimeFault
 from runtime.rootfs import oci_options
 from runtime.rootfs.oci_steps import Step
+from runtime.rootfs.sources import IdMap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,10 +100,17 @@ def _bind(mount: dict[str, Any], target: str, options: Options, where: str, bund
     path = os.path.join(bundle, source)  # a relative one is relative to the bundle
     changes = _changes(options, plain=True)
     recursive = options.bind == "rbind"
-    return Step("tree", where, target=target, source=path, recursive=recursive, changes=changes, fd=-1)
+    step = Step("tree", where, target=target, source=path, recursive=recursive, changes=changes, fd=-1)
+    if options.idmap or mount.get("uidMappings"):
+        step.idmap = IdMap(
+            mount.get("uidMappings") or [],
+            mount.get("gidMappings") or [],
+            recursive=options.idmap == "ridmap",
+        )
+    return step
 
 
-def _fresh(target: str, fstype: str, source: str, options: Options, where: str) -> Step:
+def _fresh(target: str, fstype: str, source: str, options: Options, where: str, *, instead: str = "") -> Step:
     # /dev and every tmpfs have to be filled before they turn read-only.
     late = fstype == "tmpfs" and bool(options.set & oci_options.RDONLY)
     set_ = options.set & ~oci_options.RDONLY if late else options.set
@@ -111,6 +119,7 @@ def _fresh(target: str, fstype: str, source: str, options: Options, where: str) 
         "fresh", where, target=target, fstype=fstype, source=source, set=set_, super=super_,
         data=list(options.data), changes=_changes(options, plain=False),
         flags=options.flags & ~(oci_options.RDONLY if late else 0), late=late, copy=options.copyup,
+        instead=instead,
     )  # fmt: skip
 
 
@@ -123,7 +132,7 @@ def _cgroup(
     v1 binds its own cgroup, and v2 shows the host's tree, whose paths agree with /proc/self/cgroup (as runc).
     """
     if fstype == "cgroup2" or view is None or not view.v1:
-        return [_fresh(target, "cgroup2", "cgroup", options, where)]
+        return [_fresh(target, "cgroup2", "cgroup", options, where, instead=view.v2 if view else "")]
     top = oci_options.Options()
     top.set, top.data = options.set, ["mode=755"]
     found = [_fresh(target, "tmpfs", "tmpfs", top, where)]

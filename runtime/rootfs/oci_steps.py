@@ -10,14 +10,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runtime.rootfs.sources import IdMap
+
 
 class Step:
     """`name` is its function (rootfs.execute), `where` its field in config.json, `given` its arguments."""
 
-    __slots__ = ("given", "name", "where")
+    __slots__ = ("given", "idmap", "name", "where")
 
     def __init__(self, name: str, where: str, **given: object) -> None:
         self.name, self.where = name, where
+        self.idmap: IdMap | None = None  # the parent's share of the work (rootfs.sources)
         self.given: Mapping[str, object] = given
 
     def __repr__(self) -> str:
@@ -36,6 +39,10 @@ class Step:
     def wire(self) -> list[object]:
         """Return the name and the arguments, fit for JSON."""
         return [self.name, dict(self.given)]
+
+    def changed(self, **given: object) -> Step:
+        """Return a copy with other arguments."""
+        return Step(self.name, self.where, **{**self.given, **given})
 
 
 _PHRASES = {

@@ -8,7 +8,6 @@ has to be made or the kernel is too old, a walk component by component that expa
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
@@ -96,16 +95,18 @@ class _Walk:
         except FileNotFoundError:
             if not self.create:
                 raise
-        with contextlib.suppress(FileExistsError):  # somebody else made it: look again at what it is
-            self._create(name)
+        self._create(name)
         return os.open(name, _STEP, dir_fd=self.here[-1])
 
     def _create(self, name: str) -> None:
-        if self.todo or self.directory:
-            os.mkdir(name, 0o755, dir_fd=self.here[-1])
-        else:
-            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-            os.close(os.open(name, flags, 0o644, dir_fd=self.here[-1]))
+        try:
+            if self.todo or self.directory:
+                os.mkdir(name, 0o755, dir_fd=self.here[-1])
+            else:
+                flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+                os.close(os.open(name, flags, 0o644, dir_fd=self.here[-1]))
+        except FileExistsError:  # somebody else made it: the caller looks again at what it is
+            return
 
     def _expand(self, fd: int) -> None:
         self.links += 1
