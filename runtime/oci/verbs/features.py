@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from runtime.linux import capabilities
+from runtime.linux import capabilities, seccomp, seccomp_profile
 from runtime.oci.lifecycle import SPECIFICATION
 from runtime.oci.spaces import FLAGS
 from runtime.rootfs import oci_options
@@ -30,7 +30,14 @@ def run(arguments: Arguments, log: Log) -> int:  # noqa: ARG001 - a verb's form
 
 
 def _seccomp() -> dict[str, Any]:
-    return seccomp_features()
+    return {
+        "enabled": seccomp.supported(),
+        "actions": sorted(seccomp_profile.ACTIONS),
+        "operators": sorted(seccomp_profile.OPERATORS),
+        "archs": sorted(seccomp_profile.ARCHITECTURES),
+        "knownFlags": sorted(seccomp_profile.FLAGS),
+        "supportedFlags": sorted(seccomp_profile.FLAGS),
+    }
 
 
 def features() -> dict[str, Any]:
@@ -39,7 +46,7 @@ def features() -> dict[str, Any]:
         "ociVersionMin": "1.0.0",
         "ociVersionMax": SPECIFICATION,
         "hooks": _HOOKS,
-        "mountOptions": list(oci_options.NAMES),
+        "mountOptions": list(oci_options.names()),
         "linux": {
             "namespaces": sorted(FLAGS),
             "capabilities": [f"CAP_{name}" for name in capabilities.NAMES],
