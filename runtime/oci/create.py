@@ -88,6 +88,7 @@ def create(arguments: Arguments, log: Log, terminal: Terminal) -> tuple[Record, 
 
     Raises RuntimeFault, and then nothing is left.
     """
+    record.refuse_taken(arguments.root, arguments.id())
     plan = Plan(arguments, log)
     terminal.prepare(plan.launch)
     held = record.claim(arguments.root, plan.name, plan.state(), plan.content)

@@ -93,9 +93,8 @@ def _become(launch: Launch, line: Line) -> None:
         os.close(fd)
     os.setsid()
     _isolate(launch, line)
-    last = capabilities.last()
     _assemble(launch, line)
-    _finish(launch, line, last)
+    _finish(launch, line)
 
 
 def _isolate(launch: Launch, line: Line) -> None:
@@ -153,7 +152,7 @@ def _terminal(launch: Launch) -> None:
         console.adopt(terminal)
 
 
-def _finish(launch: Launch, line: Line, last: int) -> None:
+def _finish(launch: Launch, line: Line) -> None:
     """From a finished root to the airlock: what remains is about this one process."""
     if not launch["steps"]:
         _terminal(launch)
@@ -162,12 +161,12 @@ def _finish(launch: Launch, line: Line, last: int) -> None:
     _directory(launch["cwd"], make=True)
     syscalls.cloexec_from(3 + launch["keep"])
     os.umask(0o022)
-    _confine(launch, line, last, env)
+    _confine(launch, line, env)
 
 
-def _confine(launch: Launch, line: Line, last: int, env: dict[str, str]) -> None:
+def _confine(launch: Launch, line: Line, env: dict[str, str]) -> None:
     sets, filtered = launch["caps"], launch["filter"]
-    capabilities.prepare(last, sets)
+    capabilities.prepare(launch["last"], sets)
     limits.settle(launch["limits"])
     _change_user(launch)
     _directory(launch["cwd"], make=False)

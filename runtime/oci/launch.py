@@ -63,7 +63,8 @@ def program(process: Config, linux: Config, log: Log, *, mapped: bool) -> dict[s
     `mapped` tells that it lives in a user namespace of its own, where there are all capabilities to give.
     """
     user = process.get("user") or {}
-    granted = (1 << capabilities.last() + 1) - 1 if mapped else capabilities.held()
+    last = capabilities.last()
+    granted = (1 << last + 1) - 1 if mapped else capabilities.held()
     sets, warnings = capabilities.sets(process.get("capabilities"), granted)
     for warning in warnings:
         log.remark(warning)
@@ -77,6 +78,7 @@ def program(process: Config, linux: Config, log: Log, *, mapped: bool) -> dict[s
         "groups": user.get("additionalGids") or [],
         "limits": limits.plan(process, linux),
         "caps": sets,
+        "last": last,
         "no_new_privileges": bool(process.get("noNewPrivileges")),
         "terminal": bool(process.get("terminal")),
         "size": (size["height"], size["width"]) if size else None,

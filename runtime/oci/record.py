@@ -125,8 +125,7 @@ def claim(root: str, name: str, state: dict[str, Any], config: bytes) -> Record:
         reclaim.claim(where, full)
     except OSError as err:
         if err.errno == errno.EEXIST:
-            hint = f"remove it first: tare-oci delete {name}"
-            raise RuntimeFault(f"container with id exists: {name}", kind="usage", hint=hint) from err
+            raise _taken(name) from err
         raise RuntimeFault.from_os(err, f"put {name} on record in {root}") from err
     fd = os.open(f"{where}/config.json", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -134,6 +133,17 @@ def claim(root: str, name: str, state: dict[str, Any], config: bytes) -> Record:
     finally:
         os.close(fd)
     return Record(where, full)
+
+
+def refuse_taken(root: str, name: str) -> None:
+    """Fault when there is a container of this name, before anything else is found wrong."""
+    if os.path.lexists(directory(root, name)):
+        raise _taken(name)
+
+
+def _taken(name: str) -> RuntimeFault:
+    hint = f"remove it first: tare-oci delete {name}"
+    return RuntimeFault(f"container with id exists: {name}", kind="usage", hint=hint)
 
 
 def find(root: str, name: str) -> Record:
