@@ -72,6 +72,9 @@ def _consistent(config: dict[str, Any], spaces: Spaces) -> None:
         raise RuntimeFault("a new user namespace has no mappings", kind="usage", hint=hint)
     if any(maps) and not spaces.own("user"):
         raise RuntimeFault("linux.uidMappings needs a user namespace", kind="usage", hint="add one")
+    if "time" in spaces.new and "user" in spaces.joined:
+        hint = "leave one of the two out"
+        raise RuntimeFault("a new time namespace in a joined user namespace", kind="usage", hint=hint)
     if linux.get("timeOffsets") and "time" not in spaces.new:
         raise RuntimeFault("linux.timeOffsets needs a new time namespace", kind="usage", hint="add one")
 
