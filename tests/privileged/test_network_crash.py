@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -128,6 +131,39 @@ def _killed_last(run, phase, stride):
                 break
             kills += 1
         assert kills > 10
+
+
+def test_a_prune_waits_for_the_nft_of_a_killed_attach(tmp_path):
+    in_lab(_slow_nft, tmp_path)
+
+
+def _slow_nft(run):
+    before = traces(run)
+    nft, real, started = Path("/usr/sbin/nft"), run / "nft", run / "started"
+    shutil.copy(nft, real)
+    slow = run / "slow"
+    slow.write_text(
+        f"#!/bin/sh\ntext=$(cat)\n"
+        f"case $text in *elements*) : >{started}; sleep 1 ;; esac\n"
+        f'printf "%s\\n" "$text" | {real} "$@"\n'
+    )
+    slow.chmod(0o755)
+    syscalls.mount(str(slow), str(nft), "", 0x1000)  # MS_BIND
+    with Box() as box:
+        pid = _forked(
+            lambda: network.attach(run, "web", box.netns, owner=mine(), published=network.parse("8080:80"))
+        )
+        deadline = time.monotonic() + 10
+        while not started.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        assert network.prune(run) == ["web"]
+        time.sleep(1.2)  # by now an nft that nobody waited for has written its rules
+    syscalls.umount(str(nft))
+    for path in (real, slow, started):
+        path.unlink()
+    assert traces(run) == before
 
 
 def test_twenty_attaches_at_once_get_twenty_addresses(tmp_path):
