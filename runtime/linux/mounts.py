@@ -14,6 +14,7 @@ RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND = 1, 2, 4, 8, 32, 4096
 MOVE, REC, PRIVATE, SLAVE, SHARED, STRICTATIME = 8192, 16384, 1 << 18, 1 << 19, 1 << 20, 1 << 24
 DETACH = 2
 _ATTR_NODEV = 4
+_PAGE = 4096  # bytes of options that mount(2) reads; the rest is cut off without a word
 _STATVFS_TO_MOUNT = (
     (os.ST_NOSUID, NOSUID),
     (os.ST_NODEV, NODEV),
@@ -25,9 +26,8 @@ _STATVFS_TO_MOUNT = (
 def overlay(layers: list[str], upper: str, work: str, target: str) -> None:
     """Mount an overlay of `layers` (bottom first) at `target`, without device nodes.
 
-    The old interface takes all options in one page, about 60 layers; the new one a layer at a time
-    ("lowerdir+", Linux 6.7), each shorter than 256 bytes. So the new one first,
-    and mount(2) where it is refused.
+    The old interface takes all options in one page; the new one a layer at a time ("lowerdir+", Linux 6.7),
+    each shorter than 256 bytes. So the new one first, and mount(2) where it is refused.
     """
     try:
         fd = syscalls.fsopen("overlay")
@@ -37,9 +37,23 @@ def overlay(layers: list[str], upper: str, work: str, target: str) -> None:
     else:
         if _overlay_new(fd, layers, upper, work, target):
             return
+    options = _overlay_options(layers, upper, work)
+    if len(os.fsencode(options)) < _PAGE:
+        syscalls.mount("overlay", target, "overlay", NODEV, options)
+        return
+    # By descriptors, whose names are short: 200 layers fit into the page.
+    held = [os.open(layer, os.O_PATH | os.O_CLOEXEC) for layer in layers]
+    try:
+        short = [f"/proc/self/fd/{fd}" for fd in held]
+        syscalls.mount("overlay", target, "overlay", NODEV, _overlay_options(short, upper, work))
+    finally:
+        for fd in held:
+            os.close(fd)
+
+
+def _overlay_options(layers: list[str], upper: str, work: str) -> str:
     lower = ":".join(map(_escape, reversed(layers)))
-    options = f"lowerdir={lower},upperdir={_escape(upper)},workdir={_escape(work)}"
-    syscalls.mount("overlay", target, "overlay", NODEV, options)
+    return f"lowerdir={lower},upperdir={_escape(upper)},workdir={_escape(work)}"
 
 
 def _overlay_new(fd: int, layers: list[str], upper: str, work: str, target: str) -> bool:

@@ -93,10 +93,24 @@ def test_the_page_of_startup_tells_the_host_and_the_proof(startup_page):
     check_evidence(startup_page)
 
 
+def expected(run, section, charts):
+    """Return the charts of a section: some need a sample that counts, which a busy host may not leave."""
+    if section == "memory" and not any(counting(m) for m in run.measurements if m.metric == "cgroup_anon"):
+        return {"memory-series"}
+    return charts if section != "cpu" or comparable(run) else set()
+
+
+def comparable(run):
+    """Return how many rates of work can be compared with the bare process's."""
+    rates = {(m.target, m.params["work"]) for m in run.measurements if m.metric == "rate" and counting(m)}
+    natives = {work for target, work in rates if target == "native"}
+    return sum(target != "native" and work in natives for target, work in rates)
+
+
 def test_every_scenario_has_its_section_with_its_charts(fast_page):
     for section, charts in SECTIONS.items():
         drawn = {key.removeprefix("chart-") for key in fast_page.sections[section]}
-        assert drawn >= charts, section
+        assert drawn >= expected(fast_page.run, section, charts), section
         assert drawn <= charts | {"cpu-close-up"}, section
     assert fast_page.complaints == []
     assert foreign(fast_page.requests) == []
@@ -116,9 +130,8 @@ def test_everything_is_drawn_as_it_was_measured(fast_page):
 
 def test_a_rate_of_work_has_its_bar_and_every_row_of_the_ledger_its_sum(fast_page):
     look, run = fast_page.look, fast_page.run
-    rates = {(m.target, m.params["work"]) for m in run.measurements if m.metric == "rate" and counting(m)}
-    natives = {work for target, work in rates if target == "native"}
-    assert look["chart-cpu"]["bars"] == sum(t != "native" and work in natives for t, work in rates)
-    ledger = look["chart-memory-ledger"]
-    check_plot("chart-memory-ledger", ledger)
+    assert look.get("chart-cpu", {"bars": 0})["bars"] == comparable(run)
+    ledger = look.get("chart-memory-ledger", {"words": []})
+    if ledger["words"]:
+        check_plot("chart-memory-ledger", ledger)
     assert sum("charged" in words for words in ledger["words"]) == len(counted(run, "memory", "pss"))

@@ -15,6 +15,8 @@ from runtime.cgroups import bpf, devices, events, freezer, location, members, mo
 from runtime.cgroups.mounts import Mounts
 from runtime.cgroups.oom import Watch
 from runtime.errors import RuntimeFault
+from runtime.linux.processes import start_time
+from runtime.process import reclaim
 
 pytestmark = pytest.mark.privileged
 
@@ -254,28 +256,13 @@ def test_a_fork_bomb_is_killed_whole(place):
     assert time.monotonic() - began < 5
 
 
-def reaped(child):
-    def ended(seconds):
-        try:
-            child.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
-
-    return ended
-
-
 def test_a_process_in_a_foreign_frozen_cgroup_is_killed(place, where):
     group, foreign = place.group(where=where), place.group(name="foreign", where=where)
-    child = place.run(group, "unshare", "-fp", "--kill-child", "sleep", "100")
-    deadline = time.monotonic() + 5
-    while len(members.pids(group)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    init = members.pids(group)[1]
-    tree.enter([foreign.path("freezer")], init)
+    child = place.run(group, "sleep", "100")
+    tree.enter([foreign.path("freezer")], child.pid)
     freezer.freeze(foreign)
     began = time.monotonic()
-    members.end(group, reaped(child))
+    reclaim.kill(child.pid, start_time(child.pid), [*group.paths])
     tree.remove(group.paths)
     assert time.monotonic() - began < 5
     assert freezer.frozen(foreign)

@@ -75,7 +75,8 @@ def test_stats_see_the_workload(box):
 def test_the_kernels_v2_tree_takes_a_child_at_birth(place, layer):
     unified = detect().unified
     controllers = (unified / "cgroup.controllers").read_text().split() if unified else []
-    assert controllers, "no v2 tree with a controller is mounted here"
+    if not controllers:
+        pytest.skip("no v2 tree with a controller is mounted here")
     control = unified / "cgroup.subtree_control"
     enabled = control.read_text().split()
     hierarchy = Hierarchy({controllers[0]: Tree(2, unified)}, unified)

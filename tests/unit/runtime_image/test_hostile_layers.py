@@ -110,7 +110,9 @@ def test_the_sentinel_would_notice(tmp_path):
     (victim / "file").write_text("untouched")
     before = fingerprint(victim)
     with tarfile.open(fileobj=archive(CASES["absolute link, then through it"], victim)) as tar:
-        tar.extractall(tmp_path, filter="fully_trusted")
+        # Python before 3.11.4 knows no filters and trusts by itself.
+        trust = {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}
+        tar.extractall(tmp_path, **trust)
     assert fingerprint(victim) != before
 
 
