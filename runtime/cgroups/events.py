@@ -1,7 +1,7 @@
 """What a container's cgroup has used, as runc's `events --stats` reports it (types/events.go there).
 
 Bytes, and nanoseconds of CPU; what this cgroup version or kernel lacks is 0 or left out, as in runc. A limit
-that is not set is the largest number of 64 bits.
+that is not set is v1's largest number of pages, and on v2 the largest number of 64 bits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from runtime.cgroups.oci import Group
 
 _MOST = (1 << 64) - 1
-_V1_UNLIMITED = 1 << 62  # v1 rounds the largest number down to pages
 _TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")  # nanoseconds
 _IO_V2 = {
     "rbytes": ("bytes", "Read"),
@@ -53,8 +52,7 @@ def table(spot: Spot, name: str) -> dict[str, int]:
 
 def _number(spot: Spot, name: str) -> int:
     text = spot.read(name)
-    value = int(text) if text.isdigit() else _MOST if text == "max" else 0
-    return _MOST if spot.version == 1 and value >= _V1_UNLIMITED else value
+    return int(text) if text.isdigit() else _MOST if text == "max" else 0
 
 
 def _cpu(group: Group) -> dict[str, Any]:

@@ -7,14 +7,13 @@ frozen process does not die of SIGKILL before it is thawed; on v2 it does.
 from __future__ import annotations
 
 import errno
-import os
 import time
 
 from runtime.cgroups import tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from runtime.cgroups.oci import Group
     from runtime.cgroups.room import Spot
@@ -58,25 +57,6 @@ def frozen(group: Group) -> bool:
     return spot.read("cgroup.freeze") == "1"
 
 
-def rescue(pids: Iterable[int], group: Group) -> list[int]:
-    """Bring processes that somebody moved to a frozen cgroup back to ours, thawed; return which they were.
-
-    Only v1 needs it, where they could not be killed. The root is their home when ours is gone.
-    """
-    spot = group.spots.get("freezer")
-    if spot is None or spot.version != 1:
-        return []
-    home = spot.directory if tree.exists(spot.directory) else _root(spot)
-    found = []
-    for pid in pids:
-        where = _freezer_of(pid)
-        if where and f"{_root(spot)}{where}".rstrip("/") != home and _is_frozen(f"{_root(spot)}{where}"):
-            tree.thaw(home)
-            tree.move(home, pid)
-            found.append(pid)
-    return found
-
-
 def _freeze_v1(spot: Spot) -> None:
     turns = 0
 
@@ -106,28 +86,3 @@ def _spot(group: Group) -> Spot:
     if spot is None:
         raise OSError(errno.ENOTSUP, "this container has no freezer cgroup")
     return spot
-
-
-def _root(spot: Spot) -> str:
-    """Return the mount point of the tree, which alone has no freezer.state."""
-    directory = spot.directory
-    while os.path.exists(f"{directory}/freezer.state") or not tree.exists(directory):  # noqa: PTH110 - lean
-        directory = directory.rpartition("/")[0]
-    return directory
-
-
-def _freezer_of(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
-            lines = [line.rstrip("\n").split(":", 2) for line in file]
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-    return next((path for _, names, path in lines if "freezer" in names.split(",")), "")
-
-
-def _is_frozen(directory: str) -> bool:
-    try:
-        with open(f"{directory}/freezer.state", encoding="ascii") as file:  # noqa: PTH123
-            return file.read().strip() != "THAWED"
-    except OSError:
-        return False

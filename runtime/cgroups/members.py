@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
-import time
 
 from runtime.cgroups import freezer, tree
 from runtime.cgroups.mounts import find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from runtime.cgroups.oci import Group
-
-_PATIENCE = 5.0  # seconds
-_SLOW = 0.05  # seconds within which processes end that nothing holds up
 
 
 def pids(group: Group) -> list[int]:
@@ -50,25 +43,6 @@ def kill(group: Group) -> int:
         _signal(pids(group), signal.SIGKILL)
     _go_on(group)
     return len(members)
-
-
-def end(group: Group, ended: Callable[[float], bool]) -> None:
-    """Kill all of them and wait until none is left and `ended`, which gets the seconds that it may wait.
-
-    That may be the wait for process 1, which outlives all others of its pid namespace: so those that somebody
-    moved to a frozen cgroup are looked for there. OSError(EBUSY) after five seconds.
-    """
-    known, began = set(pids(group)), time.monotonic()
-    kill(group)
-    while not ended(0.05) or pids(group):
-        waited = time.monotonic() - began
-        if waited > _PATIENCE:
-            raise OSError(errno.EBUSY, "its processes do not die", next(iter(group.paths), ""))
-        if waited > _SLOW:
-            known |= set(pids(group))
-            freezer.rescue(known | _same_pid_namespace(known), group)
-            kill(group)
-        time.sleep(0.001)
 
 
 def entrances(group: Group, init: int) -> tuple[str | None, list[str]]:
@@ -112,21 +86,6 @@ def _stop(group: Group) -> None:
 def _go_on(group: Group) -> None:
     for path in group.paths:
         tree.thaw(path)
-
-
-def _same_pid_namespace(members: set[int]) -> set[int]:
-    """All processes in the pid namespaces of `members`, other than our own."""
-    spaces = {_namespace(pid) for pid in members} - {"", _namespace(os.getpid())}
-    if not spaces:
-        return set()
-    return {int(name) for name in os.listdir("/proc") if name.isdigit() and _namespace(int(name)) in spaces}  # noqa: PTH208
-
-
-def _namespace(pid: int) -> str:
-    try:
-        return os.readlink(f"/proc/{pid}/ns/pid")  # noqa: PTH115
-    except OSError:
-        return ""
 
 
 def _divided(directory: str) -> bool:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 
+_LONGEST = 4096  # bytes; 52 numbers and a name of 64
+
 
 def _stat(pid: int) -> list[str]:
     """Fields of /proc/PID/stat from the third (state) on; empty when there is no such process (proc(5))."""
     try:
-        with open(f"/proc/{pid}/stat", encoding="latin-1") as file:  # noqa: PTH123
-            return file.read().rpartition(")")[2].split()
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, ProcessLookupError):
         return []
+    try:
+        return os.read(fd, _LONGEST).rpartition(b")")[2].decode("ascii").split()
+    except ProcessLookupError:
+        return []
+    finally:
+        os.close(fd)
 
 
 def start_time(pid: int) -> int:

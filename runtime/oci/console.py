@@ -100,12 +100,11 @@ def send(connection: socket.socket, master: int) -> None:
 
 def receive(connection: socket.socket) -> int:
     """Return the master that `send` passed; RuntimeFault if the other side ended before."""
-    _text, ancillary, _flags, _address = connection.recvmsg(4096, socket.CMSG_SPACE(_FD))
+    room = socket.CMSG_SPACE(_FD)
+    _text, ancillary, _flags, _address = connection.recvmsg(4096, room, socket.MSG_CMSG_CLOEXEC)
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            fd = int.from_bytes(data[:_FD], "little")
-            os.set_inheritable(fd, False)
-            return fd
+            return int.from_bytes(data[:_FD], "little")
     raise RuntimeFault("the container sent no terminal")
 
 

@@ -10,28 +10,44 @@ nothing (closed by a successful exec) or one JSON object that says which stage f
 from __future__ import annotations
 
 import errno
-import json
+import gc
 import os
 import select
 import signal
 import socket
 
 from runtime.linux import capabilities, namespaces, syscalls
-from runtime.process import accounts
+from runtime.process import accounts, lean_json
 from runtime.rootfs.execute import StepError, execute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+
+class Inherited:
+    """What every child needs to know and the parent can look up once, so that no child has to.
+
+    The memory of a child is a copy that the kernel makes page by page as it is touched, so each thing that
+    a child does costs more than it did before the fork.
+    """
+
+    __slots__ = ("last_capability", "signals")
+
+    def __init__(self) -> None:
+        self.last_capability = capabilities.last()
+        numbers = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+        # Python ignores SIGPIPE, the spawner SIGINT, a shell some more for its background jobs; and an
+        # ignored signal stays ignored over exec.
+        self.signals = [int(one) for one in numbers if signal.getsignal(one) != signal.SIG_DFL]
 
 
-def run(launch: dict[str, Any], stdio: list[int], sync: socket.socket) -> NoReturn:
+def run(launch: dict[str, Any], stdio: list[int], sync: socket.socket, inherited: Inherited) -> NoReturn:
     """Become the program of `launch`; never returns."""
+    gc.disable()  # a collection would touch, and so copy, every page
     report: dict[str, Any]
     try:
-        _become(launch, stdio, sync)
+        _become(launch, stdio, sync, inherited)
     except StepError as err:
         report = {"stage": "rootfs", "errno": err.errno, "what": err.filename, "step": err.index}
     except OSError as err:
@@ -43,12 +59,12 @@ def run(launch: dict[str, Any], stdio: list[int], sync: socket.socket) -> NoRetu
     else:
         report = {"stage": "internal", "errno": 0, "what": "exec returned"}
     try:
-        sync.send(json.dumps(report).encode())
+        sync.send(lean_json.dumps(report).encode())
     finally:
         os._exit(127)
 
 
-def _become(launch: dict[str, Any], stdio: list[int], sync: socket.socket) -> None:
+def _become(launch: dict[str, Any], stdio: list[int], sync: socket.socket, inherited: Inherited) -> None:
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
     if sync.recv(1) != b"g":  # the spawner died before it had recorded this process
         os._exit(1)
@@ -59,12 +75,11 @@ def _become(launch: dict[str, Any], stdio: list[int], sync: socket.socket) -> No
         namespaces.raise_loopback()
     if launch["hostname"]:
         socket.sethostname(launch["hostname"])
-    last = capabilities.last() if launch["caps"] is not None else 0
     execute(launch["mounts"])
     _stdio(stdio)
-    _reset_signals()
+    _reset_signals(inherited.signals)
     os.umask(0o022)
-    env = _identity(launch, last)
+    env = _identity(launch, inherited.last_capability)
     _still_wanted(sync)
     _exec(launch["args"], env, sync)
 
@@ -76,12 +91,9 @@ def _stdio(stdio: list[int]) -> None:
     syscalls.cloexec_from(3)
 
 
-def _reset_signals() -> None:
-    # Python ignores SIGPIPE, the spawner SIGINT, a shell some more for its background jobs; and an ignored
-    # signal stays ignored over exec.
-    for number in _SIGNALS:
-        if signal.getsignal(number) != signal.SIG_DFL:
-            signal.signal(number, signal.SIG_DFL)
+def _reset_signals(numbers: list[int]) -> None:
+    for number in numbers:
+        signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
@@ -91,8 +103,7 @@ def _identity(launch: dict[str, Any], last: int) -> dict[str, str]:
     if account:
         env.setdefault("HOME", account.home)
     if launch["cwd"]:
-        os.makedirs(launch["cwd"], exist_ok=True)
-        os.chdir(launch["cwd"])
+        _enter(launch["cwd"])
     if launch["caps"] is not None:
         capabilities.bound(last, launch["caps"])
         syscalls.prctl(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_CLEAR_ALL)
@@ -105,6 +116,14 @@ def _identity(launch: dict[str, Any], last: int) -> dict[str, str]:
     if launch["no_new_privileges"]:
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     return env
+
+
+def _enter(directory: str) -> None:
+    try:
+        os.chdir(directory)
+    except FileNotFoundError:
+        os.makedirs(directory, exist_ok=True)
+        os.chdir(directory)
 
 
 def _still_wanted(sync: socket.socket) -> None:
@@ -129,5 +148,5 @@ def _exec(args: list[str], env: dict[str, str], sync: socket.socket) -> None:
                 failure = err.errno or failure
             if err.errno not in {errno.ENOENT, errno.ENOTDIR, errno.EACCES}:
                 break
-    sync.send(json.dumps({"stage": "exec", "errno": failure, "what": name}).encode())
+    sync.send(lean_json.dumps({"stage": "exec", "errno": failure, "what": name}).encode())
     os._exit(126 if failure != errno.ENOENT else 127)

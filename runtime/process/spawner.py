@@ -15,7 +15,7 @@ killed, its children get SIGKILL (PR_SET_PDEATHSIG), and what else they held is 
 from __future__ import annotations
 
 import errno
-import json
+import gc
 import os
 import select
 import signal
@@ -25,7 +25,7 @@ import sys
 from runtime.cgroups import tree
 from runtime.linux import syscalls
 from runtime.linux.processes import start_time
-from runtime.process import init
+from runtime.process import init, lean_json
 from runtime.process.reclaim import await_death, claim, reclaim, record
 
 TYPE_CHECKING = False
@@ -70,6 +70,7 @@ class Spawner:
 
     def __init__(self, control: socket.socket) -> None:
         self.control = control
+        self.inherited = init.Inherited()
         self.owner = {"pid": os.getpid(), "start": start_time(os.getpid())}
         self.instances: dict[str, Instance] = {}
         self.starting: dict[int, tuple[socket.socket, Instance, int]] = {}
@@ -107,7 +108,7 @@ class Spawner:
             return False
         if not data:
             return False
-        message: Message = json.loads(data)
+        message: Message = lean_json.loads(data)
         try:
             if message["op"] == "start":
                 self._start(message, fds)
@@ -148,7 +149,7 @@ class Spawner:
             pid, instance.pidfd = syscalls.clone3(launch["clone"], cgroup=born_in)
             if pid == 0:
                 ours.close()  # or the child would never see that the spawner has died
-                init.run(launch, fds, theirs)
+                init.run(launch, fds, theirs, self.inherited)
             self._admit(instance, pid, cgroup["joined"], ours)
         except BaseException:
             ours.close()
@@ -173,7 +174,7 @@ class Spawner:
             report = sync.recv(LARGEST)
         if report:
             self._remove(instance.state["id"])
-            self._reply(seq, error=json.loads(report))
+            self._reply(seq, error=lean_json.loads(report))
             return
         self.poll.register(instance.pidfd, select.POLLIN)
         self._reply(seq, [instance.pidfd], **instance.state["init"])
@@ -203,7 +204,7 @@ class Spawner:
             return
 
     def _reply(self, seq: int, fds: list[int] | None = None, **fields: object) -> None:
-        data = json.dumps({"seq": seq, **fields}).encode()
+        data = lean_json.dumps({"seq": seq, **fields}).encode()
         try:
             socket.send_fds(self.control, [data], fds or [])
         except (BrokenPipeError, ConnectionResetError):
@@ -216,6 +217,8 @@ def main(fd: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with socket.socket(fileno=fd) as control:
         spawner = Spawner(control)
+        gc.collect()
+        gc.freeze()  # no later collection touches what all children share
         try:
             spawner.serve()
         finally:

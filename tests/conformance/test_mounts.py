@@ -228,13 +228,14 @@ def test_no_destination(oci):
     "uidMappings, gidMappings: the runtime MUST use an ID-mapped mount, or generate an error",
 )
 def test_an_idmapped_mount(oci):
-    box = oci.box("stat -c '%u %g' /m/file")
-    source = box.bundle.path / "source"
-    source.mkdir()
-    (source / "file").write_text("")
     mapping = [{"containerID": 0, "hostID": 5000, "size": 100}]
-    mounted({**bind("source", "/m"), "uidMappings": mapping, "gidMappings": mapping})(box.config)
-    result = box.run()
+    plain, mapped = oci.box("stat -c '%u %g' /m/file"), oci.box("stat -c '%u %g' /m/file")
+    for box, extra in ((plain, {}), (mapped, {"uidMappings": mapping, "gidMappings": mapping})):
+        (box.bundle.path / "source").mkdir()
+        (box.bundle.path / "source/file").write_text("")
+        mounted({**bind("source", "/m"), **extra})(box.config)
+    assert plain.output() == "0 0\n"
+    result = mapped.run()
     assert result.code != 0 or result.out == "5000 5000\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,9 +26,9 @@ class Verdicts:
         """Take note of a phase of a test."""
         if report.when != "call" and report.passed:
             return
-        file, _, test = report.nodeid.rpartition("/")[2].partition("::")
+        path, _, test = report.nodeid.partition("::")
         verdict, why = _verdict(report)
-        key = f"{file}::{test.partition('[')[0]}"
+        key = f"{path.rpartition('/')[2]}::{test.partition('[')[0]}"
         before = self.found.get(key, {"verdict": "met"})["verdict"]
         if key not in self.found or ORDER.index(verdict) > ORDER.index(before):
             self.found[key] = {"verdict": verdict, "why": why}
@@ -45,4 +46,12 @@ def _verdict(report: pytest.TestReport) -> tuple[str, str]:
     if report.skipped:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
         return "not applicable", reason.removeprefix("Skipped: ")
-    return ("met", "") if report.passed else ("not met", "")
+    return ("met", "") if report.passed else ("not met", _crash(report))
+
+
+def _crash(report: pytest.TestReport) -> str:
+    """First line of what the failed assertion said."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    lines = crash.message.splitlines() if crash else []
+    words = lines[0].removeprefix("AssertionError: ") if lines else ""
+    return re.sub(r"/\S*/conformance-\S*", "…", words)[:120]

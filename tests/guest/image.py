@@ -16,8 +16,8 @@ from vmdriver.disk import build_root_disk
 
 PACKAGES = ("python3", "busybox-static", "kmod", "iproute2", "nftables", "uidmap", "libseccomp2", "procps",
             "util-linux", "gcc", "libc6-dev", "runc", "crun")  # fmt: skip
-WHEELS = ("pytest", "pytest-timeout", "pytest-benchmark", "psutil", "msgspec", "click", "jsonschema", "zstandard",
-          "hypothesis")  # fmt: skip
+WHEELS = ("pytest", "pytest-timeout", "pytest-benchmark", "psutil", "msgspec", "click", "jsonschema",
+          "zstandard", "hypothesis")  # fmt: skip
 PYTHON = "3.11"  # Debian bookworm's
 ROOT = Path(__file__).resolve().parents[2]
 

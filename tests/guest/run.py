@@ -20,7 +20,7 @@ from tests.guest.image import disk, image
 from vmdriver import boot
 from vmdriver.spec import Disk, GuestSpec
 
-DATA = Path("/var/tmp/tare-test")  # noqa: S108 - the tests' own root, as in conftest.py
+DATA = Path("/var/tmp/tare-test")  # the tests' own root, as in conftest.py
 TESTS = ("tests/privileged/test_container.py", "tests/privileged/test_container_life.py",
          "tests/privileged/test_container_limits.py", "tests/privileged/test_native_process.py")  # fmt: skip
 PATIENCE = 3600.0
@@ -45,6 +45,12 @@ def specification(drivers: Drivers, tests: Path) -> GuestSpec:
     return replace(machine, disks=(*machine.disks, Disk(tests, readonly=True)))
 
 
+def say(text: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def main(arguments: list[str]) -> int:
     """Boot, run, print what pytest said, destroy; returns pytest's status."""
     deadline = time.monotonic() + PATIENCE
@@ -58,13 +64,13 @@ def main(arguments: list[str]) -> int:
             console = guest.console.fileno() if guest.console else None
             channel = Channel(guest.agent.fileno(), console)
             channel.wait("listening", deadline=deadline)
-            print(f"guest is up ({spec.accelerator})", flush=True)
+            say(f"guest is up ({spec.accelerator})")
             words = shlex.join(arguments or TESTS)
             script = SCRIPT.format(patience=600, tests=words)
             done = channel.execute(f"sh -c {shlex.quote(script)} 2>&1".replace("\n", ";"), deadline)
         finally:
             guest.destroy()
-    print(done.output)
+    say(done.output)
     return done.status
 
 

@@ -100,7 +100,12 @@ def test_v1_figures(v1):
     assert (usage["total"], usage["percpu"]) == (1500, [1000, 500])
     assert (usage["percpu_user"], usage["percpu_kernel"]) == ([900, 400], [100, 100])
     assert (usage["user"], usage["kernel"]) == (3 * events._TICK, 2 * events._TICK)
-    assert found["memory"]["usage"] == {"limit": MOST, "usage": 1000, "max": 1200, "failcnt": 3}
+    assert found["memory"]["usage"] == {
+        "limit": 9223372036854771712,
+        "usage": 1000,
+        "max": 1200,
+        "failcnt": 3,
+    }
     assert found["memory"]["cache"] == 300
     assert found["memory"]["raw"]["total_rss"] == 500
     assert found["pids"] == {"current": 5, "limit": 0}

@@ -43,10 +43,12 @@ def fingerprint(root: Path) -> str:
     return digest.hexdigest()
 
 
+ESCAPED = f"tmp/tare-escaped-{os.getpid()}"
+
 CASES = {
     "dot-dot": [("../victim/file", FILE, "x")],
     "deep dot-dot": [("a/../../victim/file", FILE, "x")],
-    "many dot-dots": [(f"{UP}tmp/x", FILE, "x")],
+    "many dot-dots": [(f"{UP}{ESCAPED}", FILE, "x")],
     "absolute": [(f"{OUT}/file", FILE, "x")],
     "dot-dot directory": [("../victim/new", DIR, "")],
     "dot-dot itself": [("..", DIR, "")],
@@ -101,7 +103,7 @@ def test_nothing_outside_the_root_changes(case, tmp_path):
         unpack(archive(CASES[case], victim), root, owners=False)
     assert fingerprint(victim) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["root", "victim"]
-    assert not Path("/tmp/x").exists()
+    assert not Path(f"/{ESCAPED}").exists()
 
 
 def test_the_sentinel_would_notice(tmp_path):

@@ -27,7 +27,7 @@ def test_both_directions_agree_with_json(value):
 
 @pytest.mark.parametrize("text", ["", " ", "{", "[1,]", "1 2", '{"a" 1}', '"\n"', "nul", "{'a': 1}"])
 def test_what_is_no_json_is_a_value_error(text):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"value|character|delimiter|double quotes"):
         lean_json.loads(text)
     script = "import sys; sys.path.insert(0, sys.argv[2])\nfrom runtime.process import lean_json\n"
     script += "try:\n lean_json.loads(sys.argv[1])\nexcept ValueError:\n sys.exit(7)\n"
