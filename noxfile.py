@@ -52,6 +52,12 @@ def torture(session: nox.Session) -> None:
     tool(session, "pytest", "tests/torture", "--timeout=900", *session.posargs)
 
 
+@nox.session(default=False)
+def guest(session: nox.Session) -> None:
+    """Run privileged tests in a guest with pure cgroup v2, under systemd's delegated tree (root)."""
+    tool(session, "python", "-m", "tests.guest.run", *session.posargs)
+
+
 @nox.session
 def package(session: nox.Session) -> None:
     """Install the wheel into a clean environment and see where each import comes from."""
