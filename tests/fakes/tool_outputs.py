@@ -1,0 +1,25 @@
+"""What the tools of the workload image print, and the counts in it."""
+
+from pathlib import Path
+
+from tests.fakes.fake_target import obedient
+
+OUTPUTS = {path.stem: path.read_text() for path in Path(__file__).parent.glob("outputs/*.txt")}
+COMMANDS = {
+    "sysbench cpu": "integer",
+    "sysbench memory": "memory",
+    "--cpu-method": "floating-point",
+    "--null": "system-calls",
+    "--switch": "context-switches",
+    "--fork": "fork",
+}
+COUNTS = {
+    "integer": 54680,
+    "memory": 512192,
+    "floating-point": 1395,
+    "system-calls": 118707,
+    "context-switches": 122893,
+    "fork": 2231,
+}
+PRINTED = {part: OUTPUTS[name] for part, name in COMMANDS.items()}
+TOOLS = obedient(PRINTED)

@@ -1,0 +1,59 @@
+"""The memory scenario on fake targets."""
+
+import pytest
+
+from bench.scenarios.memory import Memory
+from tests.fakes.fake_target import FakeTarget, dying, virtual
+from tests.fakes.figures import figures
+
+
+@pytest.fixture
+def group(tmp_path):
+    folder = tmp_path / "group"
+    folder.mkdir()
+    (folder / "memory.current").write_text("1")
+    (folder / "memory.stat").write_text("anon 1000\nfile 700\nkernel 50\nshmem 200\n")
+    return folder
+
+
+def test_memory_grows_to_n_and_records_at_each(measure, group):
+    target = FakeTarget("native", memory_cgroup=group)
+    run = measure(Memory(), target, runs=1)
+    for n in (1, 2, 4, 8):
+        found = figures(run, "native", n=n)
+        assert {name: found[f"cgroup_{name}"] for name in ("anon", "file", "kernel", "shmem")} == {
+            "anon": [1000 * n], "file": [500 * n], "kernel": [50 * n], "shmem": [200 * n],
+        }  # fmt: skip
+        assert found["unexplained"][0] == found["mem_available_drop"][0] - 1250 * n
+    assert all(line.endswith("with ledger") for line in target.journal if line.startswith("start"))
+    assert len(target.instances) == 8
+    assert all(instance.removed for instance in target.instances)
+
+
+def test_memory_sums_the_processes_of_all_instances(measure):
+    run = measure(Memory(), FakeTarget("native"), runs=1)  # real shells, real /proc
+    for metric in ("pss", "uss", "page_tables"):
+        one, *_, eight = (figures(run, "native", n=n)[metric][0] for n in (1, 2, 4, 8))
+        assert 0 < one < eight
+
+
+def test_memory_grows_one_target_at_a_time_and_each_round_anew(measure):
+    journal = []
+    measure(Memory(), FakeTarget("native", journal=journal), virtual(journal=journal), runs=2)
+    alive, most = set(), 0
+    for line in journal:
+        verb, name, *_ = line.split()
+        alive = alive | {name} if verb == "start" else alive - {name}
+        assert len({name.split("-")[1] for name in alive if name.startswith("memory-")}) <= 1
+        most = max(most, len(alive))
+    assert most == 8
+    assert sum(line.startswith("start memory-vm-") for line in journal) == 2 * 2
+
+
+def test_a_box_that_dies_while_memory_grows_keeps_what_was_read(measure):
+    target = FakeTarget("native", behaviours={5: dying})
+    run = measure(Memory(), target, runs=2)
+    assert [len(figures(run, "native", n=n)["pss"]) for n in (1, 2, 4, 8)] == [2, 2, 2, 1]
+    (failure,) = run.failures
+    assert (failure.scenario, failure.target) == ("memory", "native")
+    assert all(instance.removed for instance in target.instances)
