@@ -1,14 +1,73 @@
-"""Scenarios on fake targets."""
+"""Scenarios and command lines on fake targets."""
 
+import signal
+import sys
+from types import SimpleNamespace
+
+import click
 import msgspec
 import pytest
 
-from bench import ladder
+from bench import harness, ladder
 from bench import scenario as scenario_module
+from bench.cli import main as cli
 from bench.progress import progress
 from bench.results import Target, Writer, load
 from bench.scenario import Session, Sizes
 from tests.fakes.sample_run import sample_run
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    """The command line sets handlers for signals; the tests' own come back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def tare(monkeypatch, capsys, tmp_path):
+    """Runs a command line in this process; returns its exit code, output and complaints."""
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+
+    def call(*words, root=tmp_path / "root"):
+        monkeypatch.setenv("TARE_ROOT", str(root))
+        monkeypatch.setattr(sys, "argv", ["tare", *map(str, words)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        return SimpleNamespace(code=caught.value.code, **capsys.readouterr()._asdict())
+
+    return call
+
+
+@pytest.fixture
+def probe(monkeypatch, tare):
+    """Runs a subcommand that does what the test wants."""
+
+    def call(error):
+        @click.command()
+        def command():
+            raise error
+
+        monkeypatch.setitem(cli.COMMANDS, "probe", "Do what the test wants.")
+        monkeypatch.setitem(sys.modules, "bench.cli.probe", SimpleNamespace(command=command))
+        return tare("probe")
+
+    return call
+
+
+@pytest.fixture
+def fakes(monkeypatch):
+    """Makes fake targets of those that are known."""
+    monkeypatch.setattr(scenario_module, "QUIET", 0)
+    monkeypatch.setattr("bench.scenarios.memory.SETTLE", 0)
+    monkeypatch.setattr(harness, "prune", lambda *_: [])  # it looks at this very host's cgroups
+
+    def put(*targets):
+        monkeypatch.setattr(harness, "targets", lambda _drivers: {target.name: target for target in targets})
+
+    return put
 
 
 @pytest.fixture

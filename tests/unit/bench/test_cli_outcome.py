@@ -1,0 +1,39 @@
+"""Medians and tables as they are printed."""
+
+import re
+
+from bench.cli.outcome import print_summary
+from bench.cli.table import table
+from bench.results import Writer
+from tests.fakes.sample_run import sample_run, startup_run
+
+
+def test_medians_are_shown_in_the_units_of_people(capsys, tmp_path):
+    with Writer(tmp_path / "run.json", sample_run()) as writer:
+        print_summary(writer.run)
+    lines = capsys.readouterr().out.splitlines()
+    assert re.split(r"  +", lines[0]) == ["SCENARIO", "TARGET", "METRIC", "N", "MEDIAN", "INTERVAL"]
+    rows = [re.split(r"  +", line) for line in lines[1:]]
+    pss = next(row for row in rows if row[:3] == ["memory", "container", "pss n=8"])
+    assert 4.5 < float(pss[4].removesuffix(" MiB")) < 5.5
+    assert any(row[0] == "cpu" and row[4].endswith(" 1/s") and "work=integer" in row[2] for row in rows)
+    ready = next(row for row in rows if row[:3] == ["startup", "native", "ready"])
+    assert 1.5 < float(ready[4].removesuffix(" ms")) < 2.1
+    low, high = map(float, ready[5].split(" to "))
+    assert low <= float(ready[4].removesuffix(" ms")) <= high
+    machines = {row[1] for row in rows if row[1].startswith("vm")}
+    assert machines == {"vm (tcg)", "vm-micro (tcg)", "vm-full (tcg)"}
+
+
+def test_too_few_runs_have_no_interval(capsys):
+    print_summary(startup_run())
+    plenty = capsys.readouterr().out
+    print_summary(sample_run(rounds=1))
+    assert "too few runs" in capsys.readouterr().out
+    assert plenty.count("too few runs") < len(plenty.splitlines()) - 1
+
+
+def test_columns_are_aligned_and_lines_end_with_text():
+    shown = table(("A", "LONGER", "C"), [("wide cell", "x", "last"), ("b", "", "")]).splitlines()
+    assert shown == ["A          LONGER  C", "wide cell  x       last", "b"]
+    assert table(("A", "B"), []) == "A  B"
