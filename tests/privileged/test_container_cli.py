@@ -24,6 +24,7 @@ TARE = [sys.executable, "-c", "from bench.cli.main import main; main()"]
 def home(tmp_path_factory):
     """A root with one image, shared by the tests here."""
     root = tmp_path_factory.mktemp("tare")
+    root.chmod(0o755)  # one test looks at it as another user
     bootstrap(Store(root / "images"), "busybox")
     return root
 

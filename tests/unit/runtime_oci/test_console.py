@@ -17,10 +17,11 @@ from runtime.oci import console, relay
 
 # What `run -t` does: argv[1] is a command for the inner terminal, 0 and 1 are the user's.
 RUNNER = """
-import os, pty, sys
+import os, pty, signal, sys
 from runtime.oci import relay
 pid, master = pty.fork()
 if not pid:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell can't trap what was ignored when it began
     os.execv("/bin/sh", ["sh", "-c", sys.argv[1]])
 relay.relay(master, os.pidfd_open(pid))
 os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
