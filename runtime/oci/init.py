@@ -210,8 +210,12 @@ def _start_here(launch: Launch, line: Line, fifo: int) -> None:
 
 
 def _change_user(launch: Launch) -> None:
-    if launch["groups"] is not None:
+    try:
         os.setgroups(launch["groups"])
+    except PermissionError as err:
+        # Who maps a group of his own without newgidmap keeps those he has (user_namespaces(7), setgroups).
+        if launch["groups"] or not launch["mapped"]:
+            raise Stage("user", err, "process.user.additionalGids") from err
     os.setresgid(launch["gid"], launch["gid"], launch["gid"])
     os.setresuid(launch["uid"], launch["uid"], launch["uid"])
 
