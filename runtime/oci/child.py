@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-_STAGES = {"setup": "prepare", "user": "change to the user of", "rootfs": "mount"}
+_STAGES = {
+    "setup": "prepare",
+    "user": "change to the user of",
+    "rootfs": "mount",
+    "sysctl": "set linux.sysctl of",
+}
 
 
 class Child:

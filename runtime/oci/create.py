@@ -16,6 +16,7 @@ from runtime.cgroups import mounts as cgroup_mounts
 from runtime.cgroups import oci as cgroup
 from runtime.cgroups import tree
 from runtime.errors import RuntimeFault
+from runtime.linux import userns
 from runtime.oci import config as configuration
 from runtime.oci import init, launch, lifecycle, limits, maps, record, spaces
 from runtime.oci.child import Child
@@ -55,10 +56,12 @@ class Plan:
         self.spaces: Spaces = spaces.plan(self.config)
         self.root = launch.root_of(self.config, self.bundle)
         self.rootless = os.geteuid() != 0
+        maps.check(self.config, self.spaces, rootless=self.rootless)
         linux = self.config.get("linux") or {}
         self.group: Group = cgroup.plan(
             cgroup_mounts.find(), linux.get("cgroupsPath"), self.name, linux.get("resources"),
-            rootless=self.rootless, owner=cgroup.owner(self.config) if "user" in self.spaces.new else None,
+            rootless=_limited(arguments),
+            owner=cgroup.owner(self.config) if "user" in self.spaces.new else None,
         )  # fmt: skip
         for warning in self.group.warnings:
             log.remark(warning)
@@ -183,6 +186,14 @@ def write_pid_file(arguments: Arguments, pid: int) -> None:
     finally:
         os.close(fd)
     os.rename(draft, path)
+
+
+def _limited(arguments: Arguments) -> bool:
+    """Whether cgroups are only those that were delegated: --rootless, or what this process is."""
+    given = arguments.text("rootless", "auto")
+    if given not in {"true", "false", "auto"}:
+        raise RuntimeFault(f"--rootless {given} is unknown", kind="usage", hint="use true, false or auto")
+    return not userns.privileged() if given == "auto" else given == "true"
 
 
 def _now() -> str:

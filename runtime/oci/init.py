@@ -128,12 +128,19 @@ def _assemble(launch: Launch, line: Line) -> None:
         line.report({"hooks": True})
         line.wait(HOOKS_RAN)
     if launch["sysctl"]:
-        launch["write_sysctl"](launch["sysctl"])
+        _parameters(launch)
     pauses = {"mounted": lambda: _hooks(launch, "createContainer"), "entered": lambda: _terminal(launch)}
     try:
         execute(launch["steps"], pauses)
     except StepError as err:
         raise Stage("rootfs", err, step=err.index) from err
+
+
+def _parameters(launch: Launch) -> None:
+    try:
+        launch["write_sysctl"](launch["sysctl"])
+    except OSError as err:
+        raise Stage("sysctl", err) from err
 
 
 def _hooks(launch: Launch, where: str) -> None:

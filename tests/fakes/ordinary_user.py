@@ -22,10 +22,11 @@ _COVER = 'for name in passwd subuid subgid; do mount --bind "$0/$name" /etc/$nam
 
 
 class User:
-    """Runs commands; `place` is the user's own directory, `code` the copy of the runtime."""
+    """Runs commands; `place` is his own directory, `code` a copy of the runtime, `search` another PATH."""
 
-    def __init__(self, place: Path, *, ranges: bool, path: str = os.environ["PATH"]) -> None:
-        self.base, self.place, self.code, self.path = place, place / "home", place / "code", path
+    def __init__(self, place: Path, *, ranges: bool) -> None:
+        self.base, self.place, self.code = place, place / "home", place / "code"
+        self.search: Path | None = None
         self.run_root = self.place / "run"
         self._wrap: list[str] = []
         place.chmod(0o755)
@@ -33,7 +34,9 @@ class User:
         (place / "passwd").write_text(Path("/etc/passwd").read_text() + account)
         for name in ("subuid", "subgid"):
             (place / name).write_text(f"tester:{FIRST}:{COUNT}\n" if ranges else "")
-        shutil.copytree(_ROOT / "runtime", self.code / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            _ROOT / "runtime", self.code / "runtime", ignore=shutil.ignore_patterns("__pycache__")
+        )
         for path in (self.place, self.run_root):
             path.mkdir(0o700)
         self.own(self.place)
@@ -62,12 +65,25 @@ class User:
     def command(self, *words: str | Path) -> list[str]:
         """Command line by which root runs `words` as the user."""
         drop = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--inh-caps=-all"]
-        return ["unshare", "--mount", *self._wrap, "sh", "-ec", _COVER, str(self.base), *drop, *map(str, words)]
+        return [
+            "unshare",
+            "--mount",
+            *self._wrap,
+            "sh",
+            "-ec",
+            _COVER,
+            str(self.base),
+            *drop,
+            *map(str, words),
+        ]
 
     def python(self, program: str, *words: str | Path) -> list[str]:
         """Command line by which the user runs a Python program that imports the runtime."""
         head = f"import sys; sys.path.insert(0, {str(self.code)!r})\n"
-        return self.command("/usr/bin/python3", "-I", "-S", "-B", "-c", head + program, *words)
+        search = [f"PATH={self.search}"] if self.search else []
+        return self.command(
+            "env", *search, "/usr/bin/python3", "-I", "-S", "-B", "-c", head + program, *words
+        )
 
     def oci(self, *words: str | Path) -> list[str]:
         """Command line by which the user runs tare-oci."""
@@ -75,15 +91,15 @@ class User:
 
     def environment(self) -> dict[str, str]:
         """Environment of the user's commands."""
-        return {"HOME": str(self.place), "XDG_RUNTIME_DIR": str(self.run_root), "PATH": self.path}
+        return {"HOME": str(self.place), "XDG_RUNTIME_DIR": str(self.run_root), "PATH": os.environ["PATH"]}
 
     def run(self, command: list[str], *, code: int = 0, cwd: Path | None = None) -> str:
         """Run a command line of this object; returns what it printed, on both streams."""
         # A file, not pipes: a created container keeps its standard streams.
         with (self.base / "output").open("w+") as output:
             done = subprocess.run(
-                command, cwd=cwd or self.place, env=self.environment(), stdin=subprocess.DEVNULL, stdout=output,
-                stderr=output, timeout=30, check=False,
+                command, cwd=cwd or self.place, env=self.environment(), stdin=subprocess.DEVNULL,
+                stdout=output, stderr=output, timeout=30, check=False,
             )  # fmt: skip
             output.seek(0)
             text = output.read()

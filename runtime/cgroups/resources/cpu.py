@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from runtime.cgroups.fields import Fields
     from runtime.cgroups.room import Room, Spot, Step
 
+_ZERO_COUNTS = {"burst", "idle"}
 _FEWEST_SHARES, _MOST_SHARES, _MOST_WEIGHT = 2, 262_144, 10_000
 
 
@@ -33,7 +34,9 @@ def plan(asked: Fields, room: Room) -> list[Step]:
     if runtime or rt_period:
         found += _realtime(asked, room, runtime, rt_period)
     if any((shares, quota, period)) or idle is not None or burst is not None:
-        spot = room.spot("cpu", asked.where)
+        given = {"shares": shares, "quota": quota, "period": period, "burst": burst, "idle": idle}
+        field = next(name for name, value in given.items() if value or (name in _ZERO_COUNTS and value == 0))
+        spot = room.spot("cpu", asked.path(field))
         found += _share(spot, shares, idle) + _bandwidth(spot, quota, period, burst)
     return found
 

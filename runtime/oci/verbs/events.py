@@ -8,7 +8,7 @@ import time
 
 from runtime.cgroups import events
 from runtime.errors import RuntimeFault
-from runtime.oci import record
+from runtime.oci import members, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def run(arguments: Arguments, log: Log) -> int:  # noqa: ARG001 - a verb's form
     held = record.find(arguments.root, arguments.id())
     if held.status == "stopped":
         raise RuntimeFault(f"container with id {held.id} is not running", kind="usage")
+    members.need_cgroup(held, "take figures of")
     pause = _seconds(arguments.text("interval", "5s"))
     _print(held)
     while not arguments.flag("stats"):

@@ -7,7 +7,7 @@ import os
 from runtime.cgroups import tree
 from runtime.errors import RuntimeFault
 from runtime.linux.processes import alive
-from runtime.oci import record, signals
+from runtime.oci import members, record, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,12 +51,8 @@ def _one(held: Record, number: int) -> None:
 
 
 def _everyone(held: Record, number: int) -> None:
-    """Signal each process in the cgroups; also of a container whose first process has ended."""
-    directories = held.state["cgroups"]
-    if not directories:
-        _one(held, number)
-        return
-    for pid in {pid for each in tree.descendants(directories[0]) for pid in tree.processes(each)}:
+    """Signal each of its processes; in the cgroups, also of a container whose first process has ended."""
+    for pid in members.pids(held):
         try:
             os.kill(pid, number)
         except ProcessLookupError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runtime.cgroups import freezer
 from runtime.errors import RuntimeFault
-from runtime.oci import record
+from runtime.oci import members, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ MIXED = True
 def run(arguments: Arguments, log: Log) -> int:  # noqa: ARG001 - a verb's form
     """Suspend all processes of a running or created container."""
     held = record.find(arguments.root, arguments.id())
+    members.need_cgroup(held, "pause")
     status = held.status
     if status not in {"running", "created"}:
         raise RuntimeFault(f"container not running or created: {status}", kind="usage")

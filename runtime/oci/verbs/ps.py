@@ -6,14 +6,12 @@ import json
 import subprocess
 import sys
 
-from runtime.cgroups import tree
 from runtime.errors import RuntimeFault
-from runtime.oci import record
+from runtime.oci import members, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.oci.options import Arguments
-    from runtime.oci.record import Record
     from runtime.oci.report import Log
 
 USAGE = "[--format table|json] ID [ps option …]"
@@ -24,7 +22,7 @@ MIXED = False
 def run(arguments: Arguments, log: Log) -> int:  # noqa: ARG001 - a verb's form
     """Print the host's numbers of the processes, or the lines of ps(1) about them."""
     held = record.find(arguments.root, arguments.id())
-    pids = _pids(held)
+    pids = members.pids(held)
     form = arguments.text("format", "table")
     if form == "json":
         sys.stdout.write(json.dumps(pids) + "\n")
@@ -33,13 +31,6 @@ def run(arguments: Arguments, log: Log) -> int:  # noqa: ARG001 - a verb's form
     else:
         raise RuntimeFault(f"invalid format option {form!r}", kind="usage", hint="use table or json")
     return 0
-
-
-def _pids(held: Record) -> list[int]:
-    groups = held.state["cgroups"]
-    if not groups:
-        raise RuntimeFault(f"{held.id} has no cgroup to find its processes in", kind="host")
-    return sorted({pid for each in tree.descendants(groups[0]) for pid in tree.processes(each)})
 
 
 def _table(pids: list[int], words: list[str]) -> str:

@@ -7,7 +7,7 @@ import sys
 
 from runtime.cgroups import oci as cgroup
 from runtime.errors import RuntimeFault
-from runtime.oci import record
+from runtime.oci import members, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ _TEXTS = frozenset({"cpuset-cpus", "cpuset-mems"})
 def run(arguments: Arguments, log: Log) -> int:  # noqa: ARG001 - a verb's form
     """Change limits; what is not named stays."""
     held = record.find(arguments.root, arguments.id())
+    members.need_cgroup(held, "change the limits of")
     status = held.status
     if status == "stopped":
         raise RuntimeFault("container is stopped: its limits can't be changed", kind="usage")
