@@ -9,7 +9,12 @@ LEVEL = 0.95
 RESAMPLES = 9999
 
 Method = Literal[
-    "none", "order statistics", "BCa bootstrap", "Student t over rounds", "Student t over points"
+    "none",
+    "order statistics",
+    "interpolated order statistics",
+    "BCa bootstrap",
+    "Student t over rounds",
+    "Student t over points",
 ]
 
 

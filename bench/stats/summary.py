@@ -69,9 +69,9 @@ def counted(measurement: Measurement) -> tuple[Sample, ...]:
     return tuple(s for s in measurement.samples if not s.warmup and s.excluded is None)
 
 
-def summarise(run: Run, *, resamples: int = RESAMPLES) -> list[Summary]:
+def summarise(run: Run) -> list[Summary]:
     """Return one `Summary` per measurement, in the run's order."""
-    return [_summary(measurement, run.seed, resamples) for measurement in run.measurements]
+    return [_summary(measurement) for measurement in run.measurements]
 
 
 def ratios(run: Run, baseline: str = "native", *, resamples: int = RESAMPLES) -> list[Ratio]:
@@ -106,7 +106,7 @@ def fits(run: Run, over: str = "n") -> list[Fit]:
     return [found for group in groups.values() if (found := _fit(group, over))]
 
 
-def _summary(m: Measurement, seed: int, resamples: int) -> Summary:
+def _summary(m: Measurement) -> Summary:
     values = _values(m)
     return Summary(
         scenario=m.scenario,
@@ -117,7 +117,7 @@ def _summary(m: Measurement, seed: int, resamples: int) -> Summary:
         n=len(values),
         excluded=sum(s.excluded is not None and not s.warmup for s in m.samples),
         warmups=sum(s.warmup for s in m.samples),
-        estimate=median(values, seed=_seed(m, seed), resamples=resamples) if values else None,
+        estimate=median(values) if values else None,
         minimum=min(values, default=None),
         maximum=max(values, default=None),
         accelerators=tuple(dict.fromkeys(s.accelerator for s in m.samples if s.accelerator)),
