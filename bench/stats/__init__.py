@@ -1,4 +1,4 @@
-"""Estimates with honest intervals; numpy and scipy are loaded on the first call, not on import."""
+"""Estimates with honest intervals; scipy is loaded on the first call that needs it, not on import."""
 
 from bench.stats.estimate import LEVEL, Estimate
 from bench.stats.line import Line, Point, fit

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 LEVEL = 0.95
-RESAMPLES = 9999
 
 Method = Literal[
     "none",
     "order statistics",
     "interpolated order statistics",
-    "BCa bootstrap",
+    "variance recovery",
     "Student t over rounds",
     "Student t over points",
 ]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
-import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.stats.estimate import LEVEL, Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 FEWEST = 3  # below this there is no interval at all
 FEWEST_INTERPOLATED = 6  # the first n at which the range of the data covers more than 95 %
@@ -78,31 +77,6 @@ def _cover(n: int, depth: int) -> float:
 
 def _between(start: float, end: float, share: float) -> float:
     return start if start == end else start + share * (end - start)
-
-
-def bca(
-    samples: Sequence[Sequence[float]], statistic: Callable[..., Any], *, seed: int, resamples: int
-) -> tuple[float, float] | None:
-    """Return the BCa interval of a vectorised `statistic`, or None where ties leave it undefined.
-
-    The jackknife behind the acceleration is 0/0 when leaving out any one value changes nothing.
-    """
-    import numpy as np  # noqa: PLC0415 - never loaded where something is measured
-    from scipy import stats  # noqa: PLC0415
-
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
-        result = stats.bootstrap(
-            [np.asarray(sample, dtype=float) for sample in samples],
-            statistic,
-            n_resamples=resamples,
-            confidence_level=LEVEL,
-            method="BCa",
-            vectorized=True,
-            rng=np.random.default_rng(seed),
-        )
-    low, high = (float(bound) for bound in result.confidence_interval)
-    return (low, high) if math.isfinite(low) and math.isfinite(high) else None
 
 
 def _check(values: Sequence[float]) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.stats.estimate import RESAMPLES, Estimate
 from bench.stats.line import Line, Point, fit
 from bench.stats.location import median
 from bench.stats.ratio import ratio
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
 
     from bench.results import Measurement, Run, Sample
     from bench.results.model import Accelerator, Parameter, Unit
+    from bench.stats.estimate import Estimate
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def summarise(run: Run) -> list[Summary]:
     return [_summary(measurement) for measurement in run.measurements]
 
 
-def ratios(run: Run, baseline: str = "native", *, resamples: int = RESAMPLES) -> list[Ratio]:
+def ratios(run: Run, baseline: str = "native") -> list[Ratio]:
     """Return target / baseline wherever the baseline was measured under the same parameters."""
     bases = {_key(m): m for m in run.measurements if m.target == baseline}
     found = []
@@ -82,7 +81,7 @@ def ratios(run: Run, baseline: str = "native", *, resamples: int = RESAMPLES) ->
         base = bases.get(_key(m))
         if base is None or m.target == baseline:
             continue
-        estimate = ratio(_values(m), _values(base), seed=_seed(m, run.seed), resamples=resamples)
+        estimate = ratio(_values(m), _values(base))
         if estimate is not None:
             found.append(Ratio(m.scenario, m.target, baseline, m.metric, m.params, estimate))
     return found
@@ -147,8 +146,3 @@ def _values(m: Measurement) -> list[float]:
 
 def _key(m: Measurement) -> tuple[object, ...]:
     return m.scenario, m.metric, tuple(sorted(m.params.items()))
-
-
-def _seed(m: Measurement, seed: int) -> int:
-    # Each measurement has its own resamples; hash() would change with every process.
-    return zlib.crc32(repr((seed, m.target, _key(m))).encode())

@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
         idlers = [] if asked.no_idle else idle.measure(folder, bundle.make(folder, idle.SLEEP))
         versions = {name: arena.version(name) for name in ("bwrap", "crun", "runc", "podman", "docker")}
         found = {
-            **report(timed, idlers, seed=asked.seed), "seed": asked.seed, "rounds": asked.rounds,
+            **report(timed, idlers), "seed": asked.seed, "rounds": asked.rounds,
             "warmup": asked.warmup, "host": host, "versions": versions,
         }  # fmt: skip
     print(table(found))  # noqa: T201
@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="peers", description="Compare container starts.")
     parser.add_argument("--rounds", type=int, default=40, help="blocks that count (default: 40)")
     parser.add_argument("--warmup", type=int, default=3, help="blocks that are thrown away (default: 3)")
-    parser.add_argument("--seed", type=int, default=1, help="of the order and the intervals (default: 1)")
+    parser.add_argument("--seed", type=int, default=1, help="of the order (default: 1)")
     parser.add_argument("--only", metavar="PEER[,PEER]", help="these peers and no others")
     parser.add_argument("--json", metavar="FILE", help="write all samples and quotients there")
     parser.add_argument("--no-idle", action="store_true", help="leave the memory of idle containers out")

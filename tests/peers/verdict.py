@@ -34,21 +34,21 @@ GOALS = (
 )
 
 
-def report(timed: Sequence[Timed], idle: Sequence[Idle], *, seed: int) -> dict[str, Any]:
+def report(timed: Sequence[Timed], idle: Sequence[Idle]) -> dict[str, Any]:
     """Return the figures as JSON takes them: seconds, bytes, quotients with their intervals."""
     by_name = {one.name: one for one in timed}
-    peers = [_peer(one, by_name, seed) for one in timed]
+    peers = [_peer(one, by_name) for one in timed]
     return {
         "schema": "tare/peers/1",
         "peers": peers,
-        "goals": [_goal(goal, by_name, seed) for goal in GOALS],
+        "goals": [_goal(goal, by_name) for goal in GOALS],
         "idle": [asdict(one) for one in idle],
     }
 
 
-def _peer(one: Timed, by_name: dict[str, Timed], seed: int) -> dict[str, Any]:
+def _peer(one: Timed, by_name: dict[str, Timed]) -> dict[str, Any]:
     quotients = {
-        base: _fields(ratio(one.samples, by_name[base].samples, seed=seed))
+        base: _fields(ratio(one.samples, by_name[base].samples))
         for base in BASES
         if base in by_name and base != one.name
     }
@@ -59,9 +59,9 @@ def _median(one: Timed) -> float | None:
     return statistics.median(one.samples) if one.samples else None
 
 
-def _goal(goal: Goal, by_name: dict[str, Timed], seed: int) -> dict[str, Any]:
+def _goal(goal: Goal, by_name: dict[str, Timed]) -> dict[str, Any]:
     above, below = by_name.get(goal.above), by_name.get(goal.below)
-    estimate = _fields(ratio(above.samples, below.samples, seed=seed)) if above and below else None
+    estimate = _fields(ratio(above.samples, below.samples)) if above and below else None
     met = estimate["value"] <= goal.most if estimate else None
     return {**asdict(goal), "ratio": estimate, "met": met}
 

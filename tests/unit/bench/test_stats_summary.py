@@ -1,4 +1,3 @@
-import random
 import statistics
 
 import msgspec
@@ -95,11 +94,7 @@ def test_the_known_truth_of_the_synthetic_run_is_found(run):
     for layout, (target, disk, _, _) in LAYOUTS.items():
         line = found["layers", target, "disk", layout].line
         assert line.slope.value == pytest.approx(disk[1] * MIB, rel=0.01)
-    rates = {
-        (r.target, r.params.get("work")): r.estimate
-        for r in ratios(run, resamples=499)
-        if r.scenario == "cpu"
-    }
+    rates = {(r.target, r.params.get("work")): r.estimate for r in ratios(run) if r.scenario == "cpu"}
     native, container, emulated = RATES["memory"]
     assert rates["container", "memory"].value == pytest.approx(container / native, rel=0.02)
     assert rates["vm", "memory"].value == pytest.approx(emulated / native, rel=0.02)
@@ -112,11 +107,3 @@ def test_what_one_instance_has_for_itself_is_no_point_of_the_line_of_uss():
     assert [f.line.slope.value for f in found] == [pytest.approx(100.0)]
     two = [measurement("a", [0, own[n]], metric="uss", params={"n": n}) for n in (1, 2)]
     assert fits(run_of(*two)) == []
-
-
-def test_every_measurement_has_its_own_resamples_and_keeps_them(run):
-    assert ratios(run, resamples=199)[:4] == ratios(run, resamples=199)[:4]
-    rng = random.Random(1)
-    values = [0.1, *(rng.lognormvariate(0, 1) for _ in range(20))]
-    same = run_of(measurement("native", values), *(measurement(f"t{number}", values) for number in range(10)))
-    assert len({(r.estimate.low, r.estimate.high) for r in ratios(same, resamples=99)}) > 1
