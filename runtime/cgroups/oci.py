@@ -213,6 +213,8 @@ def _spots(mounts: Mounts, place: Location, *, rootless: bool) -> dict[str, Spot
             found[name] = Spot(1, f"{mount}/{place.relative}")
         elif version != 1 and leaf and (handed is None or not v2_name(name) or v2_name(name) in handed):
             found[name] = Spot(2, leaf)
+    if leaf and rootless:  # every v2 cgroup can be frozen, whoever has the controllers
+        found["freezer"] = Spot(2, leaf)
     if leaf:
         found["unified"] = Spot(2, leaf)
     return found

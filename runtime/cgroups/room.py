@@ -62,6 +62,9 @@ class Room:
         if self.lacking:
             raise RuntimeFault(f"{where}: {self.lacking}", kind="host", hint=_DELEGATE)
         found = self.spots.get(controller)
+        if found is None and self.rootless:
+            text = f"{where}: the {controller} controller is not delegated to this user"
+            raise RuntimeFault(text, kind="host", hint=_DELEGATE)
         if found is None:
             raise absent(controller, where)
         if controller not in self.used:

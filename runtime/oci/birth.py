@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 _CLONE_PARENT = 0x8000
+_HINT = "without root, begin in a cgroup below the one that was delegated, as the container did"
 _CLOCKS = ("monotonic", "boottime")
 
 
@@ -62,25 +63,27 @@ def _by_another(
         os.close(hear)
     number, _, why = text.partition(" ")
     if not number.isdigit():
-        raise RuntimeFault(f"cannot enter the user namespace: {why or 'the helper died'}")
+        raise RuntimeFault(f"the process cannot {why or 'be made: the helper died'}", hint=_HINT)
     return int(number), os.pidfd_open(int(number))
 
 
 def _between(
     run: Callable[[], NoReturn], flags: int, elsewhere: dict[str, int], cgroup: int | None, tell: int
 ) -> NoReturn:
+    doing = "enter the user namespace"
     try:
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
         syscalls.setns(elsewhere["user"], FLAGS["user"])
         if "pid" in elsewhere:
             syscalls.setns(elsewhere["pid"], FLAGS["pid"])
+        doing = "be born in its cgroup"
         pid, _ = syscalls.clone3(flags | _CLONE_PARENT, cgroup=cgroup)
         if pid == 0:
             run()
         os.write(tell, f"{pid} ".encode())
         os._exit(0)
     except OSError as err:
-        os.write(tell, f"- {err.strerror}".encode())
+        os.write(tell, f"- {doing}: {err.strerror}".encode())
     finally:
         os._exit(1)
 
