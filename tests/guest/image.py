@@ -13,9 +13,11 @@ from bench.workloads.packages import install
 from runtime.errors import RuntimeFault
 from runtime.image.image import Image
 from vmdriver.disk import build_root_disk
+from vmdriver.files import once
 
 PACKAGES = ("python3", "busybox-static", "kmod", "iproute2", "nftables", "uidmap", "libseccomp2", "procps",
-            "util-linux", "gcc", "libc6-dev", "runc", "crun")  # fmt: skip
+            "util-linux", "gcc", "libc6-dev", "runc", "crun", "bubblewrap", "podman", "conmon", "docker.io",
+            "strace", "git", "ca-certificates")  # fmt: skip
 WHEELS = ("pytest", "pytest-timeout", "pytest-benchmark", "psutil", "msgspec", "click", "jsonschema",
           "zstandard", "hypothesis")  # fmt: skip
 PYTHON = "3.11"  # Debian bookworm's
@@ -35,10 +37,13 @@ def image(drivers: Drivers) -> Image:
     return install(drivers.spawner, drivers.store, base, PACKAGES, reference)
 
 
-def disk(scratch: Path) -> Path:
-    """Return a raw disk that holds /tare, the files of this tree as they are, and /wheels for the guest."""
+def disk(scratch: Path, data: Path) -> Path:
+    """Return a raw disk that holds /tare, the files of this tree as they are, and /wheels for the guest.
+
+    It is made in `scratch`; the wheels are kept below `data`.
+    """
     tree, path = scratch / "tree", scratch / "tests.raw"
-    _wheels(tree / "wheels")
+    shutil.copytree(_wheels(data), tree / "wheels")
     for name in _files():
         if (ROOT / name).is_file():
             (tree / "tare" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -52,8 +57,15 @@ def _files() -> list[str]:
     return subprocess.check_output(listed, cwd=ROOT, text=True).rstrip("\0").split("\0")
 
 
-def _wheels(target: Path) -> None:
-    command = [sys.executable, "-m", "pip", "install", "-q", "--target", target, "--python-version", PYTHON,
-               "--only-binary=:all:", "--implementation=cp", f"--platform=manylinux2014_{os.uname().machine}",
-               f"--platform=manylinux_2_28_{os.uname().machine}", *WHEELS]  # fmt: skip
-    subprocess.run(command, check=True)
+def _wheels(data: Path) -> Path:
+    architecture = os.uname().machine
+    words = ("--python-version", PYTHON, "--only-binary=:all:", "--implementation=cp",
+             f"--platform=manylinux2014_{architecture}", f"--platform=manylinux_2_28_{architecture}",
+             *WHEELS)  # fmt: skip
+    target = data / "guest" / f"wheels-{hashlib.sha256(' '.join(words).encode()).hexdigest()[:12]}"
+    with once(target) as fresh:
+        if fresh:
+            subprocess.run(
+                [sys.executable, "-m", "pip", "install", "-q", "--target", fresh, *words], check=True
+            )
+    return target
