@@ -7,6 +7,7 @@ from pathlib import Path
 from runtime.image import merged
 from runtime.image.layer import whiteout
 from runtime.image.merged import Node
+from runtime.linux import userns
 
 
 def flatten(layers: tuple[Path, ...], target: Path) -> None:
@@ -65,7 +66,7 @@ def _copy_content(source: Path, copy: Path, size: int) -> None:
 
 
 def _copy_attributes(source: Path, copy: Path, status: os.stat_result) -> None:
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and userns.maps_many():
         os.chown(copy, status.st_uid, status.st_gid, follow_symlinks=False)
     if not stat.S_ISLNK(status.st_mode):
         copy.chmod(stat.S_IMODE(status.st_mode))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 
-from runtime.linux import syscalls
+from runtime.linux import syscalls, userns
 
 RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND = 1, 2, 4, 8, 32, 4096
 MOVE, REC, PRIVATE, SLAVE, SHARED, STRICTATIME = 8192, 16384, 1 << 18, 1 << 19, 1 << 20, 1 << 24
@@ -27,7 +27,9 @@ def overlay(layers: list[str], upper: str, work: str, target: str) -> None:
     """Mount an overlay of `layers` (bottom first) at `target`, without device nodes.
 
     The old interface takes all options in one page; the new one a layer at a time ("lowerdir+", Linux 6.7),
-    each shorter than 256 bytes. So the new one first, and mount(2) where it is refused.
+    each shorter than 256 bytes. So the new one first, and mount(2) where it is refused. In a user namespace
+    (Linux 5.11) overlay keeps its marks in attributes that a user may set ("userxattr", as
+    `image.layer.whiteout` makes them).
     """
     try:
         fd = syscalls.fsopen("overlay")
@@ -53,7 +55,8 @@ def overlay(layers: list[str], upper: str, work: str, target: str) -> None:
 
 def _overlay_options(layers: list[str], upper: str, work: str) -> str:
     lower = ":".join(map(_escape, reversed(layers)))
-    return f"lowerdir={lower},upperdir={_escape(upper)},workdir={_escape(work)}"
+    private = "" if userns.privileged() else ",userxattr"
+    return f"lowerdir={lower},upperdir={_escape(upper)},workdir={_escape(work)}{private}"
 
 
 def _overlay_new(fd: int, layers: list[str], upper: str, work: str, target: str) -> bool:
@@ -63,6 +66,8 @@ def _overlay_new(fd: int, layers: list[str], upper: str, work: str, target: str)
                 syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_STRING, "lowerdir+", layer)
             syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_STRING, "upperdir", upper)
             syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_STRING, "workdir", work)
+            if not userns.privileged():
+                syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_FLAG, "userxattr")
             syscalls.fsconfig(fd, syscalls.FSCONFIG_CMD_CREATE)
         except OSError as err:
             # Unknown option, or a path that is too long. Before Linux 6.5 overlay takes any option and looks

@@ -221,7 +221,7 @@ def _change_user(launch: Launch) -> None:
         os.setgroups(launch["groups"])
     except PermissionError as err:
         # Who maps a group of his own without newgidmap keeps those he has (user_namespaces(7), setgroups).
-        if launch["groups"] or not launch["mapped"]:
+        if launch["groups"] or not launch["groups_kept"]:
             raise Stage("user", err, "process.user.additionalGids") from err
     os.setresgid(launch["gid"], launch["gid"], launch["gid"])
     os.setresuid(launch["uid"], launch["uid"], launch["uid"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from runtime.errors import RuntimeFault
-from runtime.linux import capabilities
+from runtime.linux import capabilities, userns
 from runtime.oci import limits, spaces
 
 TYPE_CHECKING = False
@@ -79,6 +79,7 @@ def program(process: Config, linux: Config, log: Log, *, mapped: bool) -> dict[s
         "limits": limits.plan(process, linux),
         "caps": sets,
         "last": last,
+        "groups_kept": mapped or not userns.privileged(),
         "no_new_privileges": bool(process.get("noNewPrivileges")),
         "terminal": bool(process.get("terminal")),
         "size": (size["height"], size["width"]) if size else None,

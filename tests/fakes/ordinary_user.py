@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -81,9 +83,13 @@ class User:
         """Command line by which the user runs a Python program that imports the runtime."""
         head = f"import sys; sys.path.insert(0, {str(self.code)!r})\n"
         search = [f"PATH={self.search}"] if self.search else []
-        return self.command(
-            "env", *search, "/usr/bin/python3", "-I", "-S", "-B", "-c", head + program, *words
-        )
+        return self.command("env", *search, self.interpreter, "-ISB", "-c", head + program, *words)
+
+    @cached_property
+    def interpreter(self) -> str:
+        """The one that runs the tests, or the system's where that lies in a home that others can't read."""
+        done = subprocess.run(self.command(sys.executable, "-ISc", "pass"), capture_output=True, check=False)
+        return sys.executable if done.returncode == 0 else "/usr/bin/python3"
 
     def oci(self, *words: str | Path) -> list[str]:
         """Command line by which the user runs tare-oci."""

@@ -13,7 +13,7 @@ from tests.privileged.test_rootless_oci import Bundle, user_with
 pytestmark = pytest.mark.privileged
 NAME = "rootless-tests"
 # Goes where a session's processes are: once it has handed down controllers, in the leaf that they moved to.
-ENTER = 'place="$0"; [ ! -d "$0/tare-aside" ] || place="$0/tare-aside"; echo $$ > "$place/cgroup.procs"; exec "$@"'
+ENTER = 'to="$0"; [ ! -d "$to/tare-aside" ] || to="$to/tare-aside"; echo $$ > "$to/cgroup.procs"; exec "$@"'
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import os
 import stat
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -15,9 +15,10 @@ from runtime.image.layer.compression import CHUNK, Readable
 from runtime.image.layer.entry import mtime_ns, xattrs
 from runtime.image.layer.rooted import Parts, Rooted
 from runtime.image.seam import corrupt
+from runtime.linux import userns
 
 # A file system without labels or capabilities may refuse their attributes; docker ignores that as well.
-_XATTR_REFUSED = {errno.ENOTSUP, errno.EPERM} if os.geteuid() else {errno.ENOTSUP}
+_XATTR_REFUSED = {errno.ENOTSUP, errno.EPERM}
 # What only the tar's names can cause, in a directory that is ours alone.
 _IMPOSSIBLE = {errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EEXIST}
 
@@ -27,10 +28,11 @@ def unpack(tar: Readable, root: Path, *, owners: bool | None = None) -> None:
 
     Whiteouts become overlayfs's. Names are taken relative to `root`, whatever they look like; one that
     climbs out of it is a fault of kind `corrupt`, and so is a damaged tar. `owners` says whether to set uid
-    and gid, by default when we are root. Raises `OSError` for what the host refuses.
+    and gid, by default when we are root and there is more than one user. Device files are left out without
+    the host's root, who alone can make them. Raises `OSError` for what the host refuses.
     """
     with Rooted(root) as rooted:
-        extraction = _Extraction(rooted, owners=os.geteuid() == 0 if owners is None else owners)
+        extraction = _Extraction(rooted, owners=_may_own() if owners is None else owners)
         try:
             with tarfile.open(
                 fileobj=cast("BinaryIO", tar), mode="r|", encoding="utf-8", errors="surrogateescape"
@@ -51,12 +53,32 @@ def unpack(tar: Readable, root: Path, *, owners: bool | None = None) -> None:
         extraction.finish()
 
 
+def _may_own() -> bool:
+    return os.geteuid() == 0 and userns.maps_many()
+
+
+@contextmanager
+def _mapped(member: tarfile.TarInfo) -> Iterator[None]:
+    """Say which file has an owner whom this user namespace has no number for (chown(2), EINVAL)."""
+    try:
+        yield
+    except OSError as err:
+        if err.errno != errno.EINVAL:
+            raise
+        raise RuntimeFault(
+            f"a layer gives {member.name!r} to {member.uid}:{member.gid}, which is not mapped here",
+            kind="host",
+            hint="give this user a larger range in /etc/subuid and /etc/subgid, or run it as root",
+        ) from err
+
+
 class _Extraction:
     """One layer on its way to disk."""
 
     def __init__(self, rooted: Rooted, *, owners: bool) -> None:
         self._rooted = rooted
         self._owners = owners
+        self._privileged = userns.privileged()
         # Directories get mode and time last: writing into them changes the time, and the mode may forbid it.
         self._directories: dict[Parts, tarfile.TarInfo] = {}
 
@@ -171,13 +193,16 @@ class _Extraction:
         parent, name = self._rooted.parent(parts), parts[-1]
         if member.issym():
             os.symlink(member.linkname, name, dir_fd=parent)
+        elif not self._privileged and not member.isfifo():
+            return
         else:
             kind = {tarfile.CHRTYPE: stat.S_IFCHR, tarfile.BLKTYPE: stat.S_IFBLK}.get(
                 member.type, stat.S_IFIFO
             )
             os.mknod(name, kind | 0o600, os.makedev(member.devmajor, member.devminor), dir_fd=parent)
         if self._owners:
-            os.chown(name, member.uid, member.gid, dir_fd=parent, follow_symlinks=False)
+            with _mapped(member):
+                os.chown(name, member.uid, member.gid, dir_fd=parent, follow_symlinks=False)
         if not member.issym():
             # We just made it and nobody else can reach it, so it is no link that chmod could follow.
             os.chmod(name, stat.S_IMODE(member.mode), dir_fd=parent)
@@ -185,7 +210,8 @@ class _Extraction:
 
     def _own(self, descriptor: int, member: tarfile.TarInfo) -> None:
         if self._owners:
-            os.fchown(descriptor, member.uid, member.gid)
+            with _mapped(member):
+                os.fchown(descriptor, member.uid, member.gid)
 
     def _attributes(self, descriptor: int, member: tarfile.TarInfo) -> None:
         for name, value in xattrs(member).items():
@@ -195,7 +221,7 @@ class _Extraction:
             try:
                 os.setxattr(descriptor, name, value)
             except OSError as err:
-                if err.errno not in _XATTR_REFUSED:
+                if err.errno not in _XATTR_REFUSED or (err.errno == errno.EPERM and self._privileged):
                     raise
 
 

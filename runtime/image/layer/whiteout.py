@@ -10,6 +10,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from runtime.linux import userns
+
 PREFIX = ".wh."
 OPAQUE = ".wh..wh..opq"
 RESERVED = ".wh..wh."  # other marks of aufs, which have no meaning in a layer
@@ -17,7 +19,7 @@ RESERVED = ".wh..wh."  # other marks of aufs, which have no meaning in a layer
 
 def namespace() -> str:
     """Return the xattr prefix that overlayfs reads: root's, or that of the mount option `userxattr`."""
-    return "trusted.overlay." if os.geteuid() == 0 else "user.overlay."
+    return "trusted.overlay." if userns.privileged() else "user.overlay."
 
 
 def is_private(name: str) -> bool:
