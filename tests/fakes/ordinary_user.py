@@ -88,7 +88,9 @@ class User:
     @cached_property
     def interpreter(self) -> str:
         """The one that runs the tests, or the system's where that lies in a home that others can't read."""
-        done = subprocess.run(self.command(sys.executable, "-ISc", "pass"), capture_output=True, check=False)
+        # By way of env: setpriv itself still has root's way with paths.
+        command = self.command("env", sys.executable, "-ISc", "pass")
+        done = subprocess.run(command, capture_output=True, check=False)
         return sys.executable if done.returncode == 0 else "/usr/bin/python3"
 
     def oci(self, *words: str | Path) -> list[str]:
