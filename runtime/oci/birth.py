@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 
 from runtime.errors import RuntimeFault
-from runtime.linux import syscalls
+from runtime.linux import syscalls, userns
 from runtime.oci.spaces import FLAGS, TIME
 
 TYPE_CHECKING = False
@@ -38,7 +38,8 @@ def give(
     `elsewhere` are descriptors of the namespaces "pid" and "user" to be born in; `offsets` are those of
     linux.timeOffsets for a new time namespace, None for no new one.
     """
-    if "user" in elsewhere:
+    # The way back is open only to who has rights over the own pid namespace too.
+    if "user" in elsewhere or ("pid" in elsewhere and not userns.privileged()):
         return _by_another(run, flags, elsewhere, cgroup)
     with _Time(offsets), _Pid(elsewhere.get("pid")):
         pid, pidfd = syscalls.clone3(flags, cgroup=cgroup)
@@ -70,10 +71,11 @@ def _by_another(
 def _between(
     run: Callable[[], NoReturn], flags: int, elsewhere: dict[str, int], cgroup: int | None, tell: int
 ) -> NoReturn:
-    doing = "enter the user namespace"
+    doing = "enter the container's namespaces"
     try:
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
-        syscalls.setns(elsewhere["user"], FLAGS["user"])
+        if "user" in elsewhere:
+            syscalls.setns(elsewhere["user"], FLAGS["user"])
         if "pid" in elsewhere:
             syscalls.setns(elsewhere["pid"], FLAGS["pid"])
         doing = "be born in its cgroup"
@@ -105,6 +107,28 @@ class _Pid:
             os.close(self._own)
 
 
+def _make_time(offsets: dict[str, Any]) -> None:
+    syscalls.unshare(TIME)
+    lines = [
+        f"{clock} {offsets[clock].get('secs', 0)} {offsets[clock].get('nanosecs', 0)}\n"
+        for clock in _CLOCKS
+        if clock in offsets
+    ]
+    if lines:
+        with open("/proc/self/timens_offsets", "w", encoding="ascii") as file:
+            file.write("".join(lines))
+
+
+def enter_time(offsets: dict[str, Any]) -> None:
+    """In the child, root of a new user namespace: make a time namespace there, and enter it oneself."""
+    _make_time(offsets)
+    fd = os.open("/proc/self/ns/time_for_children", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        syscalls.setns(fd, TIME)
+    finally:
+        os.close(fd)
+
+
 class _Time:
     """While it is entered, children are born into a new time namespace (time_namespaces(7))."""
 
@@ -115,15 +139,7 @@ class _Time:
         if self._offsets is None:
             return
         self._own = os.open("/proc/self/ns/time", os.O_RDONLY | os.O_CLOEXEC)
-        syscalls.unshare(TIME)
-        lines = [
-            f"{clock} {self._offsets[clock].get('secs', 0)} {self._offsets[clock].get('nanosecs', 0)}\n"
-            for clock in _CLOCKS
-            if clock in self._offsets
-        ]
-        if lines:
-            with open("/proc/self/timens_offsets", "w", encoding="ascii") as file:
-                file.write("".join(lines))
+        _make_time(self._offsets)
 
     def __exit__(self, *_: object) -> None:
         if self._own >= 0:

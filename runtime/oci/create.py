@@ -74,8 +74,11 @@ class Plan:
             **launch.program(self.config["process"], linux, log, mapped=self.spaces.own("user")),
             "keyring": "" if arguments.flag("no-new-keyring") else self.name,
             "keep": arguments.number("preserve-fds"),
-            "offsets": linux.get("timeOffsets") or {} if "time" in self.spaces.new else None,
         }
+        # Without root the time namespace has to be the user namespace's.
+        offsets = linux.get("timeOffsets") or {} if "time" in self.spaces.new else None
+        self.launch["offsets"] = None if self.rootless else offsets
+        self.launch["inner_offsets"] = offsets if self.rootless else None
 
     def state(self) -> dict[str, Any]:
         """Return what goes on record first."""

@@ -16,7 +16,7 @@ import select
 
 from runtime.errors import RuntimeFault
 from runtime.linux import capabilities, keyring, namespaces, syscalls
-from runtime.oci import airlock, limits
+from runtime.oci import airlock, birth, limits
 from runtime.process import lean_json
 from runtime.rootfs.execute import StepError, execute
 
@@ -104,6 +104,9 @@ def _isolate(launch: Launch, line: Line) -> None:
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     for fd, flag in launch["join"]:
         syscalls.setns(fd, flag)
+    if launch.get("inner_offsets") is not None:
+        # While /proc/self still belongs to this very user: a change of ids makes it root's.
+        birth.enter_time(launch["inner_offsets"])
     if launch["mapped"]:
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)

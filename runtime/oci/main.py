@@ -10,6 +10,7 @@ import os
 import sys
 
 from runtime.errors import RuntimeFault
+from runtime.linux import userns
 from runtime.oci.options import Arguments, Options
 from runtime.oci.report import Log
 
@@ -104,7 +105,7 @@ def _load(name: str) -> Verb:
 
 def _default_root() -> str:
     private = os.environ.get("XDG_RUNTIME_DIR", "")
-    return f"{private}/tare-oci" if os.geteuid() and private else "/run/tare-oci"
+    return f"{private}/tare-oci" if private and not userns.privileged() else "/run/tare-oci"
 
 
 def _check_manager(arguments: Arguments) -> None:

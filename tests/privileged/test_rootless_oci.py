@@ -286,3 +286,19 @@ def test_ranges_need_newuidmap(many):
         many.user.search = None
     assert "newuidmap is missing" in text
     assert "package uidmap" in text
+
+
+def test_a_time_namespace(alone, many):
+    def change(config):
+        config["linux"]["namespaces"].append({"type": "time"})
+        config["linux"]["timeOffsets"] = {"boottime": {"secs": 1000000}}
+
+    def change_all(config):
+        change(config)
+        for kind in ("uid", "gid"):  # not even root is the user himself
+            config["linux"][f"{kind}Mappings"] = [{"containerID": 0, "hostID": FIRST, "size": COUNT}]
+
+    for bundle, wanted in ((alone, change), (many, change_all)):
+        bundle.path.chmod(0o755)
+        bundle.user.place.chmod(0o755)
+        assert float(bundle.sh("cut -d ' ' -f 1 /proc/uptime", wanted)) > 1000000
