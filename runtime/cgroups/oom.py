@@ -27,8 +27,7 @@ class Watch:
             raise RuntimeFault(
                 "this container has no memory cgroup", kind="host", hint="see tare-oci features"
             )
-        self._group, self._seen = group, oom_kills(group)
-        self._control = -1
+        self._group, self._control = group, -1
         if spot.version == 1:
             self.fd, self.events = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK), select.POLLIN
             self._register(spot.file("memory.oom_control"), spot.file("cgroup.event_control"))
@@ -37,6 +36,9 @@ class Watch:
                 os.open(spot.file("memory.events"), os.O_RDONLY | os.O_CLOEXEC),
                 select.POLLPRI,
             )
+            # A file of kernfs that was never read has an event at once (kernfs_generic_poll).
+            self._drain()
+        self._seen = oom_kills(group)
 
     def __enter__(self) -> Watch:
         return self
@@ -61,10 +63,12 @@ class Watch:
 
         v1 also tells of the cgroup's removal, and both of being out of memory without a kill: then it is 0.
         """
-        if self.events == select.POLLIN:
-            if select.select([self.fd], [], [], 0)[0]:
-                os.eventfd_read(self.fd)
-        else:
-            os.pread(self.fd, 4096, 0)
+        self._drain()
         before, self._seen = self._seen, max(self._seen, oom_kills(self._group))
         return self._seen - before
+
+    def _drain(self) -> None:
+        if self.events == select.POLLPRI:
+            os.pread(self.fd, 4096, 0)
+        elif select.select([self.fd], [], [], 0)[0]:
+            os.eventfd_read(self.fd)
