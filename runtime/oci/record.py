@@ -126,7 +126,10 @@ def claim(root: str, name: str, state: dict[str, Any], config: bytes) -> Record:
     except OSError as err:
         if err.errno == errno.EEXIST:
             raise _taken(name) from err
-        raise RuntimeFault.from_os(err, f"put {name} on record in {root}") from err
+        fault = RuntimeFault.from_os(err, f"put {name} on record in {root}")
+        if err.errno == errno.EACCES:
+            fault.hint = "name a directory of yours with --root, or set XDG_RUNTIME_DIR to one"
+        raise fault from err
     fd = os.open(f"{where}/config.json", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         os.write(fd, config)

@@ -302,3 +302,80 @@ def test_a_time_namespace(alone, many):
         bundle.path.chmod(0o755)
         bundle.user.place.chmod(0o755)
         assert float(bundle.sh("cut -d ' ' -f 1 /proc/uptime", wanted)) > 1000000
+
+
+def test_namespaces_of_another_container_are_joined(alone):
+    """As in a pod: the second container lives in the first one's user, network and pid namespaces."""
+    alone.configure("sleep", "60", change=lambda c: c["linux"]["namespaces"].append({"type": "network"}))
+    alone("run", "--detach", "first")
+    pid = json.loads(alone("state", "first"))["pid"]
+
+    def change(config):
+        paths = {
+            kind: f"/proc/{pid}/ns/{file}"
+            for kind, file in (("user", "user"), ("network", "net"), ("pid", "pid"))
+        }
+        kept = [space for space in config["linux"]["namespaces"] if space["type"] not in paths]
+        config["linux"]["namespaces"] = kept + [{"type": kind, "path": path} for kind, path in paths.items()]
+        del config["linux"]["uidMappings"], config["linux"]["gidMappings"]
+
+    try:
+        script = "id -u; cat /proc/1/comm; readlink /proc/self/ns/user /proc/self/ns/net"
+        spaces = [str(Path(f"/proc/{pid}/ns/{name}").readlink()) for name in ("user", "net")]
+        assert alone.sh(script, change).split() == ["0", "sleep", *spaces]
+    finally:
+        alone("delete", "--force", "first")
+
+
+def test_oom_score_may_rise(alone):
+    assert alone.sh("cat /proc/self/oom_score_adj", lambda c: c["process"].update(oomScoreAdj=500)) == "500"
+
+
+def test_binds_of_the_users_files(alone):
+    data = alone.path / "data"
+    data.mkdir()
+    (data / "file").write_text("mine")
+    alone.user.own(data)
+
+    def change(config):
+        for name, option in (("w", "rw"), ("r", "ro")):
+            mount = {
+                "destination": f"/tmp/{name}",
+                "type": "bind",
+                "source": str(data),
+                "options": ["bind", option],
+            }
+            config["mounts"].append(mount)
+        config["root"]["readonly"] = False
+
+    script = "cat /tmp/r/file; echo new > /tmp/w/file; echo x > /tmp/r/file || echo refused"
+    text = alone.sh(script, change)
+    assert text.startswith("mine")
+    assert text.endswith("refused")
+    assert (data / "file").read_text() == "new\n"
+
+
+def test_a_filter(alone):
+    names = ["mkdir", "mkdirat"]
+    profile = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": names, "action": "SCMP_ACT_ERRNO"}]}
+
+    def change(config, *, no_new_privileges):
+        config["linux"]["seccomp"] = profile
+        config["process"]["noNewPrivileges"] = no_new_privileges
+
+    for value in (True, False):
+        text = alone.sh("mkdir /dev/shm/x || echo refused", lambda c, v=value: change(c, no_new_privileges=v))
+        assert text.endswith("refused")
+
+
+def test_a_root_that_is_not_the_users(alone):
+    alone.configure("true")
+    text = alone("--root", "/run/tare-oci-of-root", "run", "box", code=1)
+    assert "put box on record in /run/tare-oci-of-root: Permission denied" in text
+    assert "XDG_RUNTIME_DIR" in text
+
+
+def test_rootless_is_a_word_of_three(alone):
+    alone.configure("true")
+    assert "--rootless perhaps is unknown" in alone("--rootless", "perhaps", "run", "box", code=1)
+    alone("--rootless", "true", "run", "box")
