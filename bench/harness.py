@@ -55,7 +55,7 @@ def execute(plan: Plan) -> Run:
         # What a killed run left would stand in the way of this one's figures.
         prune(plan.data, plan.run, shown.note)
         drivers = stack.enter_context(Drivers(plan.data, plan.run, plan.uri, shown.note))
-        known = [Found(target, target.availability()) for target in targets(drivers).values()]
+        known = [Found(target, target.availability()) for target in _wanted(plan, targets(drivers))]
         usable = _usable(plan, known)
         writer = stack.enter_context(Writer(plan.file, header(plan, known, survey(plan.data))))
         session = Session(usable, plan.sizes, writer, shown)
@@ -80,17 +80,21 @@ def _insist(session: Session) -> None:
         raise session.unprepared[0]
 
 
+def _wanted(plan: Plan, known: Mapping[str, Target]) -> list[Target]:
+    """Return the targets to ask whether they can run: to prove an accelerator takes a guest's boot."""
+    return [target for name, target in known.items() if plan.targets is None or name in plan.targets]
+
+
 def _usable(plan: Plan, known: list[Found]) -> Mapping[str, Target]:
     """Return the targets to measure; what was asked for by name has to be there."""
-    wanted = plan.targets or tuple(found.target.name for found in known)
     for found in known:
-        if plan.targets and found.target.name in wanted and not found.availability.available:
+        if plan.targets and not found.availability.available:
             raise BenchFault(
                 f"target {found.target.name} can't run here: {found.availability.reason}",
                 hint="`tare list targets` shows what can; leave it out of --targets",
                 kind="host",
             )
-    usable = {f.target.name: f.target for f in known if f.target.name in wanted and f.availability.available}
+    usable = {f.target.name: f.target for f in known if f.availability.available}
     if not any(name in scenario.targets for scenario in plan.scenarios for name in usable):
         raise BenchFault(
             "there is nothing to measure: no target that can run here makes sense for these scenarios",

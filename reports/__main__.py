@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from bench.errors import BenchFault
+from bench.results.atomic import check_destination, replace_file
 
 CODES = {"usage": 2, "missing": 2, "host": 3}
 RESULT = click.Path(dir_okay=False, path_type=Path)
@@ -29,7 +30,8 @@ def html_report(runs: tuple[Path, ...], output: Path) -> None:
     """Write one self-contained page about RUNS."""
     from reports import html, model  # noqa: PLC0415 - a second of import that --help doesn't need
 
-    write(output, html.render([model.read(run) for run in runs]))
+    check_destination(output)
+    replace_file(output, html.render([model.read(run) for run in runs]).encode(), durable=False)
 
 
 @command.command("chart")
@@ -44,16 +46,6 @@ def chart(kind: str, run: Path, output: Path, width: int) -> None:
     images.save(model.read(run), kind, output, width=width)
 
 
-def write(path: Path, text: str) -> None:
-    """Write a report completely or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def main() -> None:
     """Run the command; a known fault is one line and a hint on standard error."""
     try:
@@ -61,7 +53,11 @@ def main() -> None:
     except BenchFault as fault:
         _end(str(fault), fault.hint, CODES.get(fault.kind, 1))
     except OSError as err:
-        _end(f"cannot write {err.filename}: {err.strerror}", "check the path and the space on the disk", 3)
+        _end(
+            f"cannot write {err.filename or 'the file'}: {err.strerror}",
+            "check the path and the space on the disk",
+            3,
+        )
 
 
 def _end(text: str, hint: str, code: int) -> None:

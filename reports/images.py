@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import plotly.graph_objects as go
 
 from bench.errors import BenchFault
+from bench.results.atomic import check_destination, replace_file
 from reports.charts import all as every
 from reports.charts.theme import safe
 
@@ -32,8 +33,9 @@ def save(view: View, kind: str, path: Path, *, width: int = 1160, scale: float =
     chart = find(view, kind)
     drawn = titled(chart, view)
     suffix = path.suffix.lower()
+    check_destination(path)
     if suffix == ".html":
-        path.write_text(drawn.to_html(include_plotlyjs=True, full_html=True), encoding="utf-8")
+        replace_file(path, drawn.to_html(include_plotlyjs=True, full_html=True).encode(), durable=False)
     elif suffix in PICTURES:
         _picture(drawn, path, width, scale)
     else:

@@ -11,6 +11,11 @@ from runtime.cgroups.hierarchy import detect
 
 pytest_plugins = ["tests.runs"]
 NEEDS_ROOT = ("privileged", "vm", "kvm")
+# In the command line of what a box or its maker is.
+OURS = (
+    "qemu-system", "libvirtd", "runtime.process.spawner", "runtime.engine", "tare-oci", "/usr/lib/tare/",
+    "mmdebstrap",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):
@@ -51,7 +56,7 @@ def _processes():
     found = set()
     for process in psutil.process_iter(["cmdline", "pid", "status"]):
         words = " ".join(process.info["cmdline"] or ())
-        if "qemu-system" in words or "runtime/process/spawner" in words or "libvirtd" in words:
+        if any(sign in words for sign in OURS):
             found.add(f"process {process.info['pid']} {words[:120]}")
     return found | {f"child {child.pid}" for child in psutil.Process().children(recursive=True)}
 

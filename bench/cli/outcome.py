@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from bench.cli.table import table
-from bench.errors import BenchFault
+from bench.errors import BenchFault, Kind
 from bench.results import Run
 from bench.stats.estimate import Estimate
 from bench.stats.summary import Summary, summarise
 
 FACTORS = {"s": (1e3, "ms"), "B": (1 / 2**20, "MiB")}
 NOMINAL = 0.95
+_KINDS: dict[int, Kind] = {2: "usage", 3: "host"}
 
 
 def print_summary(run: Run) -> None:
@@ -32,7 +33,7 @@ def make_report(file: Path, html: Path) -> None:
         raise BenchFault(
             f"the report could not be made: {said}",
             hint=f"the results are safe in {file}; try again with: tare report {file} -o {html}",
-            kind="failed",
+            kind=_KINDS.get(done.returncode, "failed"),
         )
 
 

@@ -13,6 +13,7 @@ from bench.cli.outcome import make_report, print_summary
 from bench.cli.table import table
 from bench.harness import Plan, execute
 from bench.results import new_id
+from bench.results.atomic import check_destination
 from bench.scenario import Mode, Sizes, turns
 from bench.scenarios.registry import scenarios
 from bench.targets.registry import NAMES
@@ -70,9 +71,11 @@ def command(
     if options["dry_run"]:
         _print_order(plan)
         sys.exit(0)
+    html = options["html_file"] or plan.file.with_suffix(".html")
+    for path in (plan.file, html):
+        check_destination(path)  # before the minutes that a measurement takes
     run = execute(plan)
     print_summary(run)
-    html = options["html_file"] or plan.file.with_suffix(".html")
     make_report(plan.file, html)
     click.echo(f"\nresults  {plan.file}\nreport   {html}")
     for failure in run.failures:

@@ -17,12 +17,12 @@ def replace_file(path: Path, data: bytes, *, durable: bool) -> None:
     """Put `data` at `path` by way of a temporary neighbour and rename(2).
 
     `durable` also flushes to the disk: that costs milliseconds of disk time and disturbs what is measured
-    next, and a killed process loses nothing without it, so it is for the end of a run. Raises `BenchFault`
-    "host" (disk full, no permission) with the old content intact, "usage" when `path` is not a plain file:
-    renaming over /dev/stdout would replace the device.
+    next, and a killed process loses nothing without it, so it is for the end of a run. A symbolic link is
+    followed. Raises `BenchFault` "host" (disk full, no permission) with the old content intact, and what
+    `check_destination` raises.
     """
-    if path.exists() and not path.is_file():
-        raise BenchFault(f"{path} is not a regular file", hint="name a file for the results", kind="usage")
+    check_destination(path)
+    path = path.resolve()
     temporary = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,6 +32,12 @@ def replace_file(path: Path, data: bytes, *, durable: bool) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise _fault(path, err) from err
+
+
+def check_destination(path: Path) -> None:
+    """Raise `BenchFault` "usage" for what is there and no plain file: a rename would replace the device."""
+    if path.resolve().exists() and not path.resolve().is_file():
+        raise BenchFault(f"{path} is not a regular file", hint="name a file to be written", kind="usage")
 
 
 def _write(path: Path, data: bytes, *, durable: bool) -> None:
@@ -44,7 +50,7 @@ def _write(path: Path, data: bytes, *, durable: bool) -> None:
 
 def _fault(path: Path, err: OSError) -> BenchFault:
     if err.errno in {errno.ENOSPC, errno.EDQUOT}:
-        hint = "free some space or name another place; the samples written so far are intact"
+        hint = "free some space or name another place; what was there before is intact"
         return BenchFault(f"no space left to write {path}", hint=hint, kind="host")
     hint = "check the path and its permissions"
     return BenchFault(f"cannot write {path}: {err.strerror or err}", hint=hint, kind="host")

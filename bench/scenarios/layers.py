@@ -86,9 +86,12 @@ class Layers:
     def _grow(self, session: Session, slot: Slot, layout: Layout, sizes: Sequence[int]) -> None:
         target = session.targets[layout.target]
         with ExitStack() as stack:
-            launchers = [
-                stack.enter_context(prepared(target, layout.ask(index))) for index in range(max(sizes))
-            ]
+            try:
+                asked = (layout.ask(index) for index in range(max(sizes)))
+                launchers = [stack.enter_context(prepared(target, box)) for box in asked]
+            except BenchFault as fault:
+                session.fail_to_prepare(self.name, slot.target, fault)
+                return
             left = residency.evict(residency.files(_images(launchers)))
             running: list[Running] = []
             for size in sizes:

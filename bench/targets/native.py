@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from bench.target import Availability, Box, Image, Instance, Kind, Launcher, Prepared
 from bench.targets.drivers import Drivers
@@ -15,6 +14,7 @@ from bench.workloads.agent import PATH as AGENT
 from bench.workloads.images import provide
 from runtime.cgroups.manager import Resources
 from runtime.container import NativeSpec
+from runtime.container.scratch import scratch
 from runtime.rootfs.plan import Bind
 
 BOUNDARY = (
@@ -67,7 +67,7 @@ class Native:
             image = provide(self._drivers, box.workload)
             root = self._drivers.store.checkout(image.image)
         prepared = Prepared(Image(image.reference, str(image.image.digest)), None, BOUNDARY, (root,))
-        with TemporaryDirectory(prefix="tare-native-") as scratch:
+        with scratch(self._drivers.data) as own:
             plain = box.workload == "agent"
-            mounts = () if plain else (*DEVICES, Bind(Path(scratch), "/tmp"))  # noqa: S108 - the box's own /tmp
+            mounts = () if plain else (*DEVICES, Bind(own, "/tmp"))  # noqa: S108 - the box's own /tmp
             yield NativeLauncher(self._drivers, root, mounts, prepared)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bench.targets.faults import translated
 from runtime.container.prune import prune as prune_containers
+from runtime.container.scratch import prune as prune_scratch
 from vmdriver.prune import prune as prune_guests
 
 
@@ -15,4 +16,10 @@ def prune(data: Path, run: Path, say: Callable[[str], None]) -> list[str]:
     """
     with translated():
         guests = prune_guests(run, data, say)
-        return guests + [f"container {name}" for name in prune_containers(run, data, say)]
+        containers = prune_containers(run, data, say)
+        scratch = prune_scratch(data)  # after the containers, which may have it mounted
+    return [
+        *guests,
+        *(f"container {name}" for name in containers),
+        *(f"directory {name}" for name in scratch),
+    ]

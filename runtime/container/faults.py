@@ -55,7 +55,10 @@ def _not_mounted(err: Refusal, name: str, step: Step) -> RuntimeFault:
 
 def _not_started(err: Refusal) -> RuntimeFault:
     if err.errno == errno.ENOENT:
-        hint = "is it in PATH of the image, and are its interpreter and loader in the image?"
+        hint = (
+            "is it in PATH of the image, and are its interpreter and loader in the image? "
+            "`tare image verify` tells whether an unpacked layer has lost it"
+        )
         return RuntimeFault(f"command not found: {err.what}", kind="not-found", hint=hint)
     reason = os.strerror(err.errno)
     hint = "it needs the execute bit, and to be a program for this machine or begin with #!"

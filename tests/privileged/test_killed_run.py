@@ -13,7 +13,7 @@ from tests.conftest import residue
 from tests.runs import TARE
 
 pytestmark = [pytest.mark.privileged, pytest.mark.vm, pytest.mark.slow, pytest.mark.timeout(300)]
-TARGETS = "container,vm,vm-micro"
+TARGETS = "native,container,vm,vm-micro"
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,7 @@ def test_prune_after_kill(seed, warm, tare, data_root, tmp_path):
     assert residue() - before == set()
     assert not list((data_root / "run").glob("*/*"))
     assert not list((data_root / "containers").glob("*"))
+    assert not list((data_root / "scratch").glob("*"))
     found = load(file)
     assert found.finished is None
     assert json.loads(file.read_text())["id"] == found.id

@@ -1,5 +1,6 @@
 """`tare run` on fake targets."""
 
+import os
 import re
 from itertools import pairwise
 
@@ -98,6 +99,18 @@ def test_a_target_that_cannot_run_here_ends_with_3(tare, fakes):
     done = tare("run", "startup", "-t", "native", "-q")
     assert done.code == 3
     assert done.err.startswith("tare: target native can't run here: the test says no\n  hint: ")
+
+
+def test_a_report_that_could_not_be_written_is_refused_before_the_run(tare, fakes, tmp_path):
+    native = FakeTarget("native")
+    fakes(native)
+    os.mkfifo(tmp_path / "pipe")
+    result = tare(
+        "run", "startup", "-t", "native", "--json", tmp_path / "r.json", "--html", tmp_path / "pipe"
+    )
+    assert (result.code, native.started) == (2, 0)
+    assert "not a regular file" in result.err
+    assert not (tmp_path / "r.json").exists()
 
 
 def test_results_that_cannot_be_written_are_one_line(tare, fakes, tmp_path):

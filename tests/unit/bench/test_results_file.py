@@ -210,6 +210,12 @@ def test_a_path_that_can_not_be_written(header, tmp_path):
     assert caught.value.kind == "host"
 
 
+def test_a_detour_over_a_folder_that_is_not_there_makes_none(header, tmp_path):
+    with pytest.raises(BenchFault, match="not a regular file"):
+        Writer(tmp_path / "absent/../../../../../../../dev/full", header).record()
+    assert not (tmp_path / "absent").exists()
+
+
 def test_a_link_is_followed_not_replaced(header, tmp_path):
     (tmp_path / "real.json").write_text("old")
     (tmp_path / "link.json").symlink_to("real.json")

@@ -137,8 +137,16 @@ def test_a_full_disk_under_the_result_file_ends_the_run(run, monkeypatch):
 
 
 def test_layers_records_each_layout_that_cannot_be_prepared(run, tmp_path):
-    done = run(FakeTarget("native", unprepared={"layers-0": FULL}), names=("layers",), runs=1)
-    assert ["No space left" in failure.text for failure in done.failures] == [True]
+    broken = FakeTarget("native", unprepared={"layers-0": FULL})
+    done = run(broken, names=("layers", "startup"), runs=1)
+    assert [(f.scenario, "No space left" in f.text) for f in done.failures] == [("layers", True)]
+    assert ran(done) == {("startup", "native")}
+
+
+def test_layers_alone_on_a_full_disk_ends_the_run(run):
+    with pytest.raises(BenchFault, match="No space left") as caught:
+        run(FakeTarget("native", unprepared={"layers-0": FULL}), names=("layers",), runs=1)
+    assert caught.value.kind == "host"
 
 
 def test_steps_that_are_not_to_come_leave_the_plan():

@@ -1,5 +1,6 @@
 import base64
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -138,6 +139,32 @@ def test_report_finds_the_newest_run_and_says_where_the_page_is(tmp_path):
     assert path.with_suffix(".html").read_text().rstrip().endswith("</html>")
 
 
+def test_a_report_replaces_no_pipe_and_makes_its_folder(tmp_path, capfd):
+    stored(tmp_path, startup_run())
+    os.mkfifo(tmp_path / "pipe")
+    assert run_cli(tmp_path, "-o", tmp_path / "pipe").exit_code == 2
+    assert "not a regular file" in capfd.readouterr().err
+    assert (tmp_path / "pipe").is_fifo()
+    assert run_cli(tmp_path, "-o", tmp_path / "new/deep/x.html").exit_code == 0
+    assert (tmp_path / "new/deep/x.html").exists()
+
+
+def test_a_chart_replaces_no_pipe(tmp_path, capfd):
+    stored(tmp_path, startup_run())
+    os.mkfifo(tmp_path / "pipe.html")
+    assert run_chart(tmp_path, "startup-ready", "-o", tmp_path / "pipe.html").exit_code == 2
+    assert "not a regular file" in capfd.readouterr().err
+    assert (tmp_path / "pipe.html").is_fifo()
+
+
+def test_a_report_follows_a_link(tmp_path):
+    stored(tmp_path, startup_run())
+    (tmp_path / "link.html").symlink_to("real.html")
+    assert run_cli(tmp_path, "-o", tmp_path / "link.html").exit_code == 0
+    assert (tmp_path / "link.html").is_symlink()
+    assert (tmp_path / "real.html").stat().st_size > 1000
+
+
 def test_report_takes_an_id(tmp_path):
     run = startup_run()
     stored(tmp_path, run)
@@ -171,7 +198,7 @@ def test_chart_takes_an_id_and_a_width(tmp_path):
         (("pie", "x.html"), 2, ("no chart 'pie'", "startup-ready")),
         (("cpu", "x.html"), 2, ("no data for the chart 'cpu'", "startup")),
         (("startup-ready", "x.gif"), 2, ("no chart format '.gif'", ".svg")),
-        (("startup-ready", "absent/x.html"), 3, ("cannot write", "check the path")),
+        (("startup-ready", "/proc/absent/x.html"), 3, ("cannot write", "check the path")),
     ],
 )
 def test_a_chart_that_cannot_be_is_one_line_and_a_hint(tmp_path, capfd, words, code, said):
