@@ -320,7 +320,7 @@ def test_namespaces_of_another_container_are_joined(alone):
         del config["linux"]["uidMappings"], config["linux"]["gidMappings"]
 
     try:
-        script = "id -u; cat /proc/1/comm; readlink /proc/self/ns/user /proc/self/ns/net"
+        script = "id -u; cat /proc/1/comm; readlink /proc/self/ns/user; readlink /proc/self/ns/net"
         spaces = [str(Path(f"/proc/{pid}/ns/{name}").readlink()) for name in ("user", "net")]
         assert alone.sh(script, change).split() == ["0", "sleep", *spaces]
     finally:
