@@ -245,7 +245,7 @@ def ask(path, value):
         ("linux.cgroupsPath", "/somewhere/else", "linux.cgroupsPath"),
         ("process.user", {"uid": 33, "gid": 0}, "process.user.uid"),
         ("process.user", {"uid": 0, "gid": 33}, "process.user.gid"),
-        ("process.user", {"uid": 0, "gid": 0, "additionalGids": [0]}, "process.user.additionalGids"),
+        ("process.user", {"uid": 0, "gid": 0, "additionalGids": [0]}, "additionalGids: who maps but his own"),
         ("process.oomScoreAdj", -100, "process.oomScoreAdj"),
         ("process.rlimits", [{"type": "RLIMIT_NOFILE", "soft": 1 << 22, "hard": 1 << 22}], "RLIMIT_NOFILE"),
         ("linux", {"namespaces": [{"type": "mount"}, {"type": "uts"}]}, "without root"),
