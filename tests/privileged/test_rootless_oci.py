@@ -51,7 +51,9 @@ class Bundle:
 def user_with(*, ranges):
     place = Path(tempfile.mkdtemp(prefix="tare-user-", dir="/tmp"))
     try:
-        yield User(place, ranges=ranges)
+        user = User(place, ranges=ranges)
+        yield user
+        assert list((user.run_root / "tare-oci").glob("*")) == []
     finally:
         shutil.rmtree(place)
 
@@ -74,13 +76,6 @@ def alone(plain):
 @pytest.fixture(scope="module")
 def many(ranged):
     return Bundle(ranged)
-
-
-@pytest.fixture(autouse=True)
-def nothing_left():
-    yield
-    for place in Path("/tmp").glob("tare-user-*/home/run/tare-oci/*"):
-        pytest.fail(f"{place} is left")
 
 
 def use_ranges(config):
