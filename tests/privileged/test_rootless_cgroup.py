@@ -11,7 +11,7 @@ from tests.fakes.ordinary_user import UID
 from tests.privileged.test_rootless_oci import Bundle, user_with
 
 pytestmark = pytest.mark.privileged
-NAME = "rootless-tests"
+NAME = f"rootless-tests-{os.getpid()}"
 # Goes where a session's processes are: once it has handed down controllers, in the leaf that they moved to.
 ENTER = 'to="$0"; [ ! -d "$to/tare-aside" ] || to="$to/tare-aside"; echo $$ > "$to/cgroup.procs"; exec "$@"'
 
