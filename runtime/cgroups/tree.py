@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Step = list[str] | tuple[str, ...]
 
 _SIGKILL = 9
+_MOVES = 5
 _PATIENCE = 5.0  # seconds that a dying process may keep its cgroup busy
 
 
@@ -169,14 +170,23 @@ def _mkdir(path: str) -> None:
 
 def _enable(directory: str, controllers: str) -> None:
     # Even a write that changes nothing waits until dying cgroups below are gone, so look first.
-    path = f"{directory}/cgroup.subtree_control"
-    with open(path, encoding="ascii") as file:
+    if not _enabled(directory, controllers):
+        write(f"{directory}/cgroup.subtree_control", controllers)
+
+
+def _enabled(directory: str, controllers: str) -> bool:
+    with open(f"{directory}/cgroup.subtree_control", encoding="ascii") as file:
         enabled = file.read().split()
-    if not all(name[1:] in enabled for name in controllers.split()):
-        write(path, controllers)
+    return all(name[1:] in enabled for name in controllers.split())
 
 
 def _offer(directory: str, controllers: str) -> None:
+    """Not where processes are: cpu and pids alone would be taken, and make a threaded domain of it.
+
+    Nothing can be born in or moved to a child of that (cgroup-v2.rst, "Threads").
+    """
+    if _inhabited(directory):
+        return
     for name in controllers.split():
         try:
             _enable(directory, name)
@@ -186,15 +196,22 @@ def _offer(directory: str, controllers: str) -> None:
 
 def _settle(directory: str, controllers: str, child: str) -> None:
     """Only the root of the tree may have both processes and controllers for its children."""
-    try:
-        _enable(directory, controllers)
-    except OSError as err:
-        if err.errno != errno.EBUSY:
-            raise
+    if _enabled(directory, controllers):
+        return
+    for _ in range(_MOVES):  # a process may fork while it is moved
+        if not _inhabited(directory):
+            break
         _mkdir(child)
         for pid in processes(directory):
             move(child, pid)
-        _enable(directory, controllers)
+    if _inhabited(directory):  # by one of another pid namespace
+        raise OSError(errno.EBUSY, "processes in it can't be moved", directory)
+    _enable(directory, controllers)
+
+
+def _inhabited(directory: str) -> bool:
+    """Whether processes are in a cgroup itself that is not the root, the only one without a type."""
+    return bool(_read(f"{directory}/cgroup.type") and _read(f"{directory}/cgroup.procs"))
 
 
 def _inherit(directory: str) -> None:

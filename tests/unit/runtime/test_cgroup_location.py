@@ -203,22 +203,48 @@ def test_the_owner_is_the_containers_user_only_for_a_writable_cgroup_namespace()
     assert oci.owner({**config, "mounts": []}) is None
 
 
-def test_processes_move_aside_when_the_kernel_wants_it(tmp_path, monkeypatch):
-    (tmp_path / "cgroup.subtree_control").write_text("")
-    (tmp_path / "cgroup.procs").write_text("41\n42\n")
-    aside = tmp_path / "aside"
+@pytest.fixture
+def inhabited(tmp_path, monkeypatch):
+    """A directory that poses as a v2 cgroup of two processes, which a write elsewhere moves."""
+    for name, text in (("type", "domain\n"), ("procs", "41\n42\n"), ("subtree_control", "")):
+        (tmp_path / f"cgroup.{name}").write_text(text)
     real = tree.write
-    moved = []
 
     def write(path, text):
-        if path == str(aside / "cgroup.procs"):
-            moved.append(text)
-        elif path.endswith("subtree_control") and len(moved) < 2:
-            raise OSError(16, "busy", path)
-        else:
-            real(path, text)
+        real(path, text) if Path(path).exists() else Path(path).write_text(text)
+        if path.endswith("/cgroup.procs"):
+            left = (tmp_path / "cgroup.procs").read_text().replace(f"{text}\n", "")
+            (tmp_path / "cgroup.procs").write_text(left)
 
     monkeypatch.setattr(tree, "write", write)
-    tree.make([("settle", str(tmp_path), "+memory", str(aside))])
-    assert moved == ["41", "42"]
-    assert (tmp_path / "cgroup.subtree_control").read_text() == "+memory"
+    return tmp_path
+
+
+@pytest.mark.parametrize("wanted", ["+memory", "+pids"])  # pids alone the kernel would take, as threaded
+def test_processes_move_aside_before_controllers_are_handed_down(inhabited, wanted):
+    tree.make([("settle", str(inhabited), wanted, str(inhabited / "aside"))])
+    assert (inhabited / "cgroup.procs").read_text() == ""
+    assert (inhabited / "aside/cgroup.procs").exists()
+    assert (inhabited / "cgroup.subtree_control").read_text() == wanted
+
+
+def test_the_processes_of_the_root_stay(inhabited):
+    (inhabited / "cgroup.type").unlink()
+    tree.make([("settle", str(inhabited), "+memory", str(inhabited / "aside"))])
+    assert (inhabited / "cgroup.procs").read_text() == "41\n42\n"
+    assert (inhabited / "cgroup.subtree_control").read_text() == "+memory"
+
+
+def test_a_process_that_cannot_be_moved_is_in_the_way(inhabited):
+    (inhabited / "cgroup.procs").write_text("0\n41\n")  # 0: of another pid namespace
+    with pytest.raises(OSError, match="can't be moved"):
+        tree.make([("settle", str(inhabited), "+pids", str(inhabited / "aside"))])
+    assert (inhabited / "cgroup.subtree_control").read_text() == ""
+
+
+def test_nothing_is_offered_where_processes_are(inhabited):
+    tree.make([("offer", str(inhabited), "+pids")])
+    assert (inhabited / "cgroup.subtree_control").read_text() == ""
+    (inhabited / "cgroup.procs").write_text("")
+    tree.make([("offer", str(inhabited), "+pids")])
+    assert (inhabited / "cgroup.subtree_control").read_text() == "+pids"
