@@ -19,7 +19,7 @@ PACKAGES = ("python3", "busybox-static", "kmod", "iproute2", "nftables", "uidmap
             "util-linux", "gcc", "libc6-dev", "runc", "crun", "bubblewrap", "podman", "conmon", "docker.io",
             "strace", "git", "ca-certificates")  # fmt: skip
 WHEELS = ("pytest", "pytest-timeout", "pytest-benchmark", "psutil", "msgspec", "click", "jsonschema",
-          "zstandard", "hypothesis")  # fmt: skip
+          "zstandard", "hypothesis", "isal", "backports-zstd")  # fmt: skip
 PYTHON = "3.11"  # Debian bookworm's
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -15,9 +15,13 @@ PATIENCE = 5400.0
 _PRIVILEGED = (
     "container", "container_cli", "container_life", "container_limits", "native_process", "cgroup_real",
     "oci_lifecycle", "confinement", "mounts_oci", "network_bridge", "network_crash", "rootless_oci",
-    "oci_podman", "oci_dockerd",
+    "rootless_cgroup", "oci_podman", "oci_dockerd",
 )  # fmt: skip
-TESTS = (*(f"tests/privileged/test_{name}.py" for name in _PRIVILEGED), "tests/conformance")
+TESTS = (
+    "tests/guest/pure_v2.py",
+    *(f"tests/privileged/test_{name}.py" for name in _PRIVILEGED),
+    "tests/conformance",
+)
 CGROUPS = "grep cgroup /proc/self/mountinfo; cat /sys/fs/cgroup/cgroup.controllers"
 
 
