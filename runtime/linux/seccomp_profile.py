@@ -100,6 +100,8 @@ def parse(profile: dict[str, Any]) -> Rules:
     rules = [_rule(entry, f"syscalls[{index}]") for index, entry in enumerate(entries)]
     found = Rules(default, architectures, rules)
     found.flags = _flags(profile, notifies=found.notifies)
+    if profile.get("listenerMetadata") and not profile.get("listenerPath"):
+        _refuse("listenerMetadata", "is given without listenerPath")
     if found.notifies:
         found.listener = str(profile.get("listenerPath") or "")
         found.metadata = str(profile.get("listenerMetadata") or "")

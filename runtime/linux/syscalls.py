@@ -59,11 +59,13 @@ def _syscall(what: str, number: int, *args: object) -> int:
     return result
 
 
+_MACHINE = os.uname().machine  # once: a personality of 32 bits changes what uname(2) says
+
+
 def _per_machine(table: dict[str, int], name: str) -> int:
-    machine = os.uname().machine
-    if machine not in table:
-        raise OSError(errno.ENOSYS, f"{name} has no known number on {machine}")
-    return table[machine]
+    if _MACHINE not in table:
+        raise OSError(errno.ENOSYS, f"{name} has no known number on {_MACHINE}")
+    return table[_MACHINE]
 
 
 class _CloneArgs(ctypes.Structure):

@@ -50,6 +50,7 @@ _BASE, _HEADERS = 0x400000, 64 + 56
 _MFD_CLOEXEC, _MFD_ALLOW_SEALING, _MFD_EXEC = 1, 2, 0x10
 _ADD_SEALS, _SEAL_ALL = 1033, 15
 _MACHINES = {"x86_64": 62}
+_MACHINE = os.uname().machine  # once: a personality of 32 bits changes what uname(2) says
 
 
 def image(waits_on: int | None) -> bytes:
@@ -57,15 +58,14 @@ def image(waits_on: int | None) -> bytes:
 
     OSError ENOSYS on a machine for which there is none.
     """
-    machine = os.uname().machine
-    if machine not in _MACHINES:
-        raise OSError(errno.ENOSYS, f"there is no airlock for {machine}")
+    if _MACHINE not in _MACHINES:
+        raise OSError(errno.ENOSYS, f"there is no airlock for {_MACHINE}")
     code = CODE_X86_64.replace(_FD, struct.pack("<i", -1 if waits_on is None else waits_on))
     entry = _BASE + _HEADERS + (_GO if waits_on is None else 0)
     ident = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
     size = _HEADERS + len(code)
     header = struct.pack(
-        "<16sHHIQQQIHHHHHH", ident, 2, _MACHINES[machine], 1, entry, 64, 0, 0, 64, 56, 1, 64, 0, 0
+        "<16sHHIQQQIHHHHHH", ident, 2, _MACHINES[_MACHINE], 1, entry, 64, 0, 0, 64, 56, 1, 64, 0, 0
     )
     return header + struct.pack("<IIQQQQQQ", 1, 5, 0, _BASE, _BASE, size, size, 0x1000) + code
 

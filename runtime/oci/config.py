@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     Config = dict[str, Any]
 
+_NO_ID = (1 << 32) - 1  # (uid_t) -1 means none
 _USER = {"uid": int, "gid": int, "umask": int, "additionalGids": [int]}
 _CAPABILITIES = {name: [str] for name in ("bounding", "effective", "inheritable", "permitted", "ambient")}
 _PROCESS = {
@@ -81,8 +82,12 @@ def parse(content: bytes) -> Config:
             hint = "remove it: this runtime does not offer it"
             raise RuntimeFault(f"{section}.{name} is not supported", kind="usage", hint=hint)
     for index, mount in enumerate(found.get("mounts") or ()):
-        if not mount.get("destination", "").startswith("/"):
-            raise _fault(f"mounts[{index}].destination must be an absolute path")
+        if not mount.get("destination"):
+            raise _fault(f"mounts[{index}].destination is missing")
+        mount["destination"] = os.path.join("/", mount["destination"])  # (config.md, Mounts)
+    for name, text in (found.get("annotations") or {}).items():
+        if not isinstance(text, str):
+            raise _fault(f"annotations: the value of {name} must be a string")
     return dict(found)
 
 
@@ -93,9 +98,19 @@ def program(process: Config) -> None:
         raise _fault("process.args must name a program")
     if not str(process.get("cwd", "")).startswith("/"):
         raise _fault("process.cwd must be an absolute path")
+    user = process.get("user") or {}
+    for name, number in (("uid", user.get("uid")), ("gid", user.get("gid"))):
+        _identity(f"process.user.{name}", number)
+    for number in user.get("additionalGids") or ():
+        _identity("process.user.additionalGids", number)
     for text in (*process["args"], *(process.get("env") or ()), process["cwd"]):
         if "\0" in text:
             raise _fault("process.args, env and cwd can't hold a NUL byte")
+
+
+def _identity(path: str, number: int | None) -> None:
+    if number is not None and not 0 <= number < _NO_ID:
+        raise _fault(f"{path} must be a number from 0 to {_NO_ID - 1}, not {number}")
 
 
 def check(value: Any, shape: Any, path: str) -> None:  # noqa: ANN401 - it may be anything

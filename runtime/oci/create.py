@@ -122,18 +122,29 @@ def _make(plan: Plan, held: Record, log: Log, arguments: Arguments) -> Child:
 def _fork(plan: Plan, held: Record) -> Child:
     os.mkfifo(held.fifo, 0o600)
     fifo = os.open(held.fifo, os.O_RDWR | os.O_CLOEXEC)
+    outcome = _outcome(plan, held)
     fds = spaces.open_joined(plan.spaces)
     try:
         with sources.Taken(plan.steps, plan.config, rootless=plan.rootless) as taken:
             wanted = {
                 **plan.launch, "steps": [step.wire() for step in taken.steps], "join": launch.joining(fds),
-                "fifo": fifo, "state": lifecycle.state(held, "created"),
+                "fifo": fifo, "outcome": outcome, "state": lifecycle.state(held, "creating"),
             }  # fmt: skip
             flags = plan.spaces.flags("user", "pid")
             return Child.fork(wanted, flags, launch.elsewhere(fds), plan.group.born_in)
     finally:
         os.close(fifo)
+        if outcome is not None:
+            os.close(outcome)
         spaces.close(fds)
+
+
+def _outcome(plan: Plan, held: Record) -> int | None:
+    """Make the way on which `start` learns how startContainer hooks ended; None without any."""
+    if not (plan.config.get("hooks") or {}).get("startContainer"):
+        return None
+    os.mkfifo(held.outcome, 0o600)
+    return os.open(held.outcome, os.O_RDWR | os.O_CLOEXEC)
 
 
 def _admit(plan: Plan, held: Record, child: Child) -> None:

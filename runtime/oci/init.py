@@ -77,10 +77,6 @@ def run(launch: Launch, line: Line) -> NoReturn:
         report = {"stage": "internal", "errno": 0, "what": repr(err)}
     try:
         line.report({"error": report})
-    except (
-        BrokenPipeError
-    ):  # after startContainer hooks nobody listens any more but the container's own stderr
-        os.write(2, f"tare-oci: {report['what']}\n".encode())
     finally:
         os._exit(1)
 
@@ -148,7 +144,8 @@ def _parameters(launch: Launch) -> None:
 
 def _hooks(launch: Launch, where: str) -> None:
     if launch["hooks"].get(where):
-        launch["run_hooks"](launch["hooks"][where], launch["state"], where=where)
+        status = "created" if where == "startContainer" else "creating"
+        launch["run_hooks"](launch["hooks"][where], {**launch["state"], "status": status}, where=where)
 
 
 def _terminal(launch: Launch) -> None:
@@ -181,14 +178,7 @@ def _confine(launch: Launch, line: Line, env: dict[str, str]) -> None:
     _change_user(launch)
     _directory(launch["cwd"], make=False)
     path = _look_up(launch["args"][0], env)
-    fifo = launch["fifo"]
-    if fifo is not None and launch["hooks"].get("startContainer"):
-        _start_here(launch, line, fifo)
-        fifo = None
-    door = airlock.build(fifo)
-    if fifo is not None:
-        os.set_inheritable(fifo, True)  # noqa: FBT003 - the airlock closes it
-    _let_go(line)
+    door = _door(launch, line)
     if filtered and not launch["no_new_privileges"]:
         capabilities.regain()
         _load(launch, line)
@@ -198,6 +188,19 @@ def _confine(launch: Launch, line: Line, env: dict[str, str]) -> None:
         if filtered:
             _load(launch, line)
     airlock.enter(door, path, launch["args"], env)
+
+
+def _door(launch: Launch, line: Line) -> int:
+    """Make the airlock and let the parent go; with hooks that follow `start`, they are over by then."""
+    fifo = launch["fifo"]
+    if launch["outcome"] is not None:
+        _start_here(launch, line, fifo)
+        return airlock.build(None)
+    door = airlock.build(fifo)
+    if fifo is not None:
+        os.set_inheritable(fifo, True)  # noqa: FBT003 - the airlock closes it
+    _let_go(line)
+    return door
 
 
 def _load(launch: Launch, line: Line) -> None:
@@ -216,7 +219,13 @@ def _start_here(launch: Launch, line: Line, fifo: int) -> None:
     _let_go(line)
     os.read(fifo, 1)
     os.close(fifo)
-    _hooks(launch, "startContainer")
+    try:
+        _hooks(launch, "startContainer")
+    except RuntimeFault as err:
+        os.write(launch["outcome"], str(err).encode())
+        os._exit(1)
+    os.write(launch["outcome"], b"0")
+    os.close(launch["outcome"])
 
 
 def _change_user(launch: Launch) -> None:

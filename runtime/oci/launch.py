@@ -53,8 +53,8 @@ def container(config: Config, where: Spaces) -> dict[str, Any]:
 def inside() -> dict[str, Any]:
     """Return the same for a process that enters a container that is there."""
     return {"unshare": 0, "unshare_late": 0, "lo": False, "hostname": "", "domainname": "", "hide": True,
-            "steps": [], "await_hooks": False, "fifo": None, "hooks": {}, "sysctl": None, "keyring": "",
-            "state": {}}  # fmt: skip
+            "steps": [], "await_hooks": False, "fifo": None, "outcome": None, "hooks": {}, "sysctl": None,
+            "keyring": "", "state": {}}  # fmt: skip
 
 
 def program(process: Config, linux: Config, log: Log, *, mapped: bool) -> dict[str, Any]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from runtime.cgroups.oci import Group
 
-FIFO = "exec.fifo"
+FIFO, OUTCOME = "exec.fifo", "hooks.fifo"
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.")
 
 
@@ -41,6 +41,11 @@ class Record:
     def fifo(self) -> str:
         """The fifo on which a created container waits for `start`."""
         return f"{self.directory}/{FIFO}"
+
+    @property
+    def outcome(self) -> str:
+        """The fifo on which the first process tells `start` how its startContainer hooks ended."""
+        return f"{self.directory}/{OUTCOME}"
 
     @property
     def pid(self) -> int:
@@ -101,10 +106,32 @@ class Record:
                 ) from err
             raise
         try:
+            outcome = self._listen()
             os.write(fd, b"0")
             os.unlink(self.fifo)
         finally:
             os.close(fd)
+        if outcome is not None:
+            self._await_hooks(outcome)
+
+    def _listen(self) -> int | None:
+        try:
+            fd = os.open(self.outcome, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        os.set_blocking(fd, True)
+        return fd
+
+    def _await_hooks(self, fd: int) -> None:
+        """Wait for the end of the hooks, or of the process that runs them; a fault if they failed."""
+        try:
+            said = os.read(fd, 1 << 16)
+            os.unlink(self.outcome)
+        finally:
+            os.close(fd)
+        if said != b"0":
+            text = said.decode(errors="replace") or "the container ended during its startContainer hooks"
+            raise RuntimeFault(text)
 
 
 def directory(root: str, name: str) -> str:

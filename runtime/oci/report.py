@@ -36,10 +36,10 @@ class Log:
             print(f"  hint: {hint}", file=sys.stderr)  # noqa: T201
 
     def remark(self, message: str) -> None:
-        """Say what was odd but does not stop the verb; standard error is the container's, so not there."""
+        """Say what was odd but does not stop the verb: in the file, or without one on standard error."""
         if self.path:
             self._write("warning", message)
-        elif self.debugging:
+        else:
             print(f"tare-oci: warning: {message}", file=sys.stderr)  # noqa: T201
 
     def debug(self, message: str) -> None:
