@@ -4,10 +4,9 @@ import os
 import stat
 from pathlib import Path
 
-from runtime.image import merged
+from runtime.image import merged, owners
 from runtime.image.layer import whiteout
 from runtime.image.merged import Node
-from runtime.linux import userns
 
 
 def flatten(layers: tuple[Path, ...], target: Path) -> None:
@@ -66,7 +65,7 @@ def _copy_content(source: Path, copy: Path, size: int) -> None:
 
 
 def _copy_attributes(source: Path, copy: Path, status: os.stat_result) -> None:
-    if os.geteuid() == 0 and userns.maps_many():
+    if owners.kept():
         os.chown(copy, status.st_uid, status.st_gid, follow_symlinks=False)
     if not stat.S_ISLNK(status.st_mode):
         copy.chmod(stat.S_IMODE(status.st_mode))

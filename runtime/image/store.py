@@ -3,6 +3,7 @@
     oci-layout  index.json  blobs/sha256/HEX     the layout that skopeo, umoci and podman read too
     layers/HEX/      each layer unpacked once, by diff id, shared by all images, for overlayfs
     checkouts/HEX/   a flattened tree of an image, by chain id
+    layers-mapped, layers-own, checkouts-…      the same of ordinary users: see `owners`
     tmp/             unfinished work; whatever is here while nobody holds the lock is a dead process's
 
 Any number of processes may use one store. Content appears whole or not at all (write, sync, rename), names
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from runtime.errors import RuntimeFault
-from runtime.image import disk
+from runtime.image import disk, owners
 from runtime.image.blobs import Blobs
 from runtime.image.checkout import flatten
 from runtime.image.digest import Digest
@@ -60,8 +61,8 @@ class Store:
         self.scratch = root / "tmp"
         self.blobs = Blobs(root / "blobs", self.scratch)
         self.tags = Tags(root / "index.json", lock=root / ".index.lock", scratch=self.scratch)
-        self.layers = root / "layers"
-        self.checkouts = root / "checkouts"
+        self.layers = root / f"layers{owners.suffix()}"
+        self.checkouts = root / f"checkouts{owners.suffix()}"
 
     # Finding images
 

@@ -56,7 +56,7 @@ def place(user, tmp_path):
 def test_layers_keep_their_owners(user, place):
     script = STACKED + 'print(os.lstat(place / "root/srv/web").st_uid, (place / "root/srv/web").read_text())'
     assert user.run(user.python(script, place)).split() == (["0"] if user.single else ["33"]) + ["of", "33"]
-    (web,) = (place / "images/layers").glob("*/srv/web")
+    (web,) = (place / "images" / ("layers-own" if user.single else "layers-mapped")).glob("*/srv/web")
     assert web.stat().st_uid == (UID if user.single else FIRST + 32)
 
 

@@ -14,6 +14,7 @@ from runtime.image.layer import whiteout
 from runtime.image.layer.compression import CHUNK, Readable
 from runtime.image.layer.entry import mtime_ns, xattrs
 from runtime.image.layer.rooted import Parts, Rooted
+from runtime.image.owners import kept
 from runtime.image.seam import corrupt
 from runtime.linux import userns
 
@@ -32,7 +33,7 @@ def unpack(tar: Readable, root: Path, *, owners: bool | None = None) -> None:
     the host's root, who alone can make them. Raises `OSError` for what the host refuses.
     """
     with Rooted(root) as rooted:
-        extraction = _Extraction(rooted, owners=_may_own() if owners is None else owners)
+        extraction = _Extraction(rooted, owners=kept() if owners is None else owners)
         try:
             with tarfile.open(
                 fileobj=cast("BinaryIO", tar), mode="r|", encoding="utf-8", errors="surrogateescape"
@@ -51,10 +52,6 @@ def unpack(tar: Readable, root: Path, *, owners: bool | None = None) -> None:
                 ) from err
             raise
         extraction.finish()
-
-
-def _may_own() -> bool:
-    return os.geteuid() == 0 and userns.maps_many()
 
 
 @contextmanager
