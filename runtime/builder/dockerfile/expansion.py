@@ -7,6 +7,7 @@ and a variable's name is letters, digits and `_`, one run of digits, or one spec
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from runtime.builder.dockerfile import patterns
@@ -14,7 +15,7 @@ from runtime.builder.dockerfile.space import SPACES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _SPECIAL = "@*#?-$!"
 _DEPTH = 50  # of ${a:-${b:-…}}; deeper is nobody's Dockerfile
@@ -42,7 +43,7 @@ class Lexer:
         return _Run(self, text, variables).until("")[0]
 
     def words(self, text: str, variables: Mapping[str, str]) -> list[str]:
-        """Expand, then cut at white space that was not quoted; empty words vanish."""
+        """Expand, then cut at white space that was not quoted; an empty word remains if it was quoted."""
         return _Run(self, text, variables).until("")[1]
 
 
@@ -52,23 +53,26 @@ class _Words:
     def __init__(self) -> None:
         self._done: list[str] = []
         self._word: list[str] = []
+        self._begun = False
 
     def add(self, text: str) -> None:
         """Add what may be cut at white space."""
         for letter in text:
             if letter not in SPACES:
-                self._word.append(letter)
+                self.add_whole(letter)
             else:
                 self._end()
 
     def add_whole(self, text: str) -> None:
-        """Add what was quoted or escaped."""
+        """Add what was quoted or escaped; quotes make a word even of nothing."""
+        self._begun = True
         self._word.extend(text)
 
     def _end(self) -> None:
-        if self._word:
+        if self._begun:
             self._done.append("".join(self._word))
-            self._word.clear()
+        self._word.clear()
+        self._begun = False
 
     def found(self) -> list[str]:
         """Return all words."""
@@ -110,7 +114,8 @@ class _Run:
                 words.add_whole(result[-1])
             elif letter == self._lexer.escape:
                 result.append(self._escaped(raw=raw_escapes or self._lexer.raw_escapes))
-                words.add_whole(result[-1])
+                if result[-1]:
+                    words.add_whole(result[-1])
             else:
                 result.append(self._take())
                 words.add(letter)
@@ -206,11 +211,20 @@ class _Run:
         everywhere = self._peek() == "/"
         self._at += everywhere
         pattern, _ = self.until("/", raw_escapes=True)
-        replacement, _ = self.until("}")
+        replacement, _ = self.until("}", raw_escapes=True)
         value = self._variables.get(name)
         if value is None and self._lexer.keep_unset:
             return f"${{{name}{'//' if everywhere else '/'}{pattern}/{replacement}}}"
-        return patterns.replace(pattern, replacement, value or "", everywhere=everywhere)
+        with _pattern_errors():
+            return patterns.replace(pattern, replacement, value or "", everywhere=everywhere)
+
+
+@contextmanager
+def _pattern_errors() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as err:
+        raise ExpansionError(str(err)) from err
 
 
 def _substituted(name: str, operator: str, word: str, value: str | None) -> str:
@@ -227,5 +241,6 @@ def _substituted(name: str, operator: str, word: str, value: str | None) -> str:
         case "#" | "%":
             longest = word.startswith(operator)
             cut = patterns.without_prefix if operator == "#" else patterns.without_suffix
-            return cut(word[longest:], value or "", longest=longest)
+            with _pattern_errors():
+                return cut(word[longest:], value or "", longest=longest)
     return value or ""

@@ -71,12 +71,21 @@ def _node(logical: Logical, lines: Lines) -> Node:
     rest = rest.strip(space.SPACES)
     bare = Node(keyword, tuple(flags), (), exec_form=False, original=logical.text, at=at)
     if keyword.upper() == "ONBUILD":
-        return replace(bare, child=_node(replace(logical, text=rest), lines)) if rest else bare
+        return replace(bare, child=_triggered(logical, rest, lines)) if rest else bare
     try:
         values, exec_form = _arguments(keyword.upper(), rest, lines.directives.escape)
     except (TypeError, ValueError) as err:
         raise bare.fault(str(err)) from err
     return replace(bare, values=tuple(values), exec_form=exec_form)
+
+
+def _triggered(logical: Logical, rest: str, lines: Lines) -> Node:
+    keyword, arguments = _split(rest)
+    if keyword.upper() != "ONBUILD":
+        return _node(replace(logical, text=rest), lines)
+    # Chained ONBUILD is refused later; following the chain here would be as deep as its author likes.
+    at = Position(lines.file, logical.first, logical.last)
+    return Node(keyword, (), (arguments,) if arguments else (), exec_form=False, original=rest, at=at)
 
 
 def _split(text: str) -> tuple[str, str]:

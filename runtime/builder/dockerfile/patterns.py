@@ -26,7 +26,10 @@ def without_suffix(pattern: str, value: str, *, longest: bool) -> str:
 
 
 def replace(pattern: str, replacement: str, value: str, *, everywhere: bool) -> str:
-    """Replace the first longest match, or all that don't overlap."""
+    """Replace the first longest match, or all that don't overlap.
+
+    A value error names a pattern that ends in a backslash or escapes a letter that means nothing.
+    """
     tokens = _tokens(pattern)
     result: list[str] = []
     start, after_match = 0, -1
@@ -50,14 +53,20 @@ def _tokens(pattern: str) -> list[str | None]:
     tokens: list[str | None] = []
     letters = iter(pattern)
     for letter in letters:
-        if letter == "\\":
-            tokens.append(next(letters, "\\"))
-        elif letter == "*":
-            if tokens[-1:] != [_MANY]:
-                tokens.append(_MANY)
+        if letter == "*":
+            tokens += [_MANY] if tokens[-1:] != [_MANY] else []
+        elif letter == "?":
+            tokens.append(_ANY)
         else:
-            tokens.append(_ANY if letter == "?" else letter)
+            tokens.append(_escaped(pattern, next(letters, "")) if letter == "\\" else letter)
     return tokens
+
+
+def _escaped(pattern: str, letter: str) -> str:
+    """Return a letter after a backslash; `}` and `/` may be escaped to stay in the word."""
+    if not letter or letter not in "*?\\}/":
+        raise ValueError(f"invalid pattern ({pattern}) in substitution: invalid escape '\\{letter}'")
+    return letter
 
 
 def _ends(tokens: Sequence[str | None], text: str) -> Iterator[int]:

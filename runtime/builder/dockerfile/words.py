@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 from runtime.builder.dockerfile.space import SPACES
 
+_BLANKS = "\t\n\v\f\r "
+
 
 @dataclass(slots=True)
 class _Words:
@@ -59,12 +61,12 @@ def _quoting(quote: str, letter: str) -> tuple[str, bool]:
 def split_flags(text: str) -> tuple[str, list[str]]:
     """Return what follows the leading `--flags`, and the flags without quotes; a lone `--` ends them.
 
-    The escape character is always the backslash here, whatever `# escape` says.
+    The escape character is always the backslash here, whatever `# escape` says, and white space is ASCII's.
     """
     flags: list[str] = []
     position = 0
     while True:
-        while position < len(text) and text[position] in SPACES:
+        while position < len(text) and text[position] in _BLANKS:
             position += 1
         if position == len(text) or not text.startswith("--", position):
             return text[position:], flags
@@ -77,7 +79,7 @@ def split_flags(text: str) -> tuple[str, list[str]]:
 def _flag(text: str, position: int) -> tuple[int, str]:
     letters: list[str] = []
     quote = ""
-    while position < len(text) and (quote or text[position] not in SPACES):
+    while position < len(text) and (quote or text[position] not in _BLANKS):
         letter = text[position]
         position += 1
         if letter == "\\":

@@ -1,0 +1,163 @@
+"""Real Dockerfiles, seeded mutations of them, and what two parsers make of each."""
+
+import json
+import random
+import re
+import subprocess
+import sys
+from itertools import zip_longest
+from pathlib import Path
+
+from runtime.builder.dockerfile import DockerfileFault, parse
+from tests.fakes import buildkit_parser
+
+PACKAGE = "golang-github-openshift-imagebuilder-dev"
+INSTALLED = Path("/usr/share/gocode/src/github.com/openshift/imagebuilder")
+KNOWN = frozenset(
+    {
+        *("add", "arg", "cmd", "copy", "entrypoint", "env", "expose", "from", "healthcheck", "label", "run"),
+        *("maintainer", "onbuild", "shell", "stopsignal", "user", "volume", "workdir"),
+    }
+)
+PIECES = [
+    *("\\", "`", '"', "'", "[", "]", "${", "}", "$", "\t", "  ", "\n", "\r\n", "#", "=", ",", "\\\n", "`\n"),
+    *("<<EOF", "<<-'E'", "\nEOF\n", "3<<X", "\nX\n", "COPY <<a <<b /x\n", "# escape=`\n", "# syntax=x\n"),
+    *(
+        "--x",
+        "--a='b c' ",
+        "-- ",
+        "ONBUILD ",
+        "HEALTHCHECK ",
+        "RUN ",
+        "ENV ",
+        "ARG ",
+        '["a", ',
+        "null",
+        "1e5",
+    ),
+    *(
+        "\xa0",
+        "\x1c",
+        "\x85",
+        "é",
+        "\u3000",
+        "\ufeff",
+        "\x0b",
+        "\x0c",
+        "\\ud800",
+        "NaN",
+        "\\ \n",
+        "# check=x\n",
+    ),
+]
+
+
+def originals(folder):
+    """Return the texts of the package's Dockerfiles; it is fetched into `folder` if it isn't installed."""
+    root = INSTALLED if INSTALLED.is_dir() else _fetched(folder)
+    files = (path for path in root.rglob("*") if "dockerfile" in path.name.lower() and path.is_file())
+    return sorted({path.read_text() for path in files})
+
+
+def _fetched(folder):
+    subprocess.run(["apt-get", "download", "-q", PACKAGE], cwd=folder, check=True, capture_output=True)
+    (archive,) = folder.glob(f"{PACKAGE}_*.deb")
+    subprocess.run(["dpkg", "-x", archive, folder / "x"], check=True)
+    return folder / "x"
+
+
+def mutation(dice, texts):
+    """Return one of the texts after one to six changes of letters or lines."""
+    text = dice.choice(texts)
+    for _ in range(dice.randint(1, 6)):
+        text = dice.choice((_letters, _lines))(dice, text, texts)
+    return text.replace("\0", "")
+
+
+def _letters(dice, text, _texts):
+    at = dice.randint(0, len(text))
+    match dice.randrange(3):
+        case 0:
+            return text[:at] + dice.choice(PIECES) + text[at:]
+        case 1:
+            return text[:at] + text[at + dice.randint(1, 8) :]
+    return text[:at] + text[at : at + 1].swapcase() + text[at + 1 :]
+
+
+def _lines(dice, text, texts):
+    lines = text.split("\n")
+    at = dice.randrange(len(lines))
+    match dice.randrange(4):
+        case 0:
+            lines.insert(dice.randint(0, len(lines)), lines[at])
+        case 1:
+            del lines[at]
+        case 2:
+            donor = dice.choice(texts).split("\n")
+            start = dice.randrange(len(donor))
+            lines[at:at] = donor[start : start + dice.randint(1, 4)]
+        case 3:
+            lines[at] = dice.choice(PIECES).join((lines[at], "") if dice.random() < 0.5 else ("", lines[at]))
+    return "\n".join(lines)
+
+
+def mutations(texts, *, seed, number):
+    dice = random.Random(seed)
+    return [mutation(dice, texts) for _ in range(number)]
+
+
+def theirs(texts):
+    """Let BuildKit's parser read them all, in one process of its own."""
+    program = [sys.executable, buildkit_parser.__file__]
+    asked = "".join(json.dumps(text) + "\n" for text in texts)
+    done = subprocess.run(program, input=asked, capture_output=True, text=True, check=True, timeout=300)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def ours(text):
+    try:
+        nodes = parse(text.encode(errors="surrogateescape")).nodes
+    except DockerfileFault as err:
+        return {"error": str(err)}
+    return {"nodes": [_node(node) for node in nodes]}
+
+
+def _node(node):
+    inner = node.child or node
+    unknown = inner.keyword.lower() not in KNOWN
+    return {
+        "keyword": node.keyword,
+        "triggered": node.child.keyword if node.child else None,
+        "exec": inner.exec_form,
+        "lines": [node.at.first, node.at.last],
+        "flags": list(node.flags),
+        # BuildKit drops what follows a keyword that it doesn't know.
+        "values": [""] if unknown else [value.partition("\0")[0] for value in inner.values],
+        "heredocs": [[doc.name, doc.descriptor, doc.content] for doc in inner.heredocs],
+    }
+
+
+def disagreement(text, mine, oracle):
+    """Return None if both say the same, else the row of the documentation's table, or "unexplained"."""
+    if "undecodable" in oracle:
+        return "flags"
+    if ("error" in mine) != ("error" in oracle):
+        return _of_verdicts(text)
+    if "error" in mine:
+        return None
+    pairs = zip_longest(mine["nodes"], oracle["nodes"])
+    apart = [pair for pair in pairs if pair[0] != pair[1]]
+    return _of_nodes(text, *apart[0]) if apart else None
+
+
+def _of_verdicts(text):
+    return "check" if re.search(r"(?im)^\s*#\s*check\s*=", text) else "unexplained"
+
+
+def _of_nodes(text, mine, oracle):
+    flags = (mine["flags"] if mine else []) + (oracle["flags"] if oracle else [])
+    if any(not flag.isascii() for flag in flags):
+        return "flags"
+    if (mine or {}).get("triggered") and mine["triggered"].upper() == "ONBUILD":
+        return "chained"
+    return _of_verdicts(text)
