@@ -99,7 +99,7 @@ def plan(
     root and without a delegated cgroup the group is empty, and only limits are refused.
     """
     place = locate(mounts, path, name, rootless=rootless)
-    if place.lacking and path and path.startswith("/"):
+    if place.lacking and path:
         raise RuntimeFault(
             f"linux.cgroupsPath {path!r} can't be used {place.lacking}", kind="host", hint="leave it out"
         )

@@ -238,6 +238,7 @@ def ask(path, value):
         ("linux.resources", {"pids": {"limit": 20}}, "linux.resources.pids.limit"),
         ("linux.resources", {"cpu": {"shares": 512}}, "linux.resources.cpu.shares"),
         ("linux.cgroupsPath", "/somewhere/else", "linux.cgroupsPath"),
+        ("linux.cgroupsPath", "somewhere", "linux.cgroupsPath"),
         ("process.user", {"uid": 33, "gid": 0}, "process.user.uid"),
         ("process.user", {"uid": 0, "gid": 33}, "process.user.gid"),
         ("process.user", {"uid": 0, "gid": 0, "additionalGids": [0]}, "additionalGids: who maps but his own"),
