@@ -1,0 +1,1 @@
+"""Containers that outlive the command that made them: one keeper process, and what is on disk about each."""

@@ -1,0 +1,149 @@
+"""A command at a container: its output copied here, input and signals copied there, until it ends.
+
+The container's output comes through pipes of which the keeper holds the other end; input goes straight into
+the container's own pipe or terminal, whose descriptor the keeper has passed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+from typing import TYPE_CHECKING, Any
+
+from runtime.container.started import handles
+from runtime.engine.client import Connection
+from runtime.oci import console, relay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from runtime.engine.places import Places
+
+_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+_ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
+_CHUNK = 65536
+_GONE = select.POLLHUP | select.POLLERR
+
+
+class Attached:
+    """The streams between a container and this process; `ended_by` is the signal that the user ended it with."""
+
+    def __init__(self, connection: Connection, *, tty: bool) -> None:
+        self._connection, self._tty = connection, tty
+        self._outputs: dict[int, int] = {}
+        self._theirs: list[int] = []
+        self.ended_by: int | None = None
+        for target in (1,) if tty else (1, 2):
+            ours, theirs = os.pipe2(os.O_CLOEXEC)
+            self._outputs[ours] = target
+            self._theirs.append(theirs)
+
+    def ask(self, stdin: tuple[int, ...] = (), **request: object) -> None:
+        """Send the request with our ends of the streams."""
+        self._connection.ask((*self._theirs, *stdin), **request)
+        for fd in self._theirs:
+            os.close(fd)
+
+    def follow(self, *, interactive: bool) -> dict[str, Any]:
+        """Copy until the end; returns the container's last state."""
+        answer, fds = self._connection.hear()
+        pid, pidfd = next(iter(answer.values()))["pid"], fds[0]
+        master = fds[1] if len(fds) > 1 else -1
+        with self._signals(pid, pidfd), self._terminal(master):
+            state = self._copy(master, interactive=interactive and master >= 0)
+        for fd in fds:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        return state
+
+    @contextlib.contextmanager
+    def _terminal(self, master: int) -> Iterator[None]:
+        if not self._tty or master < 0:
+            yield
+            return
+        with relay.raw(0), relay.sized(0, master):
+            if os.isatty(0):
+                console.resize(master, *console.size_of(0))
+            yield
+
+    @contextlib.contextmanager
+    def _signals(self, pid: int, pidfd: int) -> Iterator[None]:
+        """Pass signals on; one that process 1 does not handle, and the kernel drops, ends it nevertheless."""
+        asked: set[int] = set()
+
+        def send(number: int) -> None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, number)
+
+        def forward(number: int, _frame: FrameType | None) -> None:
+            if number in _ENDING and (number in asked or not handles(pid, number)):
+                self.ended_by = number
+                send(signal.SIGKILL)
+            asked.add(number)
+            send(number)
+
+        previous = {number: signal.signal(number, forward) for number in _FORWARDED}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _copy(self, master: int, *, interactive: bool) -> dict[str, Any]:
+        poll, state = select.poll(), None
+        for fd in (self._connection.fileno(), *self._outputs, *([0] if interactive else [])):
+            poll.register(fd, select.POLLIN)
+        while state is None or self._outputs:
+            for fd, _ in poll.poll():
+                if fd in self._outputs:
+                    if not self._show(fd):
+                        poll.unregister(fd)
+                        os.close(fd)
+                        del self._outputs[fd]
+                elif fd == 0:
+                    if not _feed(master, tty=self._tty):
+                        poll.unregister(0)
+                else:
+                    state = self._connection.hear()[0]["exit"]
+                    poll.unregister(fd)
+        return state
+
+    def _show(self, fd: int) -> bool:
+        text = os.read(fd, _CHUNK)
+        more = bool(text)
+        while text:
+            text = text[os.write(self._outputs[fd], text) :]
+        return more
+
+
+def _feed(master: int, *, tty: bool) -> bool:
+    """Copy input; at its end the pipe is closed, so that the container sees the end, too."""
+    text = os.read(0, _CHUNK)
+    try:
+        while text:
+            text = text[os.write(master, text) :]
+            if not text:
+                return True
+    except OSError:
+        return False
+    if not tty:
+        os.close(master)
+    return False
+
+
+def run(
+    places: Places, container: str, *, tty: bool, stdin: int | None, interactive: bool
+) -> tuple[int, int | None]:
+    """Start a container and stay with it; returns its exit code, and the signal with which the user ended it.
+
+    `stdin` is a descriptor to pass to it as it is; `interactive` copies ours instead.
+    """
+    with Connection(places) as connection:
+        attached = Attached(connection, tty=tty)
+        given = () if stdin is None else (stdin,)
+        attached.ask(given, op="start", id=container, once=interactive)
+        state = attached.follow(interactive=interactive)
+    return state["ExitCode"], attached.ended_by

@@ -1,0 +1,310 @@
+"""The keeper: one process for all containers of a pair of roots; it ends when there are none.
+
+It is their subreaper, so it learns how they end and no zombie stays; it reads what they write; it starts
+them again. A client opens a connection (SOCK_SEQPACKET) for one request, in JSON, with descriptors:
+  {"op": "start", "id", "once", "again"} + stdout, stderr [+ stdin] to be attached, or none
+      -> {"started"} + a pidfd and the input's descriptor, later {"exit": STATE}; or {"error"}
+  {"op": "attach", "id"} + stdout, stderr -> {"attached"} + the same descriptors, later {"exit"}
+  {"op": "wait", "id"} -> {"exit"} · {"op": "kill", "id", "signal"} -> {"done"}
+  {"op": "stop", "id", "signal", "grace"} -> {"exit"} · {"op": "remove", "id", "force"} -> {"done"}
+A keeper that is killed takes what its containers write with it; the next one ends them, and starts anew
+those whose restart policy says so, as docker's daemon does.
+"""
+
+# pathlib stays out of the keeper:
+# ruff: noqa: PTH108
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+import traceback
+
+from runtime.engine import documents
+from runtime.engine.places import Places
+from runtime.engine.ward import Ward
+from runtime.errors import RuntimeFault
+from runtime.linux import syscalls
+from runtime.process import lean_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from runtime.engine.documents import Document
+
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
+_PDEATHSIG = 1
+_GREETING = 5.0  # seconds
+_LARGEST = 1 << 16
+_LIVE = ("running", "restarting", "paused")
+
+
+class Keeper:
+    """The loop, and everything that it waits for."""
+
+    def __init__(self, places: Places, listener: socket.socket) -> None:
+        self.places, self.listener = places, listener
+        self.poll = select.poll()
+        self.wards: dict[str, Ward] = {}
+        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._clients: dict[int, socket.socket] = {}
+        self._timers: list[tuple[float, Callable[[], None]]] = []
+        self._strays: dict[int, int] = {}
+        woken, self._waker = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._woken = woken
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
+        self.watch(woken, self._wake)
+        self.watch(listener.fileno(), self._accept)
+
+    def watch(self, fd: int, callback: Callable[[], None]) -> None:
+        """Call back whenever there is something to read."""
+        self._callbacks[fd] = callback
+        self.poll.register(fd, select.POLLIN)
+
+    def unwatch(self, fd: int) -> None:
+        """Forget a descriptor that is about to be closed."""
+        del self._callbacks[fd]
+        self.poll.unregister(fd)
+
+    def at(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Call back after so many seconds."""
+        self._timers.append((time.monotonic() + seconds, callback))
+
+    def fork(self, task: Callable[[], int], keep: tuple[int, ...] = ()) -> int:
+        """Do a task in a child; returns its number. It dies with the keeper."""
+        pid = os.fork()
+        if pid:
+            return pid
+        code = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            syscalls.prctl(_PDEATHSIG, signal.SIGKILL)
+            for fd in {self._woken, self._waker, self.listener.fileno(), *self._clients} - set(keep):
+                os.close(fd)
+            code = task()
+        except BaseException:  # noqa: BLE001 - it must never return into the loop
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+
+    def serve(self) -> None:
+        """Work until there is nothing left to keep and nobody connected."""
+        while self.wards or self._clients or select.select([self.listener], [], [], 0)[0]:
+            for fd, events in self.poll.poll(self._patience()):
+                tap = self._tap(fd)
+                if fd in self._callbacks:
+                    self._callbacks[fd]()
+                elif tap:
+                    tap.event(fd, events)
+            self._reap()
+            self._ring()
+
+    def _tap(self, fd: int) -> Any:  # noqa: ANN401 - a Tap, or None
+        return next((tap for ward in self.wards.values() for tap in ward.taps if tap.owns(fd)), None)
+
+    def _patience(self) -> int | None:
+        if not self._timers:
+            return None
+        soonest = min(when for when, _ in self._timers)
+        return max(0, int((soonest - time.monotonic()) * 1000) + 1)
+
+    def _ring(self) -> None:
+        now = time.monotonic()
+        due = [timer for timer in self._timers if timer[0] <= now]
+        self._timers = [timer for timer in self._timers if timer[0] > now]
+        for _, callback in due:
+            callback()
+
+    def _wake(self) -> None:
+        os.read(self._woken, 4096)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                pid, status = 0, 0
+            if not pid:
+                break
+            self._strays[pid] = status
+        for pid, status in list(self._strays.items()):
+            if any(ward.ended(pid, status) for ward in list(self.wards.values())):
+                del self._strays[pid]
+        # One that nobody knows may be a process 1 whose starter has not been heard yet.
+        if not any(ward.phase == "starting" for ward in self.wards.values()):
+            self._strays.clear()
+
+    def _accept(self) -> None:
+        client, _ = self.listener.accept()
+        _, uid, _ = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        if uid != os.geteuid():
+            client.close()
+            return
+        client.setblocking(False)
+        self._clients[client.fileno()] = client
+        self.watch(client.fileno(), lambda: self._request(client))
+        self._send(client, {"keeper": os.getpid()})
+
+    def _drop(self, client: socket.socket) -> None:
+        fd = client.fileno()
+        if fd in self._clients:
+            self.unwatch(fd)
+            del self._clients[fd]
+            client.close()
+
+    def _send(self, client: socket.socket, message: Document, fds: list[int] | None = None) -> None:
+        try:
+            socket.send_fds(client, [lean_json.dumps(message).encode()], fds or [])
+        except OSError:  # it has gone, or reads nothing
+            self._drop(client)
+
+    def _request(self, client: socket.socket) -> None:
+        try:
+            data, fds, _, _ = socket.recv_fds(client, _LARGEST, 3, socket.MSG_CMSG_CLOEXEC)
+        except OSError:
+            data, fds = b"", []
+        if not data:
+            self._drop(client)
+            return
+        message = lean_json.loads(data)
+        try:
+            getattr(self, f"_op_{message['op']}")(client, message, fds)
+        except RuntimeFault as err:
+            self._send(client, {"error": {"message": str(err), "kind": err.kind, "hint": err.hint}})
+
+    def _running(self, container: str) -> Ward:
+        ward = self.wards.get(container)
+        if ward is None or ward.phase in {"idle", "finishing"}:
+            hint = "see `tare container ps -a`"
+            raise RuntimeFault(f"container {container[:12]} is not running", kind="missing", hint=hint)
+        return ward
+
+    def _op_start(self, client: socket.socket, message: Document, fds: list[int]) -> None:
+        ward = self.wards.get(message["id"])
+        if ward is None:
+            ward = self.wards[message["id"]] = Ward(self, message["id"])
+        if ward.phase == "finishing":
+            ward.after = lambda: self._begin(ward, client, message, fds)
+        elif ward.phase in {"idle", "restarting"}:
+            self._begin(ward, client, message, fds)
+        else:
+            for fd in fds:
+                os.close(fd)
+            self._send(client, {"started": {"pid": ward.pid}}, ward.hands())
+
+    def _begin(self, ward: Ward, client: socket.socket, message: Document, fds: list[int]) -> None:
+        def started(answer: Document) -> None:
+            self._send(client, answer, ward.hands() if "started" in answer else None)
+            if message.get("once"):
+                ward.hand_over_stdin()
+
+        if message.get("first", True):
+            ward.save(RestartCount=0)
+        ward.starting.append(started)
+        ward.waiting.append(lambda answer: self._send(client, answer))
+        ward.start(fds[:2], fds[2] if len(fds) > 2 else -1)  # noqa: PLR2004 - the third is stdin
+
+    def _op_attach(self, client: socket.socket, message: Document, fds: list[int]) -> None:
+        ward = self._running(message["id"])
+        self._send(client, {"attached": {"pid": ward.pid}}, ward.attach(fds))
+        ward.waiting.append(lambda answer: self._send(client, answer))
+
+    def _op_wait(self, client: socket.socket, message: Document, _fds: list[int]) -> None:
+        ward = self.wards.get(message["id"])
+        if ward is None or ward.phase == "idle":
+            self._send(client, {"exit": documents.state(self.places, message["id"])})
+        else:
+            ward.waiting.append(lambda answer: self._send(client, answer))
+
+    def _op_kill(self, client: socket.socket, message: Document, _fds: list[int]) -> None:
+        ward = self._running(message["id"])
+        ward.save(Stopped=True)
+        ward.signal(message["signal"])
+        self._send(client, {"done": True})
+
+    def _op_stop(self, client: socket.socket, message: Document, _fds: list[int]) -> None:
+        ward = self._running(message["id"])
+        ward.waiting.append(lambda answer: self._send(client, answer))
+        ward.stop(message["signal"], message["grace"])
+
+    def _op_remove(self, client: socket.socket, message: Document, _fds: list[int]) -> None:
+        ward = self.wards.get(message["id"])
+        if ward is None:
+            ward = self.wards[message["id"]] = Ward(self, message["id"])
+            ward.waiting.append(lambda _: self._send(client, {"done": True}))
+            ward._take_down(remove=True)  # noqa: SLF001
+            return
+        if ward.phase in {"running", "starting"} and not message["force"]:
+            hint = "stop it first, or use --force"
+            raise RuntimeFault(f"container {ward.id[:12]} is running", kind="usage", hint=hint)
+        ward.remove = True
+        ward.waiting.append(lambda _: self._send(client, {"done": True}))
+        if ward.phase == "restarting":
+            ward._take_down(remove=True)  # noqa: SLF001
+        elif ward.phase != "finishing":
+            ward.stop(signal.SIGKILL, None)
+
+    def recover(self) -> None:
+        """End what an earlier keeper, which was killed, left running; start anew what wants to be."""
+        for container in documents.everything(self.places):
+            state = documents.state(self.places, container)
+            if state["Status"] in _LIVE or state["Pid"]:
+                ward = self.wards[container] = Ward(self, container)
+                ward.save(Status="exited", Running=False, Restarting=False, Pid=0, ExitCode=137,
+                          Error="the keeper was killed", FinishedAt=documents.now())  # fmt: skip
+                ward._take_down(remove=ward.plan["HostConfig"]["AutoRemove"])  # noqa: SLF001
+
+
+def main(run: str, data: str) -> None:
+    """Become the keeper of two roots: returns in the caller once it listens, or if there is one already."""
+    places = Places(run, data)
+    os.makedirs(f"{run}/engine", mode=0o711, exist_ok=True)
+    lock = os.open(places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    listener = _listen(places.socket)
+    if os.fork():
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.chdir("/")
+    syscalls.prctl(_SUBREAPER, 1)
+    keeper = Keeper(places, listener)
+    keeper.recover()
+    gc.collect()
+    gc.freeze()
+    select.select([listener], [], [], _GREETING)  # whoever started this is about to connect
+    keeper.serve()
+    os.unlink(places.socket)
+
+
+def _listen(path: str) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    directory, name = os.path.split(path)
+    here = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+        umask = os.umask(0o177)
+        listener.bind(f"/proc/self/fd/{here}/{name}")  # an address holds 107 bytes
+        os.umask(umask)
+    finally:
+        os.close(here)
+    listener.listen(64)
+    return listener

@@ -1,0 +1,294 @@
+"""One container in the keeper's care: its start, its streams, its end, and whether it starts again."""
+
+# pathlib stays out of the keeper:
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+
+from runtime.cgroups import events
+from runtime.engine import documents, worker
+from runtime.engine.streams import Log, Tap
+from runtime.errors import RuntimeFault
+from runtime.linux.processes import start_time
+from runtime.oci import record
+from runtime.process import lean_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runtime.engine.documents import Document
+    from runtime.engine.keeper import Keeper
+
+_LARGEST = 1 << 16
+_FIRST_PAUSE, _LONGEST_PAUSE, _STEADY = 0.1, 60.0, 10.0  # seconds, as docker's restart manager has them
+_ALWAYS = ("always", "unless-stopped")
+
+
+class Ward:
+    """A container that runs, is about to, or waits for its next start; it is forgotten after that."""
+
+    def __init__(self, keeper: Keeper, container: str) -> None:
+        self.id, self.keeper = container, keeper
+        self.plan = documents.plan(keeper.places, container)
+        self.state = documents.state(keeper.places, container)
+        self.pidfd = self.master = self.stdin = -1
+        self.pid = 0
+        self.phase = "idle"
+        self.taps: list[Tap] = []
+        self.log: Log | None = None
+        self.line: socket.socket | None = None
+        self.child = 0
+        self.pause = _FIRST_PAUSE
+        self.began = 0.0
+        self.remove = self.removing = False
+        self._sinks: list[int] = []
+        self.after: Callable[[], None] | None = None
+        self.waiting: list[Callable[[Document], None]] = []
+        self.starting: list[Callable[[Document], None]] = []
+
+    @property
+    def tty(self) -> bool:
+        """Whether it has a terminal."""
+        return bool(self.plan["Config"]["Tty"])
+
+    def save(self, **changes: object) -> None:
+        """Put changes of its state on disk."""
+        self.state.update(changes)
+        documents.write_state(self.keeper.places, self.id, self.state)
+
+    def start(self, sinks: list[int], given: int = -1) -> None:
+        """Begin a start: `sinks` are where output goes too, `given` is a descriptor to be its stdin."""
+        self.phase = "starting"
+        me = os.getpid()
+        self.save(Status="created", Stopped=False, Error="", Keeper={"pid": me, "start": start_time(me)})
+        if self.log is None:
+            self.log = Log(f"{self.keeper.places.of(self.id)}/log.json")
+        stdio, ours = self._pipes(given)
+        self.line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.child = self.keeper.fork(
+            lambda: worker.start(self.keeper.places, self.id, stdio, theirs), keep=(*stdio, theirs.fileno())
+        )
+        theirs.close()
+        for fd in set(stdio):
+            os.close(fd)
+        for (fd, name), sink in zip(ours, sinks if ours else [], strict=False):
+            self._tap(fd, name).attach(sink)
+        for fd, name in ours[len(sinks) :]:
+            self._tap(fd, name)
+        self._sinks = sinks if self.tty else []
+        self.keeper.watch(self.line.fileno(), self._hear)
+
+    def _pipes(self, given: int) -> tuple[tuple[int, int, int], list[tuple[int, str]]]:
+        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        if self.tty:
+            return (null, null, null), []
+        stdin = null
+        if given >= 0:
+            stdin = given
+        elif self.plan["Config"]["OpenStdin"]:
+            stdin, self.stdin = os.pipe2(os.O_CLOEXEC)
+        hear, out = os.pipe2(os.O_CLOEXEC)
+        hear_too, err = os.pipe2(os.O_CLOEXEC)
+        if stdin != null:
+            os.close(null)
+        return (stdin, out, err), [(hear, "stdout"), (hear_too, "stderr")]
+
+    def _tap(self, fd: int, name: str) -> Tap:
+        assert self.log is not None
+        tap = Tap(fd, name, self.log, self.keeper.poll, self._silent)
+        self.taps.append(tap)
+        return tap
+
+    def _silent(self, tap: Tap) -> None:
+        if tap in self.taps:
+            self.taps.remove(tap)
+
+    def _hear(self) -> None:
+        """Take a message of the child that starts the container."""
+        assert self.line is not None
+        data, fds, _, _ = socket.recv_fds(self.line, _LARGEST, 1, socket.MSG_CMSG_CLOEXEC)
+        message = lean_json.loads(data) if data else {"error": {"message": "the starting child died"}}
+        if "created" in message:
+            self._created(message["created"], fds)
+            return
+        self.keeper.unwatch(self.line.fileno())
+        self.line.close()
+        self.line = None
+        if "error" in message:
+            self._failed(message["error"])
+        else:
+            self._tell(self.starting, {"started": {"pid": self.pid}})
+
+    def _created(self, found: Document, fds: list[int]) -> None:
+        assert self.line is not None
+        self.pid, self.pidfd = found["pid"], os.pidfd_open(found["pid"])
+        if fds:
+            self.master = fds[0]
+            # Two readers would each get half: the clients write to duplicates, only this one reads.
+            tap = self._tap(os.dup(self.master), "stdout")
+            for sink in self._sinks:
+                tap.attach(sink)
+            self._sinks = []
+        self.phase, self.began = "running", time.monotonic()
+        self.save(
+            Status="running", Running=True, Restarting=False, Pid=self.pid, Start=found["start"],
+            StartedAt=documents.now(), ExitCode=0, OOMKilled=False, Network=found["network"],
+        )  # fmt: skip
+        self.line.send(b"g")
+
+    def _failed(self, error: Document) -> None:
+        code = {"not-executable": 126, "not-found": 127}.get(error.get("kind", ""), 128)
+        for tap in list(self.taps):
+            tap.drain()
+        for sink in self._sinks:
+            os.close(sink)
+        self._sinks = []
+        self.save(Status="created", Running=False, Restarting=False, Pid=0, ExitCode=code,
+                  Error=error["message"])  # fmt: skip
+        self._tell(self.starting, {"error": {"kind": "failed", "hint": "", **error}})
+        self._take_down(remove=self.plan["HostConfig"]["AutoRemove"])
+
+    def ended(self, pid: int, status: int) -> bool:
+        """Take note of a child's end; whether it was this container's."""
+        if pid == self.child:
+            self.child = 0
+            if self.phase == "finishing":
+                self._finished()
+            return True
+        if pid != self.pid or self.phase not in {"running", "starting"}:
+            return False
+        code = os.waitstatus_to_exitcode(status)
+        for tap in list(self.taps):
+            tap.drain()
+        self.save(
+            Status="exited", Running=False, Pid=0, ExitCode=128 - code if code < 0 else code,
+            OOMKilled=self._out_of_memory(), FinishedAt=documents.now(),
+        )  # fmt: skip
+        self._take_down(remove=self.remove or (self.plan["HostConfig"]["AutoRemove"] and not self._again()))
+        return True
+
+    def _out_of_memory(self) -> bool:
+        try:
+            return events.oom_kills(record.find(self.keeper.places.oci, self.id).group) > 0
+        except (RuntimeFault, OSError):
+            return False
+
+    def _take_down(self, *, remove: bool) -> None:
+        self.phase, self.pid = "finishing", 0
+        self._forget_fds()
+        places, container = self.keeper.places, self.id
+        self.removing = remove
+        self.child = self.keeper.fork(lambda: worker.finish(places, container, remove=remove))
+
+    def _forget_fds(self) -> None:
+        for fd in (self.pidfd, self.master, self.stdin):
+            if fd >= 0:
+                os.close(fd)
+        self.pidfd = self.master = self.stdin = -1
+
+    def _finished(self) -> None:
+        self._tell(self.waiting, {"exit": dict(self.state)})
+        if self.remove and not self.removing:
+            self._take_down(remove=True)
+        elif self.after:
+            after, self.after = self.after, None
+            self.phase = "idle"
+            after()
+        elif not self.removing and self.state["StartedAt"] != documents.NEVER and self._again():
+            self._later()
+        else:
+            self.forget()
+
+    def _again(self) -> bool:
+        policy = self.plan["HostConfig"]["RestartPolicy"]
+        if self.state["Stopped"] or self.state["Status"] == "created":
+            return False
+        if policy["Name"] == "on-failure":
+            most = policy["MaximumRetryCount"]
+            return self.state["ExitCode"] != 0 and (not most or self.state["RestartCount"] < most)
+        return policy["Name"] in _ALWAYS
+
+    def _later(self) -> None:
+        steady = time.monotonic() - self.began >= _STEADY
+        self.pause = _FIRST_PAUSE if steady else min(self.pause * 2, _LONGEST_PAUSE)
+        self.phase = "restarting"
+        self.save(Status="restarting", Restarting=True)
+        self.keeper.at(self.pause, self._restart)
+
+    def _restart(self) -> None:
+        if self.phase == "restarting":
+            self.save(RestartCount=self.state["RestartCount"] + 1)
+            self.start([])
+
+    def stop(self, number: int, grace: float | None) -> None:
+        """Send a signal and, when `grace` seconds have not been enough, SIGKILL; no policy restarts it."""
+        self.save(Stopped=True)
+        if self.phase == "restarting":
+            self.save(Status="exited", Restarting=False)
+            self._tell(self.waiting, {"exit": dict(self.state)})
+            self.forget()
+            return
+        self.signal(number)
+        if grace is not None:
+            began = self.began
+            self.keeper.at(grace, lambda: self.signal(signal.SIGKILL) if self.began == began else None)
+
+    def signal(self, number: int) -> None:
+        """Send a signal to process 1, if there is one; one that is killed is thawed, too."""
+        if self.pidfd < 0:
+            return
+        try:
+            signal.pidfd_send_signal(self.pidfd, number)
+        except ProcessLookupError:
+            return
+        if number == signal.SIGKILL:
+            self._thaw()
+
+    def _thaw(self) -> None:
+        from runtime.cgroups import tree  # noqa: PLC0415
+
+        try:
+            for directory in record.find(self.keeper.places.oci, self.id).state["cgroups"]:
+                tree.thaw(directory)
+        except (RuntimeFault, OSError) as err:
+            print(f"{self.id[:12]}: {err}", file=sys.stderr)  # noqa: T201
+
+    def attach(self, fds: list[int]) -> list[int]:
+        """Copy output to `fds`; returns what a client needs: a pidfd, and where its input goes, if anywhere."""
+        for fd, name in zip(fds, ("stdout", "stderr"), strict=False):
+            tap = next((tap for tap in self.taps if tap.name == name), None)
+            if tap:
+                tap.attach(fd)
+            else:
+                os.close(fd)
+        return self.hands()
+
+    def hands(self) -> list[int]:
+        """Return the descriptors for a client: the pidfd, then the terminal or the pipe that is its stdin."""
+        return [fd for fd in (self.pidfd, self.master if self.tty else self.stdin) if fd >= 0]
+
+    def hand_over_stdin(self) -> None:
+        """Let go of the input: it ends when the client's does (docker's StdinOnce)."""
+        if self.stdin >= 0:
+            os.close(self.stdin)
+            self.stdin = -1
+
+    def forget(self) -> None:
+        """Leave the keeper's care."""
+        if self.log:
+            self.log.close()
+            self.log = None
+        self.phase = "idle"
+        self.keeper.wards.pop(self.id, None)
+
+    @staticmethod
+    def _tell(listeners: list[Callable[[Document], None]], message: Document) -> None:
+        told, listeners[:] = list(listeners), []
+        for listener in told:
+            listener(message)
