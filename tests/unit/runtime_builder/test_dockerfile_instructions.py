@@ -67,7 +67,7 @@ def test_onbuild_keeps_flags_and_document_of_what_it_triggers():
         ("RUN --network=bridge x", "--network is one of default, none, host"),
         ("RUN --mount=type=bnd,target=/x y", "unknown mount type bnd"),
         ("RUN --mount=type=tmpfs,target=/x,id=a y", "type tmpfs takes no id"),
-        ('RUN --mount=type=cache,"target y', "not a list"),
+        ("RUN --mount=type=cache,target x", "not of the form key=value"),
         ('CMD ["a", 1]', "strings only"),
         ("FOO x", "unknown instruction: FOO"),
         ("RUN", "RUN takes a command"),
