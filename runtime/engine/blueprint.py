@@ -148,7 +148,7 @@ def _host(wanted: Wanted, mode: str, ports: list[network.Port]) -> dict[str, Any
             raise RuntimeFault(f"--security-opt {text} is not supported", kind="usage", hint=hint)
     return {
         "Binds": list(wanted.volumes) or None, "NetworkMode": str(mode), "PortBindings": bindings,
-        "RestartPolicy": _policy(wanted.restart), "AutoRemove": wanted.remove,
+        "RestartPolicy": policy(wanted.restart), "AutoRemove": wanted.remove,
         "CapAdd": list(wanted.cap_add) or None, "CapDrop": list(wanted.cap_drop) or None,
         "ReadonlyRootfs": wanted.readonly, "SecurityOpt": security or None, "Memory": wanted.memory or 0,
         "MemorySwap": wanted.memory_swap or wanted.memory or 0, "NanoCpus": int((wanted.cpus or 0) * 1e9),
@@ -158,7 +158,8 @@ def _host(wanted: Wanted, mode: str, ports: list[network.Port]) -> dict[str, Any
     }  # fmt: skip
 
 
-def _policy(text: str) -> dict[str, Any]:
+def policy(text: str) -> dict[str, Any]:
+    """Return docker's RestartPolicy for "no", "always", "unless-stopped" or "on-failure[:N]"; else a fault."""
     name, colon, count = text.partition(":")
     if name not in {"no", "always", "unless-stopped", "on-failure"} or (colon and name != "on-failure"):
         hint = "no, always, unless-stopped or on-failure[:N]"

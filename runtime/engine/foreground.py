@@ -135,15 +135,21 @@ def _feed(master: int, *, tty: bool) -> bool:
 
 
 def run(
-    places: Places, container: str, *, tty: bool, stdin: int | None, interactive: bool
-) -> tuple[int, int | None]:
-    """Start a container and stay with it; returns its exit code, and the signal with which the user ended it.
+    places: Places,
+    container: str,
+    *,
+    tty: bool,
+    stdin: int | None,
+    interactive: bool,
+    operation: str = "start",
+) -> tuple[int, int | None, dict[str, Any]]:
+    """Start a container, or "attach" to one, and stay; returns its exit code, the signal that ended it for us, its state.
 
     `stdin` is a descriptor to pass to it as it is; `interactive` copies ours instead.
     """
     with Connection(places) as connection:
         attached = Attached(connection, tty=tty)
         given = () if stdin is None else (stdin,)
-        attached.ask(given, op="start", id=container, once=interactive)
+        attached.ask(given, op=operation, id=container, once=interactive)
         state = attached.follow(interactive=interactive)
-    return state["ExitCode"], attached.ended_by
+    return state["ExitCode"], attached.ended_by, state
