@@ -47,9 +47,21 @@ def end(user):
         assert Path(f"/proc/{pid}").stat().st_uid == UID
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + 5
-        while Path(f"/proc/{pid}/exe").is_symlink() and time.monotonic() < deadline:
-            time.sleep(0.01)
+    # podman's monitors clean up after themselves, for a moment longer than its command takes.
+    deadline = time.monotonic() + 10
+    while left := mentioning(str(user.base)):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.02)
+
+
+def mentioning(word):
+    """Command lines of living processes that hold the word."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            line = path.read_bytes()
+            found += [line] if word.encode() in line else []
+    return found
 
 
 @pytest.fixture(scope="module")
