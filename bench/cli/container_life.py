@@ -13,6 +13,7 @@ from bench.cli.container_run import size
 from runtime.cgroups import freezer
 from runtime.cgroups import oci as cgroup
 from runtime.container import records
+from runtime.container.spec import check
 from runtime.container.started import handles
 from runtime.engine import blueprint, client, documents, foreground
 from runtime.errors import RuntimeFault
@@ -170,7 +171,7 @@ def rename(context: Context, name: str, new: str) -> None:
     """Give a container another name."""
     where, container = places(context), engine_id(context, name)
     plan = documents.plan(where, container)
-    blueprint.check(new, ("x",), ())
+    check(new, ("any",), ())
     documents.claim(where, new, container)
     documents.write(f"{where.of(container)}/container.json", {**plan, "Name": f"/{new}"})
     (Path(where.names) / plan["Name"].removeprefix("/")).unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from runtime.cgroups.manager import GROUP
 from runtime.container import keeper
 from runtime.container.records import Process, content, directories, load
 from runtime.container.request import key
+from runtime.engine.prune import prune as prune_engine
 from runtime.errors import RuntimeFault
 from runtime.linux.processes import alive
 from runtime.process.reclaim import DRAFT, reclaim, remove_tree
@@ -38,7 +39,7 @@ def prune(run: Path, data: Path, say: Callable[[str], None] = _silent) -> list[s
     `say` hears one line about each that stays although its record is damaged, with the remedy.
     """
     try:
-        return _prune(run, data, say)
+        return sorted([*_prune(run, data, say), *prune_engine(run, data)])
     except OSError as err:
         raise RuntimeFault.from_os(err, f"prune {err.filename or data}") from err
 

@@ -102,7 +102,7 @@ def _plan(
     taken = {item.partition("=")[0] for item in wanted.env}
     environment = [item for item in environment if item.partition("=")[0] not in taken] + list(wanted.env)
     check(name, (*entrypoint, *command), tuple(environment))
-    config = {
+    config: dict[str, Any] = {
         "Hostname": wanted.hostname or (container[:12] if mode != "host" else ""), "User": wanted.user or image.config.user,
         "Tty": wanted.tty, "OpenStdin": wanted.interactive, "StdinOnce": wanted.interactive and not wanted.detach,
         "Env": environment, "Cmd": list(command), "Image": wanted.image,
@@ -121,7 +121,7 @@ def _plan(
     return {
         "Id": container, "Created": documents.now(), "Name": f"/{name}", "Path": argv[0], "Args": argv[1:],
         "Image": str(image.digest), "Driver": "overlay2", "Platform": "linux", "Config": config,
-        "HostConfig": _host(wanted, mode, ports), "Mounts": _volumes(places, wanted, image, container),
+        "HostConfig": _host(wanted, mode, ports), "Mounts": _volumes(places, wanted, image),
         "Layers": [str(layer) for layer in layers], "Published": list(wanted.publish),
         "ExtraHosts": dict(_pair(text) for text in wanted.add_host),
         "LogPath": f"{directory}/log.json", "HostsPath": f"{directory}/hosts",
@@ -185,7 +185,7 @@ def _tmpfs(text: str) -> tuple[str, str]:
     return path, options
 
 
-def _volumes(places: Places, wanted: Wanted, image: Image, container: str) -> list[dict[str, Any]]:
+def _volumes(places: Places, wanted: Wanted, image: Image) -> list[dict[str, Any]]:
     found = [_volume(places, text) for text in wanted.volumes]
     for path in image.config.volumes:
         if path not in {volume["Destination"] for volume in found}:

@@ -64,10 +64,10 @@ class Connection:
         return message, fds
 
 
-def request(places: Places, **message: object) -> dict[str, Any]:
+def request(places: Places, **message: str | float | None) -> dict[str, Any]:
     """Ask for one thing, wait for the answer."""
     with Connection(places) as connection:
-        connection.ask(**message)
+        connection.ask((), **message)
         return connection.hear()[0]
 
 

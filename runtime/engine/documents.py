@@ -5,7 +5,7 @@ one writer, the keeper. Both are replaced in one step, so a reader sees the old 
 """
 
 # pathlib and its imports stay out of the keeper:
-# ruff: noqa: PTH104, PTH108, PTH115, PTH123, PTH208, PTH211
+# ruff: noqa: PTH103, PTH104, PTH108, PTH115, PTH123, PTH208, PTH211
 
 from __future__ import annotations
 

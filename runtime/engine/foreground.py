@@ -29,7 +29,7 @@ _GONE = select.POLLHUP | select.POLLERR
 
 
 class Attached:
-    """The streams between a container and this process; `ended_by` is the signal that the user ended it with."""
+    """The streams between a container and us; `ended_by` is the signal with which the user ended it."""
 
     def __init__(self, connection: Connection, *, tty: bool) -> None:
         self._connection, self._tty = connection, tty
@@ -93,7 +93,8 @@ class Attached:
                 signal.signal(number, handler)
 
     def _copy(self, master: int, *, interactive: bool) -> dict[str, Any]:
-        poll, state = select.poll(), None
+        poll = select.poll()
+        state: dict[str, Any] | None = None
         for fd in (self._connection.fileno(), *self._outputs, *([0] if interactive else [])):
             poll.register(fd, select.POLLIN)
         while state is None or self._outputs:
@@ -107,7 +108,7 @@ class Attached:
                     if not _feed(master, tty=self._tty):
                         poll.unregister(0)
                 else:
-                    state = self._connection.hear()[0]["exit"]
+                    state = dict(self._connection.hear()[0]["exit"])
                     poll.unregister(fd)
         return state
 
@@ -143,7 +144,7 @@ def run(
     interactive: bool,
     operation: str = "start",
 ) -> tuple[int, int | None, dict[str, Any]]:
-    """Start a container, or "attach" to one, and stay; returns its exit code, the signal that ended it for us, its state.
+    """Start a container, or "attach" to one, and stay; returns its exit code, `ended_by`, its last state.
 
     `stdin` is a descriptor to pass to it as it is; `interactive` copies ours instead.
     """

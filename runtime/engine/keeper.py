@@ -12,7 +12,7 @@ those whose restart policy says so, as docker's daemon does.
 """
 
 # pathlib stays out of the keeper:
-# ruff: noqa: PTH108
+# ruff: noqa: FBT003, PTH103, SIM105, PTH108
 
 from __future__ import annotations
 

@@ -5,6 +5,9 @@ Nobody's slowness may stop the keeper: all of its descriptors are non-blocking, 
 read stops only the stream it is attached to, as a full pipe would.
 """
 
+# contextlib and its imports stay out of the keeper:
+# ruff: noqa: SIM105
+
 from __future__ import annotations
 
 import errno

@@ -41,8 +41,8 @@ class Ward:
         self.pid = 0
         self.phase = "idle"
         self.taps: list[Tap] = []
-        self.log: Log | None = None
-        self.line: socket.socket | None = None
+        self.log = Log(f"{keeper.places.of(container)}/log.json")
+        self.line: socket.socket
         self.child = 0
         self.pause = _FIRST_PAUSE
         self.began = 0.0
@@ -67,8 +67,6 @@ class Ward:
         self.phase = "starting"
         me = os.getpid()
         self.save(Status="created", Stopped=False, Error="", Keeper={"pid": me, "start": start_time(me)})
-        if self.log is None:
-            self.log = Log(f"{self.keeper.places.of(self.id)}/log.json")
         stdio, ours = self._pipes(given)
         self.line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.child = self.keeper.fork(
@@ -100,7 +98,6 @@ class Ward:
         return (stdin, out, err), [(hear, "stdout"), (hear_too, "stderr")]
 
     def _tap(self, fd: int, name: str) -> Tap:
-        assert self.log is not None
         tap = Tap(fd, name, self.log, self.keeper.poll, self._silent)
         self.taps.append(tap)
         return tap
@@ -111,7 +108,6 @@ class Ward:
 
     def _hear(self) -> None:
         """Take a message of the child that starts the container."""
-        assert self.line is not None
         data, fds, _, _ = socket.recv_fds(self.line, _LARGEST, 1, socket.MSG_CMSG_CLOEXEC)
         message = lean_json.loads(data) if data else {"error": {"message": "the starting child died"}}
         if "created" in message:
@@ -119,14 +115,12 @@ class Ward:
             return
         self.keeper.unwatch(self.line.fileno())
         self.line.close()
-        self.line = None
         if "error" in message:
             self._failed(message["error"])
         else:
             self._tell(self.starting, {"started": {"pid": self.pid}})
 
     def _created(self, found: Document, fds: list[int]) -> None:
-        assert self.line is not None
         self.pid, self.pidfd = found["pid"], os.pidfd_open(found["pid"])
         if fds:
             self.master = fds[0]
@@ -260,7 +254,7 @@ class Ward:
             print(f"{self.id[:12]}: {err}", file=sys.stderr)  # noqa: T201
 
     def attach(self, fds: list[int]) -> list[int]:
-        """Copy output to `fds`; returns what a client needs: a pidfd, and where its input goes, if anywhere."""
+        """Copy output to `fds`; returns what a client needs, see `hands`."""
         for fd, name in zip(fds, ("stdout", "stderr"), strict=False):
             tap = next((tap for tap in self.taps if tap.name == name), None)
             if tap:
@@ -281,9 +275,7 @@ class Ward:
 
     def forget(self) -> None:
         """Leave the keeper's care."""
-        if self.log:
-            self.log.close()
-            self.log = None
+        self.log.close()
         self.phase = "idle"
         self.keeper.wards.pop(self.id, None)
 

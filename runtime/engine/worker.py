@@ -6,7 +6,7 @@ the container inherits that. So the host never sees a mount of ours, and none ca
 """
 
 # pathlib stays out of the keeper and its children:
-# ruff: noqa: PTH123, PTH208
+# ruff: noqa: PTH103, PTH123, PTH208
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from runtime.oci.options import Arguments
 from runtime.oci.report import Log
 from runtime.oci.terminal import Terminal
 from runtime.process import accounts, lean_json
+from runtime.process.reclaim import remove_tree
 from runtime.rootfs import resolve
 
 TYPE_CHECKING = False
@@ -84,8 +85,7 @@ def _start(places: Places, container: str, line: socket.socket) -> None:
             network = _plug(places, plan, held)
             start = {"pid": child.pid, "start": child.start, "network": network}
             _report(line, {"created": start}, terminal.master())
-            if line.recv(1) != b"g":
-                raise RuntimeFault("the keeper has ended")
+            line.recv(1)  # the keeper's word; if that has died, so have we, by PR_SET_PDEATHSIG
             held.release()
         except BaseException:
             take_down(places, plan, container)
@@ -96,12 +96,12 @@ def _start(places: Places, container: str, line: socket.socket) -> None:
 def _create(places: Places, container: str) -> tuple[Record, Child, _Console]:
     arguments = Arguments({"root": places.oci}, {"bundle": places.of(container)}, [container])
     log, terminal = Log(), _Console()
-    lifecycle_leftover(places, container)
+    leftover(places, container)
     held, child = create.create(arguments, log, terminal)
     return held, child, terminal
 
 
-def lifecycle_leftover(places: Places, container: str) -> None:
+def leftover(places: Places, container: str) -> None:
     """Remove the runtime's record of an earlier run, if a keeper was killed before it could."""
     try:
         held = record.find(places.oci, container)
@@ -220,7 +220,7 @@ def take_down(places: Places, plan: Document, container: str) -> None:
         from runtime import network  # noqa: PLC0415
 
         network.detach(places.run, container)
-    lifecycle_leftover(places, container)
+    leftover(places, container)
 
 
 def finish(places: Places, container: str, *, remove: bool) -> int:
@@ -233,6 +233,6 @@ def finish(places: Places, container: str, *, remove: bool) -> int:
     if remove:
         for volume in plan["Mounts"]:
             if volume["Type"] == "volume" and volume.get("Anonymous"):
-                documents.remove_tree(os.path.dirname(volume["Source"]))  # noqa: PTH120
+                remove_tree(os.path.dirname(volume["Source"]))  # noqa: PTH120
         documents.remove(places, container)
     return 0

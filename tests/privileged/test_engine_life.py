@@ -1,0 +1,194 @@
+"""`tare container` as an engine: detached containers, their logs and ends, restarts, and a killed keeper."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from runtime.image.bootstrap import bootstrap
+from runtime.image.store import Store
+from runtime.linux.processes import alive, start_time
+
+pytestmark = pytest.mark.privileged
+ROOT = Path(__file__).resolve().parents[2]
+TARE = [sys.executable, "-c", "from bench.cli.main import main; main()"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    root = tmp_path_factory.mktemp("engine")
+    bootstrap(Store(root / "images"), "busybox")
+    return root
+
+
+class Engine:
+    """The command line with one root."""
+
+    def __init__(self, home):
+        self.home = home
+        self.environment = {**os.environ, "TARE_ROOT": str(home)}
+
+    def tare(self, *args, **options):
+        return subprocess.run(
+            [*TARE, *args], cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False,
+            timeout=60, **options,
+        )  # fmt: skip
+
+    def __call__(self, *args, code=0, **options):
+        done = self.tare("container", *args, **options)
+        assert done.returncode == code, done.stderr
+        return done.stdout
+
+    def inspect(self, name):
+        return json.loads(self("inspect", name))[0]
+
+    def keeper(self):
+        """Pid of the keeper of this root, 0 without one."""
+        for path in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (path / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if os.fsencode(self.home) in words and any(b"engine.keeper" in word for word in words):
+                return int(path.name)
+        return 0
+
+
+@pytest.fixture
+def engine(home):
+    made = Engine(home)
+    yield made
+    for name in os.listdir(home / "engine/names") if (home / "engine/names").exists() else []:
+        made("rm", "-f", name)
+    until(lambda: not made.keeper())
+
+
+def until(condition, seconds=15):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_detached_life_of_a_container(engine):
+    script = "echo out; echo err >&2; trap 'exit 6' TERM; while :; do sleep 0.02; done"
+    name = engine("run", "-d", "--name", "web", "-e", "A=1", "busybox", "sh", "-c", script).strip()
+    assert len(name) == 64
+    until(lambda: "out" in engine("logs", "web"))
+    shown = engine.inspect("web")
+    assert shown["Id"] == name
+    assert shown["State"]["Running"]
+    assert shown["State"]["Pid"]
+    assert "A=1" in shown["Config"]["Env"]
+    done = engine.tare("container", "logs", "web")
+    assert (done.stdout, done.stderr) == ("out\n", "err\n")
+    assert engine("exec", "-e", "B=2", "web", "sh", "-c", "echo $A$B; exit 7", code=7) == "12\n"
+    time.sleep(0.2)  # for the shell to have set its trap
+    engine("stop", "web")
+    assert engine.inspect("web")["State"]["ExitCode"] == 6
+    assert engine("wait", "web") == "6\n"
+    assert "web" not in engine("ps")
+    assert "Exited (6)" in engine("ps", "-a")
+    until(lambda: not engine.keeper())  # it ends by itself
+    engine("start", "web")
+    assert engine.inspect("web")["State"]["Running"]
+    engine("rm", "web", code=2)
+    engine("rm", "-f", "web")
+    assert engine("ps", "-aq") == ""
+
+
+def test_what_was_written_stays_until_it_is_removed(engine):
+    engine("run", "-d", "--name", "keeps", "busybox", "sh", "-c", "cat /n; echo more >> /n")
+    engine("wait", "keeps")
+    assert engine("start", "-a", "keeps") == "more\n"
+    assert engine("logs", "keeps", "--tail", "1") == "more\n"
+
+
+def test_restarts_as_often_as_the_policy_says(engine):
+    engine(
+        "run", "-d", "--restart", "on-failure:2", "--name", "again", "busybox", "sh", "-c", "echo x; exit 3"
+    )
+    until(lambda: engine.inspect("again")["State"]["Status"] == "exited")
+    until(lambda: engine.inspect("again")["RestartCount"] == 2)
+    until(lambda: engine("logs", "again") == "x\nx\nx\n")
+    assert engine.inspect("again")["State"]["ExitCode"] == 3
+
+
+def test_rm_removes_it_at_its_end(engine):
+    engine("run", "-d", "--rm", "--name", "brief", "busybox", "true")
+    until(lambda: engine("ps", "-aq") == "")
+    assert not list((engine.home / "engine/containers").iterdir())
+
+
+def test_pause_update_and_stats(engine):
+    engine("run", "-d", "--name", "still", "busybox", "sh", "-c", "while :; do :; done")
+    engine("pause", "still")
+    assert engine.inspect("still")["State"]["Paused"]
+    assert json.loads(engine("stats", "--no-stream", "--format", "json"))[0]["cpu_percent"] < 5
+    engine("unpause", "still")
+    engine("update", "-m", "64m", "still")
+    row = json.loads(engine("stats", "--no-stream", "--format", "json", "still"))[0]
+    assert row["memory_limit"] == 64 << 20
+    assert row["cpu_percent"] > 20
+    engine("kill", "still")
+    assert engine("wait", "still") == "137\n"
+
+
+def test_a_volume_outlives_its_container(engine):
+    engine("volume", "create", "kept")
+    engine("run", "-v", "kept:/data", "busybox", "sh", "-c", "echo 1 > /data/x")
+    assert engine("run", "-v", "kept:/data:ro", "busybox", "cat", "/data/x") == "1\n"
+    engine("volume", "rm", "kept")
+    assert engine("volume", "ls") == ""
+
+
+def test_an_unstartable_program_is_told_apart(engine):
+    engine("create", "--name", "no", "busybox", "nothing-here")
+    done = engine.tare("container", "start", "no")
+    assert done.returncode == 127
+    assert engine.inspect("no")["State"]["ExitCode"] == 127
+    assert engine.inspect("no")["State"]["Status"] == "created"
+
+
+def test_a_killed_keeper_leaves_nothing_after_a_prune(engine):
+    engine("run", "-d", "--name", "orphan", "busybox", "sleep", "1000")
+    state, keeper = engine.inspect("orphan")["State"], engine.keeper()
+    started = start_time(state["Pid"])
+    os.kill(keeper, signal.SIGKILL)
+    until(lambda: not engine.keeper())
+    assert "orphan" in engine.tare("system", "prune").stdout
+    until(lambda: not alive(state["Pid"], started))
+    assert not list((engine.home / "engine/containers").iterdir())
+    assert not list((engine.home / "run/engine/oci").iterdir())
+
+
+def test_the_next_keeper_ends_what_a_killed_one_left_and_restarts_what_asks_for_it(engine):
+    engine("run", "-d", "--name", "lost", "busybox", "sleep", "1000")
+    engine("run", "-d", "--restart", "always", "--name", "back", "busybox", "sleep", "1000")
+    lost, back = (engine.inspect(name)["State"]["Pid"] for name in ("lost", "back"))
+    started = start_time(lost)
+    os.kill(engine.keeper(), signal.SIGKILL)
+    until(lambda: not engine.keeper())
+    assert engine("wait", "lost") == "137\n"
+    assert not alive(lost, started)
+    until(
+        lambda: engine.inspect("back")["State"]["Running"] and engine.inspect("back")["State"]["Pid"] != back
+    )
+
+
+def test_a_killed_client_does_not_end_the_container(engine):
+    client = subprocess.Popen(
+        [*TARE, "container", "run", "--name", "stays", "busybox", "sleep", "1000"], cwd=ROOT,
+        env=engine.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    until(lambda: "Up" in engine("ps"))
+    client.kill()
+    client.wait()
+    assert engine.inspect("stays")["State"]["Running"]
