@@ -32,17 +32,36 @@ def size(text: str) -> int:
 
 
 _OPTIONS = (
-    click.option("-m", "--memory", type=size, metavar="SIZE", help="Limit of memory and swap together, for example 64m."),
-    click.option("--memory-swap", type=size, metavar="SIZE", help="Limit of memory and swap, if not the same."),
+    click.option(
+        "-m",
+        "--memory",
+        type=size,
+        metavar="SIZE",
+        help="Limit of memory and swap together, for example 64m.",
+    ),
+    click.option(
+        "--memory-swap", type=size, metavar="SIZE", help="Limit of memory and swap, if not the same."
+    ),
     click.option("--cpus", type=float, help="CPUs' worth of time, for example 0.5."),
     click.option("--cpuset-cpus", "cpuset", default="", help="CPUs to run on, for example 0-2,4."),
     click.option("--pids-limit", "pids", type=int, help="Most processes and threads."),
-    click.option("--network", "--net", "network", default="", help="none, host or bridge; none unless -p is given."),
-    click.option("-p", "--publish", multiple=True, metavar="[[ADDR:]HOST:]PORT[/udp]", help="Publish a port."),
+    click.option(
+        "--network", "--net", "network", default="", help="none, host or bridge; none unless -p is given."
+    ),
+    click.option(
+        "-p", "--publish", multiple=True, metavar="[[ADDR:]HOST:]PORT[/udp]", help="Publish a port."
+    ),
     click.option("--add-host", multiple=True, metavar="NAME:ADDRESS", help="Add a line to /etc/hosts."),
     click.option("--dns", multiple=True, metavar="ADDRESS", help="Name server to use."),
-    click.option("-e", "--env", multiple=True, metavar="KEY=VALUE", help="Set an environment variable; KEY alone passes ours."),
-    click.option("--env-file", multiple=True, type=click.Path(exists=True, dir_okay=False), help="Read variables from a file."),
+    click.option(
+        "-e", "--env", multiple=True, metavar="KEY=VALUE", help="Set a variable; KEY alone passes ours."
+    ),
+    click.option(
+        "--env-file",
+        multiple=True,
+        type=click.Path(exists=True, dir_okay=False),
+        help="Read variables from a file.",
+    ),
     click.option("-l", "--label", multiple=True, metavar="KEY=VALUE", help="Set a label."),
     click.option("-w", "--workdir", default="", help="Working directory in the container."),
     click.option("-u", "--user", default="", help="User and group, by name or number: USER[:GROUP]."),
@@ -53,17 +72,28 @@ _OPTIONS = (
     click.option("--tmpfs", multiple=True, metavar="PATH[:OPTIONS]", help="Mount a tmpfs."),
     click.option("--cap-add", multiple=True, metavar="CAP", help="Add a capability, or ALL."),
     click.option("--cap-drop", multiple=True, metavar="CAP", help="Drop a capability, or ALL."),
-    click.option("--security-opt", "security", multiple=True, help="no-new-privileges or seccomp=unconfined."),
-    click.option("-v", "--volume", "volumes", multiple=True, metavar="SRC:DST[:ro]", help="Mount a path of the host, or a volume by name."),
+    click.option(
+        "--security-opt", "security", multiple=True, help="no-new-privileges or seccomp=unconfined."
+    ),
+    click.option(
+        "-v",
+        "--volume",
+        "volumes",
+        multiple=True,
+        metavar="SRC:DST[:ro]",
+        help="Mount a path of the host, or a volume by name.",
+    ),
     click.option("--no-new-privileges", is_flag=True, help="Set-uid programs give nothing."),
-    click.option("--restart", default="no", show_default=True, help="no, on-failure[:N], always or unless-stopped."),
+    click.option(
+        "--restart", default="no", show_default=True, help="no, on-failure[:N], always or unless-stopped."
+    ),
     click.option("--stop-signal", default="", help="Signal of `stop`; SIGTERM if not given."),
     click.option("--stop-timeout", type=int, help="Seconds before `stop` kills; 10 if not given."),
     click.option("-i", "--interactive", is_flag=True, help="Keep standard input open."),
     click.option("-t", "--tty", is_flag=True, help="Give it a terminal."),
     click.argument("image"),
     click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND [ARG]…]"),
-)  # fmt: skip
+)
 
 
 def _configured(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bench.cli.context import Context
 
 _MIB = 1 << 20
+_LINE = "{:<14} {:<24} {:<24} {:<14} {:<26} {:<24} {}"
 _LIMITLESS = 1 << 60
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _TURN = 0.1  # seconds between two looks at a log or two lines of figures
@@ -50,17 +51,13 @@ def list_containers(context: Context, everything: bool, quiet: bool, no_trunc: b
 
 
 def _table(rows: list[dict[str, Any]], *, no_trunc: bool) -> None:
-    click.echo(
-        f"{'CONTAINER ID':<14} {'IMAGE':<24} {'COMMAND':<24} {'CREATED':<14} {'STATUS':<26} {'PORTS':<24} NAMES"
-    )
+    click.echo(_LINE.format("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"))
     for row in rows:
         text, name = " ".join(row["args"]), row["container_id"] if no_trunc else row["container_id"][:12]
         command = text if no_trunc else f"{text:.22}"
         age = f"{int(time.time() - row['created'])} s ago"
         image = row["labels"].get("image", "-")
-        click.echo(
-            f"{name:<14} {image:<24} {command:<24} {age:<14} {row['summary']:<26} {row['ports']:<24} {row['id']}"
-        )
+        click.echo(_LINE.format(name, image, command, age, row["summary"], row["ports"], row["id"]))
 
 
 def _rows(context: Context) -> Iterator[dict[str, Any]]:
@@ -80,18 +77,19 @@ def _rows(context: Context) -> Iterator[dict[str, Any]]:
     for one in records.records(context.run):
         if one.kind == "container":
             yield {
-                "id": one.id, "status": one.status, "pid": one.pid, "owner": one.owner, "created": one.created,
-                "args": list(one.args), "labels": one.labels, "container_id": one.id, "summary": one.status, "ports": "",
+                "id": one.id, "status": one.status, "pid": one.pid, "owner": one.owner,
+                "created": one.created, "args": list(one.args), "labels": one.labels, "container_id": one.id, "summary": one.status,
+                "ports": "",
             }  # fmt: skip
 
 
 def _ports(now: dict[str, Any]) -> list[str]:
     found = (now["Network"] or {}).get("Ports", {}) if now["Running"] else {}
-    return [
-        f"{place['HostIp']}:{place['HostPort']}->{inner}"
-        for inner, places_ in found.items()
-        for place in places_
-    ]
+    return [_published(place, inner) for inner, outer in found.items() for place in outer]
+
+
+def _published(place: dict[str, str], inner: str) -> str:
+    return f"{place['HostIp']}:{place['HostPort']}->{inner}"
 
 
 @click.command()
@@ -121,7 +119,7 @@ def inspect(context: Context, names: tuple[str, ...]) -> None:
 @click.option("-t", "--timestamps", is_flag=True, help="Show the time of each line.")
 @click.argument("name")
 @click.pass_obj
-def logs(context: Context, follow: bool, tail: str, since: str, timestamps: bool, name: str) -> None:
+def logs(context: Context, /, *, follow: bool, tail: str, since: str, timestamps: bool, name: str) -> None:
     """Show what a container has written: its two streams on ours."""
     where, container = places(context), engine_id(context, name)
     if tail != "all" and not tail.isdigit():

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _QUIET = ["nosuid", "noexec", "nodev"]
 _PERIOD = 100_000  # microseconds
+_SECURITY = {"no-new-privileges", "no-new-privileges=true", "seccomp=unconfined"}
 _MOST_RETRIES = 1_000_000
 
 
@@ -103,12 +104,16 @@ def _plan(
     environment = [item for item in environment if item.partition("=")[0] not in taken] + list(wanted.env)
     check(name, (*entrypoint, *command), tuple(environment))
     config: dict[str, Any] = {
-        "Hostname": wanted.hostname or (container[:12] if mode != "host" else ""), "User": wanted.user or image.config.user,
-        "Tty": wanted.tty, "OpenStdin": wanted.interactive, "StdinOnce": wanted.interactive and not wanted.detach,
+        "Hostname": wanted.hostname or (container[:12] if mode != "host" else ""),
+        "User": wanted.user or image.config.user,
+        "Tty": wanted.tty, "OpenStdin": wanted.interactive,
+        "StdinOnce": wanted.interactive and not wanted.detach,
         "Env": environment, "Cmd": list(command), "Image": wanted.image,
-        "WorkingDir": wanted.workdir or image.config.working_dir or "/", "Entrypoint": list(entrypoint) or None,
+        "WorkingDir": wanted.workdir or image.config.working_dir or "/",
+        "Entrypoint": list(entrypoint) or None,
         "Labels": {**image.config.labels, **wanted.labels},
-        "StopSignal": wanted.stop_signal or image.config.stop_signal or "SIGTERM", "StopTimeout": wanted.stop_timeout,
+        "StopSignal": wanted.stop_signal or image.config.stop_signal or "SIGTERM",
+        "StopTimeout": wanted.stop_timeout,
         "ExposedPorts": image.config.exposed_ports,
     }  # fmt: skip
     signals.number(config["StopSignal"])
@@ -159,7 +164,7 @@ def _host(wanted: Wanted, mode: str, ports: list[network.Port]) -> dict[str, Any
 
 
 def policy(text: str) -> dict[str, Any]:
-    """Return docker's RestartPolicy for "no", "always", "unless-stopped" or "on-failure[:N]"; else a fault."""
+    """Return docker's RestartPolicy for "no", "always", "unless-stopped" or "on-failure[:N]"."""
     name, colon, count = text.partition(":")
     if name not in {"no", "always", "unless-stopped", "on-failure"} or (colon and name != "on-failure"):
         hint = "no, always, unless-stopped or on-failure[:N]"
@@ -207,8 +212,8 @@ def _volume(places: Places, text: str) -> dict[str, Any]:
     if anonymous or _VOLUME.fullmatch(source):
         path = Path(places.volume(source))
         path.mkdir(parents=True, exist_ok=True)
-        return {"Type": "volume", "Name": source, "Source": str(path), "Destination": target, "Driver": "local",
-                "Mode": "ro" if readonly else "", "RW": not readonly, "Anonymous": anonymous}  # fmt: skip
+        return {"Type": "volume", "Name": source, "Source": str(path), "Destination": target,
+                "Driver": "local", "Mode": "ro" if readonly else "", "RW": not readonly, "Anonymous": anonymous}  # fmt: skip
     path = Path(source).absolute()
     if not path.exists():
         hint = "create it first; nothing is created on the host by itself"
@@ -227,7 +232,7 @@ def _write_files(wanted: Wanted, plan: dict[str, Any], directory: Path) -> None:
 
 
 def resources(host: dict[str, Any]) -> dict[str, Any]:
-    """Return linux.resources for a HostConfig: `Memory`, `MemorySwap`, `NanoCpus`, `CpusetCpus`, `PidsLimit`."""
+    """Return linux.resources for docker's HostConfig."""
     found: dict[str, Any] = {}
     if host["Memory"]:
         found["memory"] = {"limit": host["Memory"], "swap": host["MemorySwap"] or host["Memory"]}
@@ -248,7 +253,8 @@ def _bundle(wanted: Wanted, plan: dict[str, Any], run: str) -> dict[str, Any]:
     kept = _capabilities(wanted)
     kinds = ["pid", "ipc", "uts", "mount", "cgroup", *(["network"] if host["NetworkMode"] != "host" else [])]
     linux: dict[str, Any] = {
-        "namespaces": [{"type": kind} for kind in kinds], "maskedPaths": list(MASKED), "readonlyPaths": list(READONLY),
+        "namespaces": [{"type": kind} for kind in kinds], "maskedPaths": list(MASKED),
+        "readonlyPaths": list(READONLY),
         "cgroupsPath": f"engine-{run}-{plan['Id'][:20]}",
         "resources": {**resources(host), "devices": [{"allow": False, "access": "rwm"}]},
     }  # fmt: skip
@@ -261,7 +267,8 @@ def _bundle(wanted: Wanted, plan: dict[str, Any], run: str) -> dict[str, Any]:
         "ociVersion": "1.2.0",
         "process": {
             "terminal": config["Tty"], "args": [plan["Path"], *plan["Args"]], "env": environment,
-            "cwd": config["WorkingDir"], "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), kept),
+            "cwd": config["WorkingDir"],
+            "capabilities": {name: kept for name in ("bounding", "effective", "permitted")},
             "noNewPrivileges": any(text.startswith("no-new") for text in host["SecurityOpt"] or ()),
         },
         "root": {"path": "rootfs", "readonly": host["ReadonlyRootfs"]},
@@ -278,12 +285,8 @@ def _capabilities(wanted: Wanted) -> list[str]:
     except KeyError as err:
         hint = "names are as in capabilities(7), for example NET_ADMIN, or ALL"
         raise RuntimeFault(f"there is no capability {err.args[0]}", kind="usage", hint=hint) from err
-    mask = capabilities.mask(capabilities.DEFAULT) & ~dropped | added
-    return [
-        f"CAP_{name}"
-        for bit, name in enumerate(capabilities.NAMES)
-        if mask >> bit & 1 and bit <= capabilities.last()
-    ]
+    mask = (capabilities.mask(capabilities.DEFAULT) & ~dropped | added) & ((1 << capabilities.last() + 1) - 1)
+    return [f"CAP_{name}" for bit, name in enumerate(capabilities.NAMES) if mask >> bit & 1]
 
 
 def _mounts(plan: dict[str, Any]) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ def prune(run: Path, data: Path) -> list[str]:
 
 
 def _lost(places: Places) -> list[str]:
-    """Containers that ran."""
+    """Remove containers that ran."""
     found = []
     for container in documents.everything(places):
         state = documents.state(places, container)
@@ -52,7 +52,7 @@ def _recorded(places: Places, container: str) -> bool:
 
 
 def _unwritten(places: Places) -> list[str]:
-    """Directories whose creation, or removal, was cut short."""
+    """Remove directories whose creation, or removal, was cut short."""
     home, known = Path(places.containers), set(documents.everything(places))
     left = [path.name for path in home.iterdir() if path.name not in known] if home.is_dir() else []
     for name in left:
@@ -65,7 +65,7 @@ def _unwritten(places: Places) -> list[str]:
 
 
 def _unplanned(places: Places) -> list[str]:
-    """Records of the runtime whose container is not there any more."""
+    """Remove records of the runtime whose container is not there any more."""
     found = []
     record.sweep(places.oci)
     for held in record.everything(places.oci):

@@ -22,7 +22,7 @@ _STEPS = ((86400 * 2, 86400, "days"), (7200, 3600, "hours"), (120, 60, "minutes"
 
 
 def state(places: Places, container: str) -> dict[str, Any]:
-    """Return the state as it is: paused is what the freezer says, and nothing runs that the kernel has not."""
+    """Return the state as it is: paused is what the freezer says; what the kernel has not does not run."""
     found = documents.state(places, container)
     if not found["Pid"]:
         return found

@@ -65,7 +65,9 @@ class Engine:
 def engine(home):
     made = Engine(home)
     yield made
-    for name in os.listdir(home / "engine/names") if (home / "engine/names").exists() else []:
+    for name in (
+        [path.name for path in (home / "engine/names").iterdir()] if (home / "engine/names").exists() else []
+    ):
         made("rm", "-f", name)
     until(lambda: not made.keeper())
 
@@ -186,7 +188,7 @@ def test_the_next_keeper_ends_what_a_killed_one_left_and_restarts_what_asks_for_
 def test_a_killed_client_does_not_end_the_container(engine):
     client = subprocess.Popen(
         [*TARE, "container", "run", "--name", "stays", "busybox", "sleep", "1000"], cwd=ROOT,
-        env=engine.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=engine.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     until(lambda: "Up" in engine("ps"))
     client.kill()
