@@ -78,7 +78,8 @@ def _rows(context: Context) -> Iterator[dict[str, Any]]:
         if one.kind == "container":
             yield {
                 "id": one.id, "status": one.status, "pid": one.pid, "owner": one.owner,
-                "created": one.created, "args": list(one.args), "labels": one.labels, "container_id": one.id, "summary": one.status,
+                "created": one.created, "args": list(one.args), "labels": one.labels,
+                "container_id": one.id, "summary": one.status,
                 "ports": "",
             }  # fmt: skip
 

@@ -213,7 +213,8 @@ def _volume(places: Places, text: str) -> dict[str, Any]:
         path = Path(places.volume(source))
         path.mkdir(parents=True, exist_ok=True)
         return {"Type": "volume", "Name": source, "Source": str(path), "Destination": target,
-                "Driver": "local", "Mode": "ro" if readonly else "", "RW": not readonly, "Anonymous": anonymous}  # fmt: skip
+                "Driver": "local", "Mode": "ro" if readonly else "",
+                "RW": not readonly, "Anonymous": anonymous}  # fmt: skip
     path = Path(source).absolute()
     if not path.exists():
         hint = "create it first; nothing is created on the host by itself"
@@ -268,7 +269,7 @@ def _bundle(wanted: Wanted, plan: dict[str, Any], run: str) -> dict[str, Any]:
         "process": {
             "terminal": config["Tty"], "args": [plan["Path"], *plan["Args"]], "env": environment,
             "cwd": config["WorkingDir"],
-            "capabilities": {name: kept for name in ("bounding", "effective", "permitted")},
+            "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), kept),
             "noNewPrivileges": any(text.startswith("no-new") for text in host["SecurityOpt"] or ()),
         },
         "root": {"path": "rootfs", "readonly": host["ReadonlyRootfs"]},
