@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.deviations import DEVIATIONS
-from tests.conformance.groups import Groups
+from tests.conformance.groups import Groups, is_v2
 from tests.conformance.must import MARKER
 from tests.conformance.oci import Runtime
 from tests.conformance.verdicts import Verdicts
@@ -32,6 +32,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", MARKER)
+    config.addinivalue_line("markers", "cgroup_version(number): is about values of this version alone")
 
 
 def _program(config):
@@ -62,6 +63,20 @@ def pytest_collection_modifyitems(config, items):
     directory = config.getoption("--oci-verdicts", default=None)
     if directory and ours:
         config.pluginmanager.register(Verdicts(Path(directory) / f"{name}.json", name, version))
+    _of_the_other_version(config, items, skip=bool(directory))
+
+
+def _of_the_other_version(config, items, *, skip):
+    """Values of the other cgroup version make no sense here: no test, and in the table not applicable."""
+    here = 2 if is_v2() else 1
+    marked = {item: item.get_closest_marker("cgroup_version") for item in items}
+    foreign = [item for item, marker in marked.items() if marker and marker.args[0] != here]
+    if skip:
+        for item in foreign:
+            item.add_marker(pytest.mark.skip(reason=f"the host has cgroup version {here}"))
+    elif foreign:
+        config.hook.pytest_deselected(items=foreign)
+        items[:] = [item for item in items if item not in foreign]
 
 
 @pytest.fixture(scope="session")

@@ -24,8 +24,7 @@ def needs(controller):
         pytest.skip(f"the host has no {controller} controller")
 
 
-v1 = pytest.mark.skipif(groups.is_v2(), reason="a value of cgroup version 1")
-v2 = pytest.mark.skipif(not groups.is_v2(), reason="the host has cgroup version 1")
+v1, v2 = pytest.mark.cgroup_version(1), pytest.mark.cgroup_version(2)
 
 
 @must("config-linux.md#cgroups-path", "an absolute path MUST be taken as relative to the cgroups mount point")

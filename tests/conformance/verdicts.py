@@ -24,9 +24,9 @@ class Verdicts:
     @pytest.hookimpl
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take note of a phase of a test."""
-        if report.when != "call" and report.passed:
-            return
         path, _, test = report.nodeid.partition("::")
+        if (report.when != "call" and report.passed) or path.endswith("test_document.py"):
+            return
         verdict, why = _verdict(report)
         key = f"{path.rpartition('/')[2]}::{test.partition('[')[0]}"
         before = self.found.get(key, {"verdict": "met"})["verdict"]
