@@ -84,7 +84,8 @@ def test_limits_of_delegated_controllers(bundle, handed):
         ),
     }
     names = set((handed / "cgroup.controllers").read_text().split()) & limits.keys()
-    assert names
+    if not names:
+        pytest.skip("version 2 has no controller to delegate on this host")
     for name in names:
         resources, file, value = limits[name]
         bundle.configure(
