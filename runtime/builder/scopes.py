@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runtime.builder.dockerfile.heredoc import Heredoc
     from runtime.builder.dockerfile.instructions import Arg, Env, Instruction
 
 _PROXIED = ("http", "https", "ftp", "no", "all")
@@ -70,6 +71,15 @@ class Scope:
             return Lexer(self.escape).word(text, self.variables)
         except ExpansionError as err:
             raise step.node.fault(str(err)) from err
+
+    def document(self, step: Instruction, document: Heredoc) -> str:
+        """Return a here-document's text; its quotes stay, and the escape character protects a `$`."""
+        if not document.expand:
+            return document.text
+        try:
+            return Lexer(self.escape, plain_quotes=True).word(document.text, self.variables)
+        except ExpansionError as err:
+            raise step.node.fault(f"<<{document.name}: {err}") from err
 
     def words(self, step: Instruction, text: str) -> list[str]:
         """Expand a text that may become several words, or none."""

@@ -7,6 +7,8 @@ from collections import Counter
 
 import pytest
 
+from runtime.builder import stages
+from runtime.builder.dockerfile import DockerfileFault, parse
 from tests.torture import dockerfiles
 
 pytestmark = [pytest.mark.torture]
@@ -33,6 +35,19 @@ def test_mutations_agree_with_buildkit(texts, rounds, figure):
         assert row is None or row in EXPLAINED, text
         found[row] += 1
     figure("T13", mutations=number, crashes=0, **{row: found[row] for row in sorted(EXPLAINED)})
+
+
+def test_instructions_of_mutations_are_read_or_refused_by_line(texts, rounds):
+    verdicts = Counter()
+    for text in dockerfiles.mutations(texts, seed=7, number=rounds(20_000, 1_000)):
+        try:
+            stages.read(parse(text.encode()))
+        except DockerfileFault as err:
+            assert 0 < err.at.first <= err.at.last <= text.count("\n") + 1, text
+            verdicts["refused"] += 1
+        else:
+            verdicts["read"] += 1
+    assert min(verdicts["read"], verdicts["refused"]) > 100
 
 
 def test_bytes_that_are_no_text_do_not_crash(texts, rounds):

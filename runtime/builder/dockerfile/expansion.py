@@ -29,14 +29,16 @@ class ExpansionError(ValueError):
 class Lexer:
     """How words are read.
 
-    raw_quotes and raw_escapes keep the quotes and escape characters in the result, keep_unset leaves
-    `$name` of a variable that is not set as it is (BuildKit's parser needs these to find here-documents).
+    plain_quotes takes quotes for letters like any other, as here-documents do. raw_quotes and raw_escapes
+    keep the quotes and escape characters in the result, keep_unset leaves `$name` of a variable that is not
+    set as it is (BuildKit's parser needs these to find here-documents).
     """
 
     escape: str = "\\"
     raw_quotes: bool = False
     raw_escapes: bool = False
     keep_unset: bool = False
+    plain_quotes: bool = False
 
     def word(self, text: str, variables: Mapping[str, str]) -> str:
         """Expand into one string; white space stays."""
@@ -109,7 +111,7 @@ class _Run:
             if letter == "$":
                 result.append(self._dollar())
                 words.add(result[-1])
-            elif letter in "'\"":
+            elif letter in "'\"" and not self._lexer.plain_quotes:
                 result.append(self._single() if letter == "'" else self._double())
                 words.add_whole(result[-1])
             elif letter == self._lexer.escape:

@@ -1,0 +1,170 @@
+"""The build graph: what is to be done, in which order, and under which key its result is found again.
+
+A node's key is a SHA-256 over its operation and the keys of what it works on. The operation holds digests of
+contents, never times or places, so equal inputs give equal keys on every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from runtime.builder.dockerfile.mounts import Mount
+    from runtime.builder.dockerfile.position import Position
+    from runtime.builder.selection import Selection
+
+UNKEYED = {"unkeyed": True}  # metadata of a field that does not change the result
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a node does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch(Operation):
+    """An empty root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image(Operation):
+    """An image's root; the digest of its manifest decides, the name is for people."""
+
+    digest: str
+    platform: str
+    name: str = field(default="", metadata=UNKEYED)
+
+
+@dataclass(frozen=True, slots=True)
+class Directory(Operation):
+    """Make a directory and those above it, if they are not there."""
+
+    path: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placing(Operation):
+    """Where files go and what they become there."""
+
+    destination: str
+    into_directory: bool
+    owner: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class CopyContext(Placing):
+    """Copy a selection of the context; `content` is its digest."""
+
+    content: str
+    unpack: bool
+    selection: Selection | None = field(default=None, metadata=UNKEYED)
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRoot(Placing):
+    """Copy from another node's root, the second input."""
+
+    sources: tuple[str, ...]
+    excludes: tuple[str, ...]
+    parents: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Write(Placing):
+    """Write a here-document's text to a file of that name."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch(Placing):
+    """Fetch a URL or a git repository; without a checksum only the answer tells whether it changed."""
+
+    url: str
+    checksum: str
+    keep_git_dir: bool
+    unpack: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Execute(Operation):
+    """Run a command on the first input.
+
+    The inputs after it are what `mounts` take from, in their order. `script` is the text of a file that is
+    run instead of the command. `environment` may hold proxies, which `keyed` leaves out.
+    """
+
+    command: tuple[str, ...]
+    script: str
+    keyed: Mapping[str, str]
+    workdir: str
+    user: str
+    mounts: tuple[Mount, ...]
+    network: str
+    security: str
+    environment: Mapping[str, str] = field(default_factory=dict, metadata=UNKEYED)
+
+
+@dataclass(frozen=True, slots=True)
+class Merge(Operation):
+    """Lay the second input's layer on the first, without looking at it: COPY --link."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operation on other nodes' results; `at` is the instruction that asked for it."""
+
+    operation: Operation
+    inputs: tuple[int, ...]
+    key: str
+    at: Position | None = None
+
+
+class Graph:
+    """Nodes in an order in which each comes after its inputs; equal ones are one."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self._known: dict[str, int] = {}
+
+    def add(self, operation: Operation, *inputs: int, at: Position | None = None) -> int:
+        """Add a node and return its number; if there is one with the same key, return that."""
+        key = _key(operation, [self.nodes[number].key for number in inputs])
+        if key not in self._known:
+            self._known[key] = len(self.nodes)
+            self.nodes.append(Node(operation, inputs, key, at))
+        return self._known[key]
+
+    def batches(self, result: int) -> Iterator[list[int]]:
+        """Yield what `result` needs, in groups; the members of one need only earlier groups."""
+        needed, left = set[int](), [result]
+        while left:
+            number = left.pop()
+            if number not in needed:
+                needed.add(number)
+                left += self.nodes[number].inputs
+        depth: dict[int, int] = {}
+        for number in sorted(needed):
+            depth[number] = 1 + max((depth[each] for each in self.nodes[number].inputs), default=-1)
+        for level in range(max(depth.values()) + 1):
+            yield [number for number in depth if depth[number] == level]
+
+
+def _key(operation: Operation, inputs: list[str]) -> str:
+    keyed = [each.name for each in fields(operation) if not each.metadata.get("unkeyed")]
+    bare = {name: value for name, value in asdict(_light(operation)).items() if name in keyed}
+    text = json.dumps([type(operation).__name__, bare, inputs], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _light(operation: Operation) -> Operation:
+    """Drop a selection, which may be long and is in the key as a digest."""
+    return replace(operation, selection=None) if isinstance(operation, CopyContext) else operation

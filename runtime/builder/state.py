@@ -1,0 +1,47 @@
+"""A stage while it is being planned: its root's node, its image's configuration, its variables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    from runtime.builder.context import Context
+    from runtime.builder.dockerfile.instructions import Instruction
+    from runtime.builder.graph import Graph
+    from runtime.builder.image_config import ImageConfig
+    from runtime.builder.scopes import Scope
+
+    class Builder(Protocol):
+        """What an instruction may ask of the plan that it is part of."""
+
+        graph: Graph
+        context: Context
+
+        def root_of(self, name: str, step: Instruction) -> int:
+            """Return the node that has a stage's or an image's root."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the instructions so far made; `cmd_set` tells a CMD of this stage from an inherited one."""
+
+    root: int
+    config: ImageConfig
+    scope: Scope
+    cmd_set: bool = False
+
+    def on(self, root: int) -> State:
+        """Return the state with another root."""
+        return replace(self, root=root)
+
+    def with_config(self, config: ImageConfig) -> State:
+        """Return the state with another configuration."""
+        return replace(self, config=config)
+
+    def expanded(self, step: Instruction) -> Callable[[str], str]:
+        """Return the function that expands that instruction's texts."""
+        return lambda text: self.scope.word(step, text)
