@@ -33,9 +33,18 @@ def _run(builder: Builder, state: State, step: kinds.Run) -> State:
     command, script = _command(state, step)
     operation = ops.Execute(
         command, script, state.scope.keyed_environment, state.config.workdir, state.config.user, tuple(found),
-        step.network, step.security, state.scope.variables,
+        _bound(builder, step, found), step.network, step.security, state.scope.variables,
     )  # fmt: skip
     return state.on(builder.graph.add(operation, state.root, *origins, at=step.node.at))
+
+
+def _bound(builder: Builder, step: kinds.Run, found: list[mounts.Mount]) -> tuple[str, ...]:
+    """Digest what the command sees of the context."""
+    sources = [mount.source or "." for mount in found if mount.kind == "bind" and not mount.origin]
+    try:
+        return tuple(select(builder.context, (each,), "/").digest(builder.context) for each in sources)
+    except ValueError as err:
+        raise step.node.fault(f"--mount: {err}") from err
 
 
 def _mount(state: State, step: kinds.Run, text: str) -> mounts.Mount:

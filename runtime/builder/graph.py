@@ -99,7 +99,8 @@ class Execute(Operation):
     """Run a command on the first input.
 
     The inputs after it are what `mounts` take from, in their order. `script` is the text of a file that is
-    run instead of the command. `environment` may hold proxies, which `keyed` leaves out.
+    run instead of the command, `contents` are the digests of what is bound from the context. `environment`
+    may hold proxies, which `keyed` leaves out.
     """
 
     command: tuple[str, ...]
@@ -108,6 +109,7 @@ class Execute(Operation):
     workdir: str
     user: str
     mounts: tuple[Mount, ...]
+    contents: tuple[str, ...]
     network: str
     security: str
     environment: Mapping[str, str] = field(default_factory=dict, metadata=UNKEYED)

@@ -84,7 +84,7 @@ class _Planner:
             raise target.origin.node.fault(str(err)) from err
 
     def _links(self, stage: Stage) -> set[int]:
-        above = self._recipe.find(self._image(stage), before=stage.number)
+        above = self._recipe.named(self._image(stage), before=stage.number)
         names = [name for step in stage.steps for name in _origins(step)]
         others = [self._recipe.find(name) for name in names]
         return {found.number for found in [above, *others] if found}
@@ -115,7 +115,7 @@ class _Planner:
 
     def _begun(self, stage: Stage) -> State:
         image = self._image(stage)
-        above = self._recipe.find(image, before=stage.number)
+        above = self._recipe.named(image, before=stage.number)
         if above is not None:
             base = self.state(above)
             return State(base.root, base.config, self._scope.stage(base.config.env))

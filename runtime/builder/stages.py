@@ -51,17 +51,15 @@ class Recipe:
             raise RuntimeFault(f"no stage {target!r} in {self.file}", kind="missing", hint=hint)
         return found
 
-    def find(self, name: str, *, before: int | None = None) -> Stage | None:
-        """Return the last stage of that name or the stage of that number, None if there is neither.
+    def named(self, name: str, *, before: int | None = None) -> Stage | None:
+        """Return the last stage of that name; FROM sees only the names above it, `before` its own number."""
+        seen = reversed(self.stages[:before])
+        return next((stage for stage in seen if stage.origin.name == name.lower() != ""), None)
 
-        `before` leaves out the stages from that number on: FROM sees only what stands above it.
-        """
-        seen = self.stages[:before]
-        for stage in reversed(seen):
-            if stage.origin.name == name.lower():
-                return stage
-        number = int(name[:6]) if name.isascii() and name.isdigit() else len(seen)
-        return seen[number] if number < len(seen) else None
+    def find(self, name: str) -> Stage | None:
+        """Return the stage of that name or that number, None if there is neither."""
+        number = int(name[:6]) if name.isascii() and name.isdigit() else len(self.stages)
+        return self.named(name) or (self.stages[number] if number < len(self.stages) else None)
 
 
 def read(document: Document) -> Recipe:

@@ -174,11 +174,10 @@ def test_a_pattern_of_plain_letters_is_itself(path):
     assert not Ignore([path, "!" + path]).ignores(path)
 
 
-@given(st.text("ab[]-^\\*?/", max_size=8), PATH)
+@given(st.text("ab.[]-^\\*?", max_size=8), PATH)
 def test_no_class_or_star_of_a_path_pattern_matches_a_slash(pattern, path):
     try:
         expression = wildcards.path_pattern(pattern)
     except ValueError:
         return
-    if expression.fullmatch(path):
-        assert path.count("/") == pattern.count("/")
+    assert "/" not in path or not expression.fullmatch(path)

@@ -158,6 +158,15 @@ def test_mounts_take_from_stages(build):
     assert planned.graph.nodes[last.inputs[1]].operation.command[-1] == "x"
 
 
+def test_what_is_bound_from_the_context_is_in_the_key(build, tmp_path):
+    text = "FROM debian\nRUN --mount=source=a,target=/a x\n"
+    before = key(build(text))
+    (tmp_path / "b").write_text("changed")
+    assert key(build(text)) == before
+    (tmp_path / "a").write_text("changed")
+    assert key(build(text)) != before
+
+
 def test_add_fetches_urls_and_unpacks_files(build):
     planned = build("FROM debian\nADD --checksum=sha256:00 https://h/x /x\nADD a /y/\n")
     (fetch,) = operations(planned, graph.Fetch)

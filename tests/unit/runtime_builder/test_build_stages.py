@@ -39,8 +39,9 @@ def test_stages_have_names_and_numbers(recipe):
 
 
 def test_a_base_is_looked_for_above_only(recipe):
-    assert recipe.find("one", before=0) is None
-    assert recipe.find("one", before=1) is recipe.stages[0]
+    assert recipe.named("one", before=0) is None
+    assert recipe.named("one", before=1) is recipe.stages[0]
+    assert recipe.named("0", before=1) is None
 
 
 def test_the_image_sees_the_global_arguments(recipe):
