@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli.container_common import engine_id, find, places
-from bench.cli.container_run import size
+from bench.cli.container_run import share, size
 from runtime.cgroups import freezer
 from runtime.cgroups import oci as cgroup
 from runtime.container import records
@@ -182,7 +182,7 @@ def rename(context: Context, name: str, new: str) -> None:
     "-m", "--memory", "Memory", type=size, metavar="SIZE", help="Limit of memory and swap together."
 )
 @click.option("--memory-swap", "MemorySwap", type=size, metavar="SIZE", help="Limit of memory and swap.")
-@click.option("--cpus", type=float, help="CPUs' worth of time.")
+@click.option("--cpus", type=share, metavar="CPUS", help="CPUs' worth of time.")
 @click.option("--cpuset-cpus", "CpusetCpus", help="CPUs to run on.")
 @click.option("--pids-limit", "PidsLimit", type=int, help="Most processes and threads.")
 @click.option("--restart", help="Restart policy.")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 LONGEST = 20  # characters; an exabyte in bytes has nineteen
+MOST_CPUS = 8192  # NR_CPUS of the largest kernels
 
 
 def size(text: str) -> int:
@@ -29,6 +30,17 @@ def size(text: str) -> int:
     if match is None or len(text) > LONGEST:
         raise click.BadParameter(f"{text!r} is not a size, such as 64m or 1g")
     return int(float(match[1]) * _UNITS[match[2]])
+
+
+def share(text: str) -> float:
+    """Parse CPUs' worth of time, such as 0.5."""
+    try:
+        cpus = float(text)
+    except ValueError:
+        cpus = 0.0
+    if not 0 < cpus < MOST_CPUS:  # nor is what is no number
+        raise click.BadParameter(f"{text!r} is no share of CPUs, such as 0.5")
+    return cpus
 
 
 _OPTIONS = (
@@ -42,7 +54,7 @@ _OPTIONS = (
     click.option(
         "--memory-swap", type=size, metavar="SIZE", help="Limit of memory and swap, if not the same."
     ),
-    click.option("--cpus", type=float, help="CPUs' worth of time, for example 0.5."),
+    click.option("--cpus", type=share, metavar="CPUS", help="CPUs' worth of time, for example 0.5."),
     click.option("--cpuset-cpus", "cpuset", default="", help="CPUs to run on, for example 0-2,4."),
     click.option("--pids-limit", "pids", type=int, help="Most processes and threads."),
     click.option(
@@ -178,10 +190,6 @@ def _create(context: Context, options: dict[str, Any]) -> tuple[str, blueprint.W
     given["command"] = given.pop("args")
     given["env"] = _environment(given.pop("env_file"), given["env"])
     given["labels"] = dict(text.partition("=")[::2] for text in given.pop("label"))
-    if given["cpus"] is not None and given["cpus"] <= 0:
-        raise RuntimeFault(
-            f"--cpus {given['cpus']:g} is no share of a CPU", kind="usage", hint="for example 0.5"
-        )
     # Without -d our input is the container's, with or without -i.
     given["interactive"] = given["interactive"] or (not given["detach"] and os.isatty(0) and not given["tty"])
     wanted = blueprint.Wanted(**given)
