@@ -56,12 +56,13 @@ def test_four_processes_make_one_intact_store(tmp_path):
 def test_killed_processes_leave_a_store_that_verifies(tmp_path):
     choose = random.Random(7)
     store = Store(tmp_path / "images")
-    killed = 0
+    killed, began = 0, time.monotonic()
+    start(WORK, store.root, "whole").communicate(timeout=60)
+    whole = time.monotonic() - began
     for turn in range(25):
         prune(store, cache=True)
         process = start(WORK, store.root, str(turn))
-        # From the import of msgspec to the last rename takes about 0.3 s.
-        time.sleep(choose.uniform(0.1, 0.5))
+        time.sleep(choose.uniform(0.3, 1) * whole)  # the imports come first
         killed += process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.communicate()
