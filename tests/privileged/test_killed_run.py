@@ -25,7 +25,7 @@ def warm(tare):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_prune_after_kill(seed, warm, tare, data_root, tmp_path):
-    before = residue()
+    before, held = residue(), _held(data_root)
     file = tmp_path / "run.json"
     command = [TARE, "run", "startup", "memory", "-t", TARGETS, "--fast", "-q", "--json", file]
     run = subprocess.Popen(command, env={**os.environ, "TARE_ROOT": str(data_root)})
@@ -38,9 +38,7 @@ def test_prune_after_kill(seed, warm, tare, data_root, tmp_path):
     pruned = tare("system", "prune")
     assert pruned.returncode == 0, pruned.stderr
     assert residue() - before == set()
-    assert not list((data_root / "run").glob("*/*"))
-    assert not list((data_root / "containers").glob("*"))
-    assert not list((data_root / "scratch").glob("*"))
+    assert _held(data_root) - held == set()
     found = load(file)
     assert found.finished is None
     assert json.loads(file.read_text())["id"] == found.id
@@ -67,3 +65,8 @@ def _wait_for(file, run):
         assert run.poll() is None, "the run ended before its file was there"
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def _held(data_root):
+    """What runs and boxes keep under the data root; the container engine's own lock and log may be older."""
+    return {path for place in ("run/*", "containers", "scratch") for path in data_root.glob(f"{place}/*")}
