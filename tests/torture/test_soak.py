@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
 import pytest
@@ -13,25 +14,33 @@ from tests.torture.oci import Oci
 
 pytestmark = [pytest.mark.privileged, pytest.mark.torture, pytest.mark.timeout(600)]
 WARM_UP = 20  # lives after which allocators and caches have what they will keep
+STRETCHES = 3
 LEAST_LEAK = 256  # bytes a life: less than the smallest thing that could be kept of one
 
 
 def test_lives_in_process(tmp_path, layer, null, rounds, figure):
-    lives, run, data = rounds(300, 30), tmp_path / "run", tmp_path / "data"
+    lives, run, data = rounds(100, 20), tmp_path / "run", tmp_path / "data"
     with Spawner(run, data) as spawner:
-        for number in range(WARM_UP):
-            _life(spawner, layer, null, number)
+        numbers = itertools.count()
+        _lives(WARM_UP, spawner, layer, null, numbers)
         before = _held(spawner.pid, run, data)
-        memory = traces.private_memory(spawner.pid)
-        for number in range(lives):
-            _life(spawner, layer, null, number)
-        grown = traces.private_memory(spawner.pid) - memory
+        grown = [_lives(lives, spawner, layer, null, numbers) for _ in range(STRETCHES)]
         left = [after - now for after, now in zip(_held(spawner.pid, run, data), before, strict=True)]
     names = ("fds", "spawner_fds", "traces", "files")
-    figure("T11", runtime="in process", lives=lives, **dict(zip(names, left, strict=True)), memory=grown)
+    counted = dict(zip(names, left, strict=True))
+    figure("T11", runtime="in process", lives=lives * STRETCHES, **counted, memory=min(grown))
     assert left == [0, 0, 0, 0]
-    # A page that is touched late is no leak; something kept of each life is.
-    assert grown <= max(lives * LEAST_LEAK, 16 << 10)
+    # Pages that are touched late, or copied after a fork, grow one stretch; what is kept of each life grows
+    # them all.
+    assert min(grown) <= max(lives * LEAST_LEAK, 8 << 10)
+
+
+def _lives(count, spawner, layer, null, numbers):
+    """Bytes of private memory by which the spawner grows over so many lives."""
+    memory = traces.private_memory(spawner.pid)
+    for number in itertools.islice(numbers, count):
+        _life(spawner, layer, null, number)
+    return traces.private_memory(spawner.pid) - memory
 
 
 def _life(spawner, layer, null, number):
