@@ -13,7 +13,6 @@ import errno
 import gc
 import os
 import select
-import signal
 import socket
 
 from runtime.linux import capabilities, namespaces, syscalls
@@ -22,7 +21,12 @@ from runtime.rootfs.execute import StepError, execute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
+    from collections.abc import Sequence
     from typing import Any, NoReturn
+else:
+    # The C half of `signal`: the other turns each number into an enumeration and back, in the child's memory.
+    import _signal as signal
 
 
 class Inherited:
@@ -91,7 +95,7 @@ def _stdio(stdio: list[int]) -> None:
     syscalls.cloexec_from(3)
 
 
-def _reset_signals(numbers: list[int]) -> None:
+def _reset_signals(numbers: Sequence[int]) -> None:
     for number in numbers:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

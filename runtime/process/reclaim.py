@@ -6,7 +6,7 @@ Works from the recorded state alone:
 """
 
 # pathlib stays out of the process that forks:
-# ruff: noqa: PTH102, PTH103, PTH104, PTH106, PTH123
+# ruff: noqa: PTH102, PTH103, PTH104, PTH106
 
 from __future__ import annotations
 
@@ -51,8 +51,13 @@ def claim(directory: str, state: dict[str, Any]) -> None:
 def record(directory: str, state: dict[str, Any]) -> None:
     """Write state.json so that a reader sees the old or the new one, never half of it."""
     path = f"{directory}/state.json"
-    with open(f"{path}.new", "w", encoding="utf-8") as file:
-        file.write(lean_json.dumps(state))
+    fd = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    try:
+        data = lean_json.dumps(state).encode()
+        while data:  # a full disk may take a part before it refuses the rest
+            data = data[os.write(fd, data) :]
+    finally:
+        os.close(fd)
     os.rename(f"{path}.new", path)
 
 
