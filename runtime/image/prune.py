@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.image import disk
+from runtime.image import disk, layout
 from runtime.image.locks import locked
 from runtime.image.reach import in_use, reachable
 from runtime.image.seam import storage
@@ -31,6 +31,7 @@ def prune(store: Store, *, cache: bool = False) -> Pruned:
     if not store.root.exists():
         return Pruned()
     with storage("prune the image store", store.root):
+        layout.check(store.root)
         store.scratch.mkdir(mode=0o700, exist_ok=True)
         with locked(store.root / ".lock", exclusive=True):
             needed = reachable(store)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from runtime.errors import RuntimeFault
-from runtime.image import disk, owners
+from runtime.image import disk, layout, owners
 from runtime.image.blobs import Blobs
 from runtime.image.checkout import flatten
 from runtime.image.digest import Digest
@@ -48,7 +48,6 @@ from runtime.image.reference import Reference
 from runtime.image.seam import corrupt, storage
 from runtime.image.tags import Tags
 
-_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _HEX_ID = 64
 _SHORTEST_ID = 7
 
@@ -76,6 +75,7 @@ class Store:
 
     def find(self, ref: str | Reference) -> Descriptor:
         """Return the descriptor of the manifest (or index) that a name or digest stands for."""
+        layout.check(self.root)
         known = self.tags.read()
         if isinstance(ref, str) and (found := _by_digits(ref, known)) is not None:
             return found
@@ -88,6 +88,7 @@ class Store:
     def images(self) -> list[tuple[Reference, Image]]:
         """Return every named image, sorted by name."""
         with storage("read the image store", self.root):
+            layout.check(self.root)
             return [(name, self.load(descriptor)) for name, descriptor in self.tags.read().items()]
 
     def load(self, descriptor: Descriptor) -> Image:
@@ -113,12 +114,13 @@ class Store:
         with storage("write the image store", self.root):
             for directory in (self.root, self.scratch, self.layers, self.checkouts):
                 directory.mkdir(0o700 if directory != self.root else 0o755, parents=True, exist_ok=True)
+            layout.check(self.root)
             lock = self.root / ".lock"
             with try_locked(lock) as alone:
                 if alone:
                     self.clear_scratch()
             with locked(lock, exclusive=False):
-                if not (self.root / "oci-layout").exists():
+                if not (self.root / layout.NAME).exists():
                     self._create_layout()
                 yield
 
@@ -225,7 +227,7 @@ class Store:
     def _create_layout(self) -> None:
         self.blobs.path(Digest.of(b"")).parent.mkdir(parents=True, exist_ok=True)
         self.tags.create()
-        disk.replace(self.root / "oci-layout", _LAYOUT, scratch=self.scratch)
+        disk.replace(self.root / layout.NAME, layout.CONTENT, scratch=self.scratch)
 
 
 def _by_digits(text: str, known: dict[Reference, Descriptor]) -> Descriptor | None:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from runtime.errors import RuntimeFault
-from runtime.image import disk
+from runtime.image import disk, layout
 from runtime.image.checkout import flatten
 from runtime.image.digest import Digest
 from runtime.image.image import Image
@@ -62,7 +62,11 @@ def _problems(store: Store) -> Iterator[Problem]:
 
 
 def _layout(store: Store) -> Iterator[Problem]:
-    marker = store.root / "oci-layout"
+    marker = store.root / layout.NAME
+    try:
+        layout.check(store.root)
+    except RuntimeFault as fault:
+        yield Problem(str(fault), fault.hint)
     if not marker.exists() and (store.root / "index.json").exists():
         yield Problem(f"{marker} is missing", "the next `tare image bootstrap` writes it again")
 
