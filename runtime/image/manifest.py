@@ -63,6 +63,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, re
     annotations: dict[str, str] = {}
 
 
+class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="pascal"):
+    """How docker asks a container whether it is well; times in nanoseconds, 0 for the engine's default."""
+
+    test: tuple[str, ...] = ()
+    interval: int = 0
+    timeout: int = 0
+    start_period: int = 0
+    start_interval: int = 0
+    retries: int = 0
+
+
 class RunConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="pascal"):
     """How a container starts. `env` holds `NAME=VALUE` strings."""
 
@@ -75,6 +86,9 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, r
     stop_signal: str = ""
     exposed_ports: dict[str, dict[str, str]] = {}
     volumes: dict[str, dict[str, str]] = {}
+    healthcheck: Health | None = None
+    shell: tuple[str, ...] = ()
+    on_build: tuple[str, ...] = ()
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
