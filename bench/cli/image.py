@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.build import build
 from bench.cli.table import table
 from runtime.errors import RuntimeFault
 from runtime.image import Store, bootstrap
@@ -24,6 +25,9 @@ _STEP = 1024
 @click.group()
 def command() -> None:
     """Make images and look after them."""
+
+
+command.add_command(build)
 
 
 def _store(context: Context) -> Store:

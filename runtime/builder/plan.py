@@ -8,10 +8,11 @@ from runtime.builder import dockerfile, stages
 from runtime.builder import graph as ops
 from runtime.builder.changes import CHANGES
 from runtime.builder.dockerfile import typed
+from runtime.builder.dockerfile.position import shortened
 from runtime.builder.image_config import ImageConfig
 from runtime.builder.scopes import Scope, platform_args
 from runtime.builder.settings import SETTINGS
-from runtime.builder.state import State
+from runtime.builder.state import Made, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,11 +43,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The graph, the node whose root is the result, and the image's configuration."""
+    """The graph, the node whose root is the result, the image's configuration, and what made it."""
 
     graph: ops.Graph
     result: int
     config: ImageConfig
+    history: tuple[Made, ...] = ()
 
 
 def plan(
@@ -58,7 +60,7 @@ def plan(
     for number in planner.order(target):
         planner.state(recipe.stages[number])
     state = planner.state(target)
-    return Plan(planner.graph, state.root, state.config)
+    return Plan(planner.graph, state.root, state.config, state.history)
 
 
 class _Planner:
@@ -118,7 +120,8 @@ class _Planner:
         above = self._recipe.named(image, before=stage.number)
         if above is not None:
             base = self.state(above)
-            return State(base.root, base.config, self._scope.stage(base.config.env))
+            scope = self._scope.stage(base.config.env)
+            return State(base.root, base.config, scope, history=base.history)
         if image == "scratch":
             return State(self.graph.add(ops.Scratch()), ImageConfig(), self._scope.stage({}))
         platform = self._scope.word(stage.origin, stage.origin.platform or "") or self._request.platform
@@ -142,7 +145,9 @@ class _Planner:
 
     def _applied(self, state: State, step: Instruction) -> State:
         setting = SETTINGS.get(type(step))
-        return setting(state, step) if setting else CHANGES[type(step)](self, state, step)
+        after = setting(state, step) if setting else CHANGES[type(step)](self, state, step)
+        made = Made(shortened(step.node.original), after.root)
+        return replace(after, history=(*after.history, made))
 
     def root_of(self, name: str, step: Instruction) -> int:
         """Return the node with the root of the stage or image that --from names."""

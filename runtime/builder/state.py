@@ -26,13 +26,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """An instruction as the history shows it, and the node whose root there was after it."""
+
+    text: str
+    root: int
+
+
+@dataclass(frozen=True, slots=True)
 class State:
-    """What the instructions so far made; `cmd_set` tells a CMD of this stage from an inherited one."""
+    """What the instructions so far made; `cmd_set` tells a CMD of this stage from an inherited one.
+
+    `history` begins after the image that the stage, or the stage below it, starts from.
+    """
 
     root: int
     config: ImageConfig
     scope: Scope
     cmd_set: bool = False
+    history: tuple[Made, ...] = ()
 
     def on(self, root: int) -> State:
         """Return the state with another root."""

@@ -1,0 +1,106 @@
+"""RUN: a command in a container on a node's root; what it writes becomes the layer."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from runtime.container.spec import PATH, ContainerSpec
+from runtime.errors import RuntimeFault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Literal
+
+    from runtime.builder.graph import Execute
+    from runtime.builder.tree import Tree
+    from runtime.container.spawner import Spawner
+
+# What the runtime mounts, or makes for what it mounts: empty places that the command didn't make.
+_PLACES = ("dev", "proc", "sys", "etc/resolv.conf", "etc/hosts", "etc")
+
+
+class CommandFailedError(Exception):
+    """The command ended with a code other than 0; `code` is as a shell would report it."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@contextmanager
+def changes(spawner: Spawner, operation: Execute, layers: tuple[Path, ...], output: int) -> Iterator[Path]:
+    """Run the command; yields the directory with what it changed, which is gone afterwards.
+
+    A value error names what is not supported, CommandFailedError tells the exit code.
+    """
+    spec = _spec(operation, layers)
+    stdin = os.open(os.devnull, os.O_RDONLY)
+    try:
+        started = spawner.start(spec, stdin=stdin, stdout=output, stderr=output)
+    finally:
+        os.close(stdin)
+    with started:
+        status = started.wait()
+        if status.shell_code:
+            raise CommandFailedError(status.shell_code)
+        if started.upper is None:
+            raise RuntimeFault(f"container {started.id} has no layer of its own")
+        yield started.upper
+
+
+def tidy(upper: Path, below: Tree) -> None:
+    """Remove the empty places of mounts that the root below doesn't have."""
+    for name in _PLACES:
+        place = upper / name
+        if below.status(tuple(name.split("/"))) is not None or place.is_symlink() or not place.exists():
+            continue
+        if place.is_dir():
+            with suppress(OSError):  # it holds something of the command's
+                place.rmdir()
+        elif not place.stat().st_size:
+            place.unlink()
+
+
+def clamp(upper: Path, epoch: int) -> None:
+    """Give whatever is newer than `epoch` (seconds since 1970) that time."""
+    for directory, names, files in os.walk(upper, topdown=False):
+        for name in [*names, *files]:
+            _clamp(f"{directory}/{name}", epoch * 10**9)
+
+
+def _clamp(path: str, newest: int) -> None:
+    status = os.lstat(path)
+    whiteout = stat.S_ISCHR(status.st_mode) and not status.st_rdev
+    if status.st_mtime_ns > newest and not whiteout:
+        os.utime(path, ns=(newest, newest), follow_symlinks=False)
+
+
+def _spec(operation: Execute, layers: tuple[Path, ...]) -> ContainerSpec:
+    if operation.mounts:
+        raise ValueError(f"--mount=type={operation.mounts[0].kind} is not supported yet")
+    if operation.script:
+        raise ValueError("a here-document that begins with #! is not supported yet")
+    if operation.security != "sandbox":
+        raise ValueError(f"--security={operation.security} is not supported")
+    name, equals, path = PATH.partition("=")
+    environment = {name: path, **operation.environment} if equals else dict(operation.environment)
+    return ContainerSpec(
+        id=f"build-{secrets.token_hex(6)}",
+        layers=layers,
+        args=operation.command,
+        env=tuple(f"{key}={value}" for key, value in environment.items()),
+        cwd=operation.workdir,
+        user=operation.user,
+        network=_network(operation.network),
+        hostname="buildkitsandbox",
+        labels={"tare.build": "1"},
+    )
+
+
+def _network(asked: str) -> Literal["none", "host"]:
+    return "none" if asked == "none" else "host"

@@ -1,0 +1,97 @@
+"""From a plan's result to an image: configuration, history, and the documents around the layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from runtime.builder.image_config import ImageConfig
+from runtime.image.manifest import ConfigDocument, Health, History, Platform, RootFS, RunConfig
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from runtime.builder.chain import Chain
+    from runtime.builder.dockerfile.instructions import Healthcheck
+    from runtime.builder.state import Made
+
+_NANO = 10**9
+_SHELL = ("/bin/sh", "-c")
+
+
+def settings(config: RunConfig, author: str = "") -> ImageConfig:
+    """Return a base image's configuration as the builder knows it; the health check is kept elsewhere."""
+    return ImageConfig(
+        env=dict(item.partition("=")[::2] for item in config.env),
+        user=config.user,
+        workdir=config.working_dir or "/",
+        entrypoint=config.entrypoint or None,
+        cmd=config.cmd or None,
+        shell=config.shell or _SHELL,
+        labels=config.labels,
+        ports=tuple(config.exposed_ports),
+        volumes=tuple(config.volumes),
+        stop_signal=config.stop_signal,
+        onbuild=config.on_build,
+        author=author,
+    )
+
+
+def document(
+    base: ConfigDocument | None, platform: Platform, config: ImageConfig, chain: Chain,
+    *, history: tuple[History, ...], created: datetime,
+) -> ConfigDocument:  # fmt: skip
+    """Return the configuration blob of the result."""
+    below = base.config.healthcheck if base else None
+    return ConfigDocument(
+        created=created,
+        author=config.author,
+        architecture=platform.architecture,
+        os=platform.os,
+        config=_run_config(config, below),
+        rootfs=RootFS(diff_ids=tuple(layer.diff_id for layer in chain)),
+        history=(*(base.history if base else ()), *history),
+    )
+
+
+def history(steps: tuple[Made, ...], chains: dict[int, Chain], below: Chain) -> tuple[History, ...]:
+    """Return an entry for each instruction; one that made several layers has one for each of them."""
+    found: list[History] = []
+    latest = max((layer.created for layer in below), default=None)
+    for made in steps:
+        added = chains[made.root][len(below) :]
+        below = chains[made.root]
+        latest = max((layer.created for layer in added), default=latest)
+        created = [History(created=layer.created, created_by=made.text) for layer in added]
+        found += created or [History(created=latest, created_by=made.text, empty_layer=True)]
+    return tuple(found)
+
+
+def _run_config(config: ImageConfig, below: Health | None) -> RunConfig:
+    return msgspec.structs.replace(
+        RunConfig(),
+        user=config.user,
+        env=tuple(f"{name}={value}" for name, value in config.env.items()),
+        entrypoint=config.entrypoint or (),
+        cmd=config.cmd or (),
+        working_dir="" if config.workdir == "/" else config.workdir,
+        labels=dict(config.labels),
+        stop_signal=config.stop_signal,
+        exposed_ports={port: {} for port in config.ports},
+        volumes={path: {} for path in config.volumes},
+        healthcheck=_health(config.healthcheck) if config.healthcheck else below,
+        shell=() if config.shell == _SHELL else config.shell,
+        on_build=config.onbuild,
+    )
+
+
+def _health(step: Healthcheck) -> Health:
+    return Health(
+        test=(step.test, *step.words),
+        interval=round(step.interval * _NANO),
+        timeout=round(step.timeout * _NANO),
+        start_period=round(step.start_period * _NANO),
+        start_interval=round(step.start_interval * _NANO),
+        retries=step.retries,
+    )

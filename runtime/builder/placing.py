@@ -1,0 +1,169 @@
+"""What an instruction that copies puts into its layer: tar members, planned on the root below.
+
+Paths run through the links of the root below, never out of it; a directory that is there already keeps its
+owner and mode.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runtime.builder.owners import owner
+from runtime.builder.tree import RootContext
+from runtime.image.layer import whiteout
+from runtime.image.layer.entry import TarWriter, set_mtime, set_xattr
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runtime.builder.context import Context, Entry
+    from runtime.builder.graph import Directory, Placing, Write
+    from runtime.builder.selection import Selection
+    from runtime.builder.tree import Parts, Tree
+    from runtime.image.layer.compression import Writable
+
+_KINDS = {"file": tarfile.REGTYPE, "directory": tarfile.DIRTYPE, "link": tarfile.SYMTYPE}
+_LARGEST_MODE = 0o7777
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A member of the layer; a file's content is an entry of a context, or bytes."""
+
+    member: tarfile.TarInfo
+    entry: Entry | None = None
+    data: bytes = b""
+
+
+class Layout:
+    """The members of one layer, collected; a value error says what does not fit the root below."""
+
+    def __init__(self, tree: Tree, *, epoch: int) -> None:
+        self._tree, self._epoch = tree, epoch
+        self.items: dict[Parts, Item] = {}
+
+    def directory(self, operation: Directory) -> None:
+        """Make a working directory and those above it."""
+        self._make(self._tree.resolve(operation.path), owner(self._tree, operation.owner or "0:0"))
+
+    def write(self, operation: Write) -> None:
+        """Put a here-document's text into a file."""
+        target = self._target(operation, operation.name)
+        data = operation.text.encode(errors="surrogateescape")
+        member = tarfile.TarInfo()
+        member.size, member.mode = len(data), mode(operation.mode, 0o644)
+        member.uid, member.gid = owner(self._tree, operation.owner or "0:0")
+        member.mtime = self._epoch
+        self._add(target, Item(member, data=data), (0, 0))
+
+    def copy(self, operation: Placing, selection: Selection, context: Context) -> None:
+        """Put a selection where the operation says."""
+        owned = owner(self._tree, operation.owner) if operation.owner else None
+        single = len(selection.taken) == 1 and not selection.into_directory
+        if selection.into_directory:
+            self._make(self._tree.resolve(operation.destination), owned or (0, 0))
+        for taken in selection.taken:
+            item = self._item(taken.entry, context, operation, owned)
+            if single:
+                target = self._target(operation, taken.name)
+            else:
+                target = self._below(operation.destination, taken.name)
+            self._add(target, item, owned or (0, 0))
+
+    def pack(self, sink: Writable, context: Context | None) -> None:
+        """Write the layer, in sorted order."""
+        writer = TarWriter(sink)
+        for parts, item in sorted(self.items.items()):
+            item.member.name = "/".join(parts)
+            if not item.member.isreg():
+                writer.add(item.member)
+            elif item.entry is None or context is None:
+                writer.add(item.member, io.BytesIO(item.data))
+            else:
+                with os.fdopen(context.open(item.entry), "rb") as content:
+                    writer.add(item.member, content)
+        writer.finish()
+
+    def _target(self, operation: Placing, name: str) -> Parts:
+        """Return where one file goes: into the destination, or it becomes the destination."""
+        resolved = self._tree.resolve(operation.destination)
+        if operation.into_directory or self._tree.is_directory(resolved):
+            return self._below(operation.destination, name)
+        above, _, last = operation.destination.rstrip("/").rpartition("/")
+        return (*self._tree.resolve(above), last)
+
+    def _below(self, destination: str, name: str) -> Parts:
+        above, _, last = f"{destination}/{name}".rpartition("/")
+        return (*self._tree.resolve(above), last)
+
+    def _add(self, parts: Parts, item: Item, owned: tuple[int, int]) -> None:
+        if item.member.isdir():
+            self._make(self._tree.resolve("/".join(parts)), owned, item.member)
+            return
+        if self._tree.status(parts) and self._tree.is_directory(parts):
+            raise ValueError(f"/{'/'.join(parts)} is a directory, which a file can't replace")
+        self._make(parts[:-1], owned)
+        self.items[parts] = item
+
+    def _make(self, parts: Parts, owned: tuple[int, int], last: tarfile.TarInfo | None = None) -> None:
+        """Add the directories down to `parts` that are not there; `last` tells what the last one is like."""
+        for depth in range(1, len(parts) + 1):
+            here = parts[:depth]
+            if here in self.items and not self.items[here].member.isdir():
+                raise ValueError(f"/{'/'.join(here)} is a file, so nothing can be put below it")
+            status = self._tree.status(here)
+            if status and not self._tree.is_directory(here):
+                raise ValueError(f"/{'/'.join(here)} is not a directory in the image")
+            if here not in self.items:
+                given = last if depth == len(parts) and not status else None
+                self.items[here] = Item(given or self._directory(status, owned))
+
+    def _directory(self, status: os.stat_result | None, owned: tuple[int, int]) -> tarfile.TarInfo:
+        member = tarfile.TarInfo()
+        member.type, member.mode, (member.uid, member.gid) = tarfile.DIRTYPE, 0o755, owned
+        member.mtime = self._epoch
+        if status:
+            member.mode, member.uid, member.gid = status.st_mode & 0o7777, status.st_uid, status.st_gid
+        return member
+
+    def _item(
+        self, entry: Entry, context: Context, operation: Placing, owned: tuple[int, int] | None
+    ) -> Item:
+        status = _place(context, entry)
+        member = tarfile.TarInfo()
+        member.type, member.linkname = _KINDS[entry.kind], entry.target
+        member.mode = entry.mode if entry.kind == "link" else mode(operation.mode, entry.mode)
+        set_mtime(member, min(status.st_mtime_ns, self._epoch * 10**9))
+        if owned:
+            member.uid, member.gid = owned
+        elif isinstance(context, RootContext):
+            member.uid, member.gid = status.st_uid, status.st_gid
+        if isinstance(context, RootContext):
+            _copy_attributes(context.place(entry), member)
+        member.size = status.st_size if entry.kind == "file" else 0
+        return Item(member, entry)
+
+
+def mode(text: str, default: int) -> int:
+    """Read --chmod, an octal number; a value error for anything else."""
+    if not text:
+        return default
+    if not set(text) <= set("01234567") or int(text, 8) > _LARGEST_MODE:
+        raise ValueError(f"--chmod takes an octal mode such as 755, not {text!r}")
+    return int(text, 8)
+
+
+def _copy_attributes(place: Path, member: tarfile.TarInfo) -> None:
+    for name in sorted(os.listxattr(place, follow_symlinks=False)):
+        if not whiteout.is_private(name):
+            set_xattr(member, name, os.getxattr(place, name, follow_symlinks=False))
+
+
+def _place(context: Context, entry: Entry) -> os.stat_result:
+    if isinstance(context, RootContext):
+        return context.place(entry).lstat()
+    return (context.root / entry.path).lstat()

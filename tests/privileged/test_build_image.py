@@ -1,0 +1,231 @@
+"""`tare image build`: real builds, compared with podman's of the same file, and failing ones."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from runtime.image.bootstrap import bootstrap
+from runtime.image.store import Store
+
+pytestmark = pytest.mark.privileged
+ROOT = Path(__file__).resolve().parents[2]
+TARE = [sys.executable, "-c", "from bench.cli.main import main; main()"]
+
+EVERYTHING = """ARG LEVEL=1
+FROM busybox AS one
+ARG LEVEL
+RUN echo $LEVEL > /one
+FROM busybox AS unused
+RUN false
+FROM busybox AS two
+RUN echo two > /two; ln /two /three; rm -r /home; chmod 1777 /mnt
+COPY --from=one /one /got/
+FROM two
+ENV A=b PATH=$PATH:/srv
+WORKDIR /srv/app
+COPY a ./
+COPY a b
+COPY --chown=33:44 --chmod=640 sub /srv/sub/
+COPY --from=two /etc /copied
+COPY s*b /wild/
+USER 33:44
+RUN pwd > /srv/sub/by-33 2>/dev/null || id -u > /tmp/who
+USER root
+LABEL l=1 m="x y"
+EXPOSE 80 53/udp
+VOLUME /data
+STOPSIGNAL SIGINT
+ENTRYPOINT ["/bin/echo"]
+CMD ["hello", "$A"]
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    root = tmp_path_factory.mktemp("tare")
+    bootstrap(Store(root / "images"), "busybox")
+    return root
+
+
+@pytest.fixture
+def context(tmp_path):
+    """A directory with a file, and a directory with a program and a link."""
+    place = tmp_path / "context"
+    (place / "sub").mkdir(parents=True)
+    (place / "a").write_text("a")
+    (place / "sub/x").write_text("x")
+    (place / "sub/x").chmod(0o750)
+    (place / "sub/link").symlink_to("x")
+    return place
+
+
+@pytest.fixture
+def build(home, context):
+    def run(text, *options, name="made", **environment):
+        (context / "Dockerfile").write_text(text)
+        command = [*TARE, "--root", str(home), "image", "build", "-t", name, *options, str(context)]
+        known = {key: value for key, value in os.environ.items() if key != "SOURCE_DATE_EPOCH"}
+        return subprocess.run(
+            command, cwd=ROOT, env={**known, **environment}, capture_output=True, text=True,
+            check=False, timeout=60,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture
+def short():
+    """A directory with a short name, since podman allows its own only 50 characters."""
+    with tempfile.TemporaryDirectory(prefix="pb-", dir="/tmp") as place:
+        yield place
+
+
+def built(home, build, text, *options, **environment):
+    done = build(text, *options, **environment)
+    assert done.returncode == 0, done.stderr
+    return Store(home / "images").resolve(done.stdout.strip())
+
+
+def tree(root):
+    """What there is below a directory, but times and what a runtime mounts there, and podman leaves."""
+    found, first = {}, {}
+    for directory, names, files in os.walk(root):
+        for name in [*names, *files]:
+            path = Path(directory) / name
+            status, text = path.lstat(), str(path.relative_to(root))
+            if text.startswith(("dev", "proc", "sys", "run")) or name in {"hostname", "resolv.conf"}:
+                continue
+            what = str(path.readlink()) if path.is_symlink() else ""
+            if stat.S_ISREG(status.st_mode):
+                what = hashlib.sha256(path.read_bytes()).hexdigest()
+                what += first.setdefault((status.st_dev, status.st_ino), text) if status.st_nlink > 1 else ""
+            found[text] = (oct(status.st_mode), status.st_uid, status.st_gid, what)
+    return found
+
+
+def podman(home, short, context):
+    """Build with podman in a mount namespace of its own; returns the root and the configuration."""
+    call = f"podman --root {short}/p --runroot {short}/r --storage-driver vfs --cgroup-manager cgroupfs"
+    script = f"""set -e
+{call} pull -q oci:{home}/images:docker.io/library/busybox:latest >/dev/null
+{call} tag $({call} images -q) busybox
+{call} build -q --format docker --pull=never --isolation chroot --network host \
+    --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 -t made {context} >/dev/null
+{call} inspect made --format '{{{{json .Config}}}}'
+{call} image mount made
+"""
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script], check=False, capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stderr
+    config, place = done.stdout.splitlines()
+    return Path(place), json.loads(config)
+
+
+def test_the_same_files_and_configuration_as_podman(home, build, context, short):
+    image = built(home, build, EVERYTHING)
+    root, config = podman(home, short, context)
+    ours, theirs = tree(Store(home / "images").checkout(image)), tree(root)
+    assert {path: ours.get(path) for path in {*ours, *theirs} if ours.get(path) != theirs.get(path)} == {}
+    assert set(image.config.env) == set(config["Env"])
+    assert (list(image.config.entrypoint), list(image.config.cmd)) == (config["Entrypoint"], config["Cmd"])
+    assert (image.config.user, image.config.working_dir) == (config["User"], config["WorkingDir"])
+    assert set(image.config.exposed_ports) == set(config["ExposedPorts"])
+    assert set(image.config.volumes) == set(config["Volumes"])
+    assert image.config.stop_signal == config["StopSignal"]
+    assert image.config.labels.items() <= config["Labels"].items()
+
+
+def test_a_second_build_takes_all_from_the_cache(home, build, context):
+    text = "FROM busybox\nCOPY a /\nRUN date +%N > /now\n"
+    first = built(home, build, text)
+    again = build(text)
+    assert again.stdout.strip() == first.digest
+    assert again.stderr.count("cached") == 2
+    assert built(home, build, text, "--no-cache").digest != first.digest
+    (context / "a").write_text("other")
+    assert "cached" not in build(text).stderr
+
+
+def test_an_entry_whose_layer_is_gone_is_no_hit(home, build):
+    text = "FROM busybox\nRUN echo gone > /gone\n"
+    image = built(home, build, text)
+    store = Store(home / "images")
+    store.remove("made")
+    store.blobs.path(image.layers[-1].digest).unlink()
+    assert "cached" not in build(text).stderr
+    assert store.resolve("made").layers[-1].digest in store.blobs
+
+
+def test_a_time_makes_equal_images_of_equal_input(home, build, context):
+    text = "FROM busybox\nWORKDIR /w\nCOPY a sub /c/\nRUN echo x > /x\n"
+    epoch = {"SOURCE_DATE_EPOCH": "1000000000"}
+    first = built(home, build, text, **epoch)
+    os.utime(context / "a")
+    assert built(home, build, text, "--no-cache", **epoch).digest == first.digest
+    made = Store(home / "images").layer_paths(first)[-1] / "x"
+    assert made.stat().st_mtime == 1000000000
+
+
+def test_a_failing_command_names_its_place_and_leaves_nothing(home, build):
+    done = build("FROM busybox\nRUN true\nRUN echo said; \\\n    exit 7\n", name="broken")
+    assert done.returncode == 1
+    assert "Dockerfile:3-4: RUN /bin/sh -c echo said;" in done.stderr
+    assert "exit code 7" in done.stderr
+    assert "said" in done.stderr
+    assert "broken" not in [name.familiar for name, _ in Store(home / "images").images()]
+    assert not any((home / "containers").iterdir())
+    assert not any((home / "run/containers").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "FROM busybox\nCOPY missing /\n",
+            "Dockerfile:2: COPY missing /: missing is not in the build context",
+        ),
+        (
+            "FROM busybox\nCOPY a /bin\nCOPY sub /bin/a\n",
+            "Dockerfile:3: COPY or ADD: /bin/a is not a directory",
+        ),
+        ("FROM busybox\nCOPY --chown=nobody-there a /\n", "has no 'nobody-there'"),
+        ("FROM busybox\nCOPY --chmod=u+x a /\n", "--chmod takes an octal mode"),
+        ("FROM busybox\nRUN --mount=type=secret,id=s true\n", "--mount=type=secret is not supported"),
+        ("FROM busybox\nADD http://localhost:1/x /\n", "a URL is not supported"),
+        ("FROM nothing-such\n", "no image named nothing-such"),
+        ("FROM scratch\nRUN true\n", "nothing to run in an empty image"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_by_name(build, text, message):
+    done = build(text, name="refused")
+    assert done.returncode != 0
+    assert message in done.stderr
+
+
+def test_a_link_of_the_image_does_not_lead_out(home, build, context, tmp_path):
+    (tmp_path / "outside").mkdir()
+    links = f"ln -s {tmp_path}/outside /out; ln -s ../../../bin /up"
+    text = f"FROM busybox\nRUN {links}\nCOPY a /out/\nCOPY a /up/\n"
+    image = built(home, build, text)
+    assert not any((tmp_path / "outside").iterdir())
+    root = Store(home / "images").checkout(image)
+    assert (root / "bin/a").read_text() == "a"
+    assert (root / f".{tmp_path}/outside/a").read_text() == "a"
+
+
+def test_a_linked_copy_and_an_image_from_nothing(home, build):
+    image = built(
+        home, build, "FROM busybox AS b\nFROM scratch\nCOPY --from=b /bin/busybox /\nCOPY --link a /\n"
+    )
+    assert sorted(tree(Store(home / "images").checkout(image))) == ["a", "busybox"]
+    assert len(image.layers) == 2
