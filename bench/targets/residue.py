@@ -17,7 +17,8 @@ def prune(data: Path, run: Path, say: Callable[[str], None]) -> list[str]:
     with translated():
         guests = prune_guests(run, data, say)
         containers = prune_containers(run, data, say)
-        scratch = prune_scratch(data)  # after the containers, which may have it mounted
+        # After the containers, which may have it mounted; a build's secrets are below the run root.
+        scratch = [*prune_scratch(data), *prune_scratch(run)]
     return [
         *guests,
         *(f"container {name}" for name in containers),
