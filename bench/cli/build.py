@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 @click.option("-t", "--tag", "tags", multiple=True, metavar="NAME[:TAG]", help="Name the image; repeatable.")
 @click.option("--build-arg", "args", multiple=True, metavar="NAME[=VALUE]", help="Set an ARG's value.")
 @click.option("--target", default="", help="Stage to build; the last one if not given.")
+@click.option(
+    "--secret", "secrets", multiple=True, metavar="id=ID[,src=FILE|,env=NAME]", help="For RUN --mount."
+)
 @click.option("--no-cache", is_flag=True, help="Make every step anew.")
 @click.option("--iidfile", type=click.Path(path_type=Path), help="Write the image's digest to a file.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the digest.")
 @click.pass_obj
 def build(
     context: Context, /, *, directory: Path, file: Path | None, tags: tuple[str, ...], args: tuple[str, ...],
-    target: str, no_cache: bool, iidfile: Path | None, quiet: bool,
+    target: str, no_cache: bool, secrets: tuple[str, ...], iidfile: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Build an image from the Dockerfile in DIRECTORY, and print its digest.
 
@@ -53,7 +56,11 @@ def build(
     with ExitStack() as stack:
         output = stack.enter_context(Path(os.devnull).open("wb")).fileno() if quiet else 2
         options = executor.Options(
-            output, (lambda _line: None) if quiet else context.say, use_cache=not no_cache, epoch=_epoch()
+            output,
+            (lambda _line: None) if quiet else context.say,
+            use_cache=not no_cache,
+            epoch=_epoch(),
+            secrets=dict(map(_secret, secrets)),
         )
         places = executor.Places(context.store(), context.run, context.data)
         image = executor.build(places, recipe, request, found, names, options=options)
@@ -67,7 +74,7 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as err:
         reason = (err.strerror or str(err)).lower()
-        raise RuntimeFault(f"cannot read {path}: {reason}", kind="usage", hint="name it with -f") from err
+        raise RuntimeFault(f"cannot read {path}: {reason}", kind="usage", hint="see -f and --secret") from err
 
 
 def _arguments(texts: tuple[str, ...]) -> dict[str, str]:
@@ -80,6 +87,22 @@ def _arguments(texts: tuple[str, ...]) -> dict[str, str]:
         elif name in os.environ:
             found[name] = os.environ[name]
     return found
+
+
+def _secret(text: str) -> tuple[str, bytes]:
+    """Read a secret's id and value: from a file, or from a variable, by default the one of that name."""
+    fields = dict(part.partition("=")[::2] for part in text.split(","))
+    name = fields.pop("id", "")
+    file = fields.pop("src", None) or fields.pop("source", None)
+    variable = fields.pop("env", None) or name
+    fields.pop("type", None)
+    if not name or fields:
+        raise RuntimeFault(f"--secret {text}: write id=ID,src=FILE or id=ID,env=NAME", kind="usage")
+    if file:
+        return name, _content(Path(file))
+    if variable not in os.environ:
+        raise RuntimeFault(f"--secret {name}: there is no variable {variable}", kind="usage")
+    return name, os.environb[os.fsencode(variable)]
 
 
 def _epoch() -> int | None:

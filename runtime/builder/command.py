@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runtime.builder.graph import Execute
     from runtime.builder.tree import Tree
     from runtime.container.spawner import Spawner
+    from runtime.rootfs.plan import Bind
 
 # What the runtime mounts, or makes for what it mounts: empty places that the command didn't make.
 _PLACES = ("dev", "proc", "sys", "etc/resolv.conf", "etc/hosts", "etc")
@@ -33,12 +34,11 @@ class CommandFailedError(Exception):
 
 
 @contextmanager
-def changes(spawner: Spawner, operation: Execute, layers: tuple[Path, ...], output: int) -> Iterator[Path]:
-    """Run the command; yields the directory with what it changed, which is gone afterwards.
+def changes(spawner: Spawner, spec: ContainerSpec, output: int) -> Iterator[Path]:
+    """Run a command; yields the directory with what it changed, which is gone afterwards.
 
-    A value error names what is not supported, CommandFailedError tells the exit code.
+    CommandFailedError tells the exit code.
     """
-    spec = _spec(operation, layers)
     stdin = os.open(os.devnull, os.O_RDONLY)
     try:
         started = spawner.start(spec, stdin=stdin, stdout=output, stderr=output)
@@ -53,9 +53,9 @@ def changes(spawner: Spawner, operation: Execute, layers: tuple[Path, ...], outp
         yield started.upper
 
 
-def tidy(upper: Path, below: Tree) -> None:
-    """Remove the empty places of mounts that the root below doesn't have."""
-    for name in _PLACES:
+def tidy(upper: Path, below: Tree, targets: tuple[str, ...]) -> None:
+    """Remove the empty places of mounts, the runtime's and `targets`, that the root below doesn't have."""
+    for name in (*_PLACES, *(place for target in targets for place in _upwards(target))):
         place = upper / name
         if below.status(tuple(name.split("/"))) is not None or place.is_symlink() or not place.exists():
             continue
@@ -64,6 +64,11 @@ def tidy(upper: Path, below: Tree) -> None:
                 place.rmdir()
         elif not place.stat().st_size:
             place.unlink()
+
+
+def _upwards(target: str) -> list[str]:
+    parts = target.strip("/").split("/")
+    return ["/".join(parts[:depth]) for depth in range(len(parts), 0, -1)]
 
 
 def clamp(upper: Path, epoch: int) -> None:
@@ -80,24 +85,25 @@ def _clamp(path: str, newest: int) -> None:
         os.utime(path, ns=(newest, newest), follow_symlinks=False)
 
 
-def _spec(operation: Execute, layers: tuple[Path, ...]) -> ContainerSpec:
-    if operation.mounts:
-        raise ValueError(f"--mount=type={operation.mounts[0].kind} is not supported yet")
-    if operation.script:
-        raise ValueError("a here-document that begins with #! is not supported yet")
+def spec(
+    operation: Execute, layers: tuple[Path, ...], args: tuple[str, ...], *, binds: tuple[Bind, ...],
+    environment: dict[str, str],
+) -> ContainerSpec:  # fmt: skip
+    """Describe the container of a RUN; a value error names what is not supported."""
     if operation.security != "sandbox":
         raise ValueError(f"--security={operation.security} is not supported")
-    name, equals, path = PATH.partition("=")
-    environment = {name: path, **operation.environment} if equals else dict(operation.environment)
+    name, _, path = PATH.partition("=")
+    variables = {name: path, **operation.environment, **environment}
     return ContainerSpec(
         id=f"build-{secrets.token_hex(6)}",
         layers=layers,
-        args=operation.command,
-        env=tuple(f"{key}={value}" for key, value in environment.items()),
+        args=args,
+        env=tuple(f"{key}={value}" for key, value in variables.items()),
         cwd=operation.workdir,
         user=operation.user,
         network=_network(operation.network),
         hostname="buildkitsandbox",
+        mounts=binds,
         labels={"tare.build": "1"},
     )
 

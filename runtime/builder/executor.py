@@ -6,7 +6,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,17 +15,19 @@ from runtime.builder import command, output
 from runtime.builder import graph as ops
 from runtime.builder.cache import Cache
 from runtime.builder.chain import Chain, Layer
+from runtime.builder.mounted import Mounts
 from runtime.builder.placing import Layout
 from runtime.builder.plan import Base, plan
 from runtime.builder.selection import select
 from runtime.builder.tree import RootContext, Tree
+from runtime.container.scratch import scratch
 from runtime.container.spawner import Spawner
 from runtime.errors import RuntimeFault
 from runtime.image.layer.pack import pack
 from runtime.image.platform import host_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from runtime.builder.context import Context
@@ -58,6 +60,7 @@ class Options:
     say: Callable[[str], None]
     use_cache: bool = True
     epoch: int | None = None
+    secrets: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def build(
@@ -81,23 +84,24 @@ def build(
         runs = any(isinstance(node.operation, ops.Execute) for node in planned.graph.nodes)
         spawner = stack.enter_context(Spawner(places.run, places.data)) if runs else None
         stack.enter_context(places.store.writing())
-        executor = _Executor(places.store, planned, context, bases, spawner=spawner, options=options)
-        executor.run()
+        executor = _Executor(places, planned, context, bases, spawner=spawner, options=options)
+        executor.make()
         return executor.finish(names)
 
 
 class _Executor:
     def __init__(
-        self, store: Store, planned: Plan, context: Context, bases: dict[str, Image],
+        self, places: Places, planned: Plan, context: Context, bases: dict[str, Image],
         *, spawner: Spawner | None, options: Options,
     ) -> None:  # fmt: skip
-        self._store, self._plan, self._context = store, planned, context
+        self._store, self._data, self._run = places.store, places.data, places.run
+        self._plan, self._context = planned, context
         self._bases, self._spawner, self._options = bases, spawner, options
-        self._cache = Cache(store, options.epoch)
+        self._cache = Cache(places.store, options.epoch)
         self._now = int(time.time()) if options.epoch is None else options.epoch
         self._chains: dict[int, Chain] = {}
 
-    def run(self) -> None:
+    def make(self) -> None:
         """Make every node's chain, those of one batch side by side."""
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             for batch in self._plan.graph.batches(self._plan.result):
@@ -167,7 +171,7 @@ class _Executor:
     def _made(self, operation: ops.Operation, inputs: list[Chain]) -> Layer | None:
         layers = chains.directories(self._store, inputs[0])
         if isinstance(operation, ops.Execute):
-            return self._executed(operation, layers)
+            return self._executed(operation, layers, inputs[1:])
         layout, context = Layout(Tree(layers), epoch=self._now), None
         match operation:
             case ops.Directory():
@@ -188,13 +192,24 @@ class _Executor:
                 raise ValueError("a source at a URL is not supported yet")
         return self._stored(lambda sink: layout.pack(sink, context)) if layout.items else None
 
-    def _executed(self, operation: ops.Execute, layers: tuple[Path, ...]) -> Layer | None:
+    def _executed(
+        self, operation: ops.Execute, layers: tuple[Path, ...], others: list[Chain]
+    ) -> Layer | None:
         if self._spawner is None:
             raise RuntimeFault("a build without RUN met a RUN")
         if not layers:
             raise ValueError("there is nothing to run in an empty image")
-        with command.changes(self._spawner, operation, layers, self._options.output) as upper:
-            command.tidy(upper, Tree(layers))
+        with ExitStack() as stack:
+            # Secrets are among it: below the run root, which is in memory by default.
+            place = stack.enter_context(scratch(self._run if self._options.secrets else self._data))
+            mounts = Mounts(place, self._data / "build-cache", self._options.secrets, stack)
+            origins: list[Context] = [RootContext(chains.directories(self._store, each)) for each in others]
+            args = mounts.prepare(operation, self._context, origins)
+            spec = command.spec(
+                operation, layers, args, binds=tuple(mounts.binds), environment=mounts.environment
+            )
+            upper = stack.enter_context(command.changes(self._spawner, spec, self._options.output))
+            command.tidy(upper, Tree(layers), tuple(bind.target for bind in mounts.binds))
             if self._options.epoch is not None:
                 command.clamp(upper, self._options.epoch)
             if next(upper.iterdir(), None) is None:

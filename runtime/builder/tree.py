@@ -64,7 +64,8 @@ class Tree:
 
     def entries(self) -> Iterator[tuple[Entry, Path]]:
         """Yield all that a COPY could take, each directory before what it holds, with its place on disk."""
-        yield Entry("", "directory", 0o755), self._root[0]
+        if self._root:
+            yield Entry("", "directory", 0o755), self._root[0]
         yield from _walk(self._root, "")
 
     def _node(self, parts: Parts) -> Node:

@@ -200,7 +200,8 @@ def test_a_failing_command_names_its_place_and_leaves_nothing(home, build):
         ),
         ("FROM busybox\nCOPY --chown=nobody-there a /\n", "has no 'nobody-there'"),
         ("FROM busybox\nCOPY --chmod=u+x a /\n", "--chmod takes an octal mode"),
-        ("FROM busybox\nRUN --mount=type=secret,id=s true\n", "--mount=type=secret is not supported"),
+        ("FROM busybox\nRUN --mount=type=ssh true\n", "--mount=type=ssh is not supported"),
+        ("FROM busybox\nRUN --mount=type=secret,id=s,required true\n", "the secret s is required"),
         ("FROM busybox\nADD http://localhost:1/x /\n", "a URL is not supported"),
         ("FROM nothing-such\n", "no image named nothing-such"),
         ("FROM scratch\nRUN true\n", "nothing to run in an empty image"),
@@ -229,3 +230,57 @@ def test_a_linked_copy_and_an_image_from_nothing(home, build):
     )
     assert sorted(tree(Store(home / "images").checkout(image))) == ["a", "busybox"]
     assert len(image.layers) == 2
+
+
+MOUNTS = """FROM busybox AS other
+RUN echo other > /other
+FROM busybox
+RUN --mount=type=bind,target=/ctx --mount=type=bind,from=other,source=/other,target=/from/other \\
+    --mount=type=tmpfs,target=/scratch --mount=type=cache,target=/kept \\
+    cat /ctx/a /ctx/sub/x /from/other > /seen; touch /scratch/x; \\
+    echo x >> /kept/count; cat /kept/count >> /seen
+RUN <<END
+#!/bin/sh
+echo "script $0" > /script
+END
+"""
+
+
+def test_mounts_are_there_for_the_command_only(home, build):
+    for count in (1, 2):
+        image = built(home, build, MOUNTS, "--no-cache")
+        root = Store(home / "images").checkout(image)
+        assert (root / "seen").read_text() == "axother\n" + "x\n" * count
+    assert (root / "script").read_text() == "script /dev/pipes/script\n"
+    assert not [name for name in ("ctx", "from", "scratch", "kept") if (root / name).exists()]
+
+
+def test_a_secret_is_read_and_not_kept(home, build, context):
+    (context.parent / "s").write_text("hunter2-secret")
+    text = "FROM busybox\nRUN --mount=type=secret,id=k wc -c < /run/secrets/k > /n\n"
+    image = built(home, build, text, "--secret", f"id=k,src={context.parent}/s")
+    assert (Store(home / "images").checkout(image) / "n").read_text() == "14\n"
+    found = subprocess.run(
+        ["grep", "-rl", "hunter2-secret", str(home)], check=False, capture_output=True, text=True
+    )
+    assert found.stdout == ""
+
+
+def test_after_a_kill_prune_leaves_nothing(home, context):
+    (context / "Dockerfile").write_text("FROM busybox\nRUN echo begun; sleep 60\n")
+    secret = f"id=k,src={context}/a"
+    call = [*TARE, "--root", str(home), "image", "build", "-t", "killed", "--secret", secret, str(context)]
+    with subprocess.Popen(call, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        while (process.stderr.readline() or b"begun\n") != b"begun\n":
+            pass
+        process.kill()
+    done = subprocess.run(
+        [*TARE, "--root", str(home), "system", "prune"],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    places = [home / "containers", home / "run/containers", home / "scratch", home / "run/scratch"]
+    assert [path for place in places if place.exists() for path in place.iterdir()] == []

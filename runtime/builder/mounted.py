@@ -1,0 +1,124 @@
+"""RUN --mount: what is put into the container besides its root, for the time of the command only."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import posixpath
+import tempfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runtime.builder import graph as ops
+from runtime.builder.placing import Layout
+from runtime.builder.selection import select
+from runtime.builder.tree import Tree
+from runtime.image.layer.unpack import unpack
+from runtime.rootfs.plan import Bind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import ExitStack
+    from pathlib import Path
+
+    from runtime.builder.context import Context
+    from runtime.builder.dockerfile.mounts import Mount
+
+_SCRIPT = "/dev/pipes/script"
+
+
+@dataclass(slots=True)
+class Mounts:
+    """The mounts of one RUN as they are prepared.
+
+    `scratch` is a directory that is removed after the command, `caches` one that stays, `secrets` the
+    values by their id; whatever has to be released is pushed on `stack`.
+    """
+
+    scratch: Path
+    caches: Path
+    secrets: Mapping[str, bytes]
+    stack: ExitStack
+    binds: list[Bind] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def prepare(self, operation: ops.Execute, context: Context, origins: list[Context]) -> tuple[str, ...]:
+        """Prepare all mounts and return the command; a value error names what is not supported.
+
+        `origins` are the roots that the mounts with `from` take from, in their order.
+        """
+        left = iter(origins)
+        for mount in operation.mounts:
+            self._add(mount, next(left) if mount.origin else context, operation.workdir)
+        if not operation.script:
+            return operation.command
+        self._bind(self._file(operation.script.encode(errors="surrogateescape"), 0o755), _SCRIPT)
+        return (_SCRIPT,)
+
+    def _add(self, mount: Mount, context: Context, workdir: str) -> None:
+        target = posixpath.normpath(posixpath.join(workdir, mount.target))
+        match mount.kind:
+            case "bind":
+                self._bind(self._taken(mount, context), target, readonly=not mount.writable)
+            case "cache":
+                self._bind(self._cache(mount), target, readonly=not mount.writable)
+            case "tmpfs":
+                if mount.size:
+                    raise ValueError("--mount=type=tmpfs takes no size here")
+                self._bind(self._directory(), target)
+            case "secret":
+                self._secret(mount, target if mount.target else f"/run/secrets/{mount.id}")
+            case kind:
+                raise ValueError(f"--mount=type={kind} is not supported")
+
+    def _bind(self, source: Path, target: str, *, readonly: bool = False) -> None:
+        self.binds.append(Bind(source, target, readonly=readonly))
+
+    def _directory(self) -> Path:
+        return self.scratch / os.path.basename(tempfile.mkdtemp(dir=self.scratch))  # noqa: PTH119 - a text
+
+    def _file(self, data: bytes, mode: int, uid: int = 0, gid: int = 0) -> Path:
+        place = self._directory() / "file"
+        place.touch(0o600)
+        place.write_bytes(data)
+        os.chown(place, uid, gid)
+        place.chmod(mode)
+        return place
+
+    def _taken(self, mount: Mount, context: Context) -> Path:
+        """Copy what a bind shows: the command may write to it, and nothing of that stays."""
+        found = select(context, (mount.source or "/",), "/")
+        layout, place = Layout(Tree(()), epoch=(1 << 33)), self._directory()
+        layout.copy(ops.Placing("/", into_directory=True, owner="", mode=""), found, context)
+        with tempfile.TemporaryFile(dir=self.scratch) as tar:
+            layout.pack(tar, context)
+            tar.seek(0)
+            unpack(tar, place)
+        place.chmod(0o755)
+        single = context.find(mount.source or "/")
+        return place / found.taken[0].name if single and single.kind == "file" else place
+
+    def _cache(self, mount: Mount) -> Path:
+        if mount.origin or mount.source or mount.sharing == "private":
+            raise ValueError("--mount=type=cache takes no from, no source and no sharing=private here")
+        place = self.caches / hashlib.sha256(mount.id.encode()).hexdigest()
+        self.caches.mkdir(0o700, parents=True, exist_ok=True)
+        lock = self.stack.enter_context(place.with_suffix(".lock").open("wb"))
+        fcntl.flock(lock, fcntl.LOCK_EX if mount.sharing == "locked" else fcntl.LOCK_SH)
+        if not place.exists():
+            place.mkdir(exist_ok=True)
+            os.chown(place, mount.uid, mount.gid)
+            place.chmod(mount.mode)
+        return place
+
+    def _secret(self, mount: Mount, target: str) -> None:
+        if mount.id not in self.secrets:
+            if mount.required:
+                raise ValueError(f"the secret {mount.id} is required; give it with --secret id={mount.id}")
+            return
+        data = self.secrets[mount.id]
+        if mount.env:
+            self.environment[mount.env] = data.decode(errors="surrogateescape")
+        if mount.target or not mount.env:
+            self._bind(self._file(data, mount.mode, mount.uid, mount.gid), target, readonly=True)
