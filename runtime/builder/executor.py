@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -104,9 +104,19 @@ class _Executor:
     def make(self) -> None:
         """Make every node's chain, those of one batch side by side."""
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            for batch in self._plan.graph.batches(self._plan.result):
-                for number, chain in zip(batch, pool.map(self._chain, batch), strict=True):
-                    self._chains[number] = chain
+            try:
+                for batch in self._plan.graph.batches(self._plan.result):
+                    work = {number: pool.submit(self._chain, number) for number in batch}
+                    ended, _ = wait(work.values(), return_when=FIRST_EXCEPTION)
+                    for each in ended:
+                        each.result()
+                    self._chains |= {number: each.result() for number, each in work.items()}
+            except BaseException:
+                # The pool waits for its threads, and those for their commands: end them.
+                pool.shutdown(wait=False, cancel_futures=True)
+                if self._spawner:
+                    self._spawner.close()
+                raise
 
     def finish(self, names: tuple[Reference, ...]) -> Image:
         """Store the documents and give the image its names."""

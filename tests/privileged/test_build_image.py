@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -284,3 +286,33 @@ def test_after_a_kill_prune_leaves_nothing(home, context):
     assert done.returncode == 0, done.stderr
     places = [home / "containers", home / "run/containers", home / "scratch", home / "run/scratch"]
     assert [path for place in places if place.exists() for path in place.iterdir()] == []
+
+
+def test_independent_stages_run_at_once(home, build):
+    """Each waits for a file of the other."""
+    wait = "for i in $(seq 100); do [ -e /m/{} ] && exit 0; sleep 0.1; done; exit 1"
+    stage = "FROM busybox AS {0}\nRUN --mount=type=cache,id=meet,target=/m touch /m/{0} /{0}; {1}\n"
+    text = stage.format("one", wait.format("two")) + stage.format("two", wait.format("one"))
+    image = built(home, build, text + "FROM scratch\nCOPY --from=one /one /\nCOPY --from=two /two /\n")
+    assert sorted(tree(Store(home / "images").checkout(image))) == ["one", "two"]
+
+
+def test_a_failure_ends_what_runs_beside_it(build):
+    text = "FROM busybox AS one\nRUN sleep 50; touch /x\nFROM busybox\nRUN sleep 1; exit 9\n"
+    text += "COPY --from=one /x /\n"
+    start = time.monotonic()
+    done = build(text)
+    assert "exit code 9" in done.stderr
+    assert time.monotonic() - start < 25
+
+
+def test_an_interrupt_ends_the_build(home, context):
+    (context / "Dockerfile").write_text("FROM busybox\nRUN echo begun; sleep 50\n")
+    call = [*TARE, "--root", str(home), "image", "build", "-t", "interrupted", str(context)]
+    with subprocess.Popen(call, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        while (process.stderr.readline() or b"begun\n") != b"begun\n":
+            pass
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=25)
+    assert process.returncode == 130, rest
+    assert not any((home / "containers").iterdir())
