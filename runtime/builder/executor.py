@@ -15,6 +15,7 @@ from runtime.builder import command, output
 from runtime.builder import graph as ops
 from runtime.builder.cache import Cache
 from runtime.builder.chain import Chain, Layer
+from runtime.builder.dockerfile.position import shortened
 from runtime.builder.mounted import Mounts
 from runtime.builder.placing import Layout
 from runtime.builder.plan import Base, plan
@@ -162,7 +163,7 @@ class _Executor:
 
     def _layer(self, node: ops.Node, inputs: list[Chain]) -> Layer | None:
         found = self._cache.find(node.key) if self._options.use_cache else None
-        self._options.say(f"{node.at}: {type(node.operation).__name__}{': cached' if found else ''}")
+        self._options.say(f"{node.at}: {_names(node)}{': cached' if found else ''}")
         if found:
             return found[0]
         try:
@@ -262,5 +263,5 @@ def _fault(node: ops.Node, reason: str) -> RuntimeFault:
 def _names(node: ops.Node) -> str:
     operation = node.operation
     if isinstance(operation, ops.Execute):
-        return f"RUN {' '.join(operation.command)}"
+        return shortened(f"RUN {' '.join(operation.command) or operation.script}")
     return {"Directory": "WORKDIR"}.get(type(operation).__name__, "COPY or ADD")
