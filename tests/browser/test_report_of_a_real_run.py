@@ -134,4 +134,6 @@ def test_a_rate_of_work_has_its_bar_and_every_row_of_the_ledger_its_sum(fast_pag
     ledger = look.get("chart-memory-ledger", {"words": []})
     if ledger["words"]:
         check_plot("chart-memory-ledger", ledger)
-    assert sum("charged" in words for words in ledger["words"]) == len(counted(run, "memory", "pss"))
+    # On a busy host a target may have lost all its samples; then it has no row.
+    rows = sum(count > 0 for count in counted(run, "memory", "pss").values())
+    assert sum("charged" in words for words in ledger["words"]) == rows
