@@ -1,5 +1,6 @@
 """tare-oci from create to delete, on real bundles: what it takes, gives back, and shows of itself."""
 
+import fcntl
 import json
 import os
 import signal
@@ -141,6 +142,10 @@ def test_the_interpreter_is_out_of_reach(oci):
     with pytest.raises(OSError, match=r"Operation not permitted|Text file busy"):
         fd = os.open(exe, os.O_WRONLY)
         os.write(fd, b"x")
+    # A running file is busy anyway; the seals hold when it is idle too.
+    fd = os.open(exe, os.O_RDONLY)
+    assert fcntl.fcntl(fd, fcntl.F_GET_SEALS) & fcntl.F_SEAL_WRITE
+    os.close(fd)
     assert not [fd for fd in Path(f"/proc/{pid}/fd").iterdir() if "python" in os.readlink(fd)]  # noqa: PTH115
 
 
@@ -162,8 +167,21 @@ def test_a_working_directory_through_a_descriptor_is_refused(oci):
 
 
 def test_only_the_asked_descriptors_arrive(oci):
+    """CVE-2024-21626: what the caller left open, without a mark to close it, is none of the container's."""
     oci.configure("sh", "-c", "ls /proc/self/fd | wc -l")
-    assert int(oci("run", "box")) <= 4
+    left = os.open("/", os.O_RDONLY)
+    try:
+        done = subprocess.run(
+            oci.command("run", "box"),
+            cwd=oci.bundle,
+            pass_fds=(left,),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    finally:
+        os.close(left)
+    assert int(done.stdout) <= 4
 
 
 @pytest.mark.parametrize("delay", [5, 15, 25, 35, 45, 60, 80, 100])

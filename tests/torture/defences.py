@@ -1,0 +1,167 @@
+"""T9 turned round: take each defence away in a copy of the sources, and see its test fail.
+
+    python -m tests.torture.defences [WORD]      those whose weakness has the WORD, else all
+
+Exit 1 if a test passes without its defence, or fails with it.
+"""
+
+# It talks to whoever runs it:
+# ruff: noqa: T201
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+SOURCES = Path(__file__).parents[2]
+ESCAPES, LIFE = "tests/torture/test_escapes.py", "tests/privileged/test_oci_lifecycle.py"
+BOX = "tests/privileged/test_container.py"
+
+
+@dataclass(frozen=True)
+class Defence:
+    """What `file` says against a weakness, what it says without the defence, and the test that tells."""
+
+    weakness: str
+    file: str
+    text: str
+    without: str
+    test: str
+
+
+DEFENCES = (
+    Defence("CVE-2019-5736, a descriptor that can be written", "runtime/oci/airlock.py",
+            "    fcntl.fcntl(fd, _ADD_SEALS, _SEAL_ALL)\n", "",
+            f"{LIFE}::test_the_interpreter_is_out_of_reach"),
+    Defence("CVE-2024-21626, a working directory through a descriptor", "runtime/oci/init.py",
+            "        where = os.getcwd()\n", '        where = "/"\n',
+            f"{LIFE}::test_a_working_directory_through_a_descriptor_is_refused"),
+    Defence("CVE-2024-21626, leaked descriptors", "runtime/oci/init.py",
+            '    syscalls.cloexec_from(3 + launch["keep"])\n', "",
+            f"{LIFE}::test_only_the_asked_descriptors_arrive"),
+    Defence("CVE-2019-19921, /proc and /sys as links", "runtime/rootfs/room.py",
+            "        if not follow:\n", "        if not self.path:\n",
+            f"{ESCAPES}::test_kernel_file_systems_behind_a_link"),
+    Defence("CVE-2023-27561, /proc behind a link further up", "runtime/rootfs/room.py",
+            "        if not follow:\n", "        if not self.path:\n",
+            f"{ESCAPES}::test_proc_behind_a_link_further_up"),
+    Defence("CVE-2019-16884, a volume over /proc", "runtime/rootfs/room.py",
+            "and inside not in _COVERED:", "and not inside:", f"{ESCAPES}::test_volumes_over_proc"),
+    Defence("CVE-2025-52881, a second procfs", "runtime/rootfs/room.py",
+            "(in_proc or syscalls.filesystem_magic(fd) == resolve.PROC_MAGIC)", "in_proc",
+            f"{ESCAPES}::test_a_second_proc_is_no_way_in"),
+    Defence("a volume over the root itself", "runtime/rootfs/room.py",
+            'if real == self.path or not real.startswith(base + "/"):', "if not real.startswith(base):",
+            f"{ESCAPES}::test_the_root_itself_is_no_target"),
+    Defence("CVE-2021-30465, links out of the root", "runtime/rootfs/resolve.py",
+            "_RULES = syscalls.RESOLVE_IN_ROOT | ", "_RULES = ",
+            f"{ESCAPES}::test_volumes_with_links_in_their_targets"),
+    Defence("CVE-2021-30465, a path swapped meanwhile", "runtime/rootfs/room.py",
+            "fd = resolve.make(self.root, target, directory=directory)",
+            "os.close(resolve.make(self.root, target, directory=directory))\n"
+            "        fd = os.open(self.path + target, os.O_PATH | os.O_CLOEXEC)\n"
+            "        return fd", f"{ESCAPES}::test_300_starts_while_a_volume_path_is_swapped"),
+    Defence("links in a walk by hand", "runtime/rootfs/resolve.py",
+            "            while len(self.here) > 1:\n                os.close(self.here.pop())\n"
+            "        self.todo",
+            '            self.here.append(os.open("/", _STEP))\n        self.todo',
+            f"{ESCAPES}::test_the_walk_by_hand_agrees_and_stays_inside"),
+    Defence("/dev as a link to the host", "runtime/rootfs/resolve.py",
+            "_RULES = syscalls.RESOLVE_IN_ROOT | ", "_RULES = ",
+            f"{ESCAPES}::test_mount_on_dev_as_a_link_to_the_host"),
+    Defence("CVE-2025-31133, /dev/null swapped before masking", "runtime/rootfs/shield.py",
+            "    found = os.fstat(room.null)\n",
+            '    room.null = syscalls.open_tree("/dev/null", recursive=False)\n'
+            "    found = os.fstat(room.null)\n",
+            f"{ESCAPES}::test_dev_null_swapped_before_masking"),
+    Defence("CVE-2025-31133, a null device that is another file", "runtime/rootfs/shield.py",
+            "    if not stat.S_ISCHR(found.st_mode) or found.st_rdev != _NULL:\n",
+            "    if not found.st_mode:\n",
+            f"{ESCAPES}::test_a_null_device_that_is_another_file"),
+    Defence("CVE-2025-31133, a borrowed device that is another file", "runtime/rootfs/nodes.py",
+            "    if stat.S_IFMT(found.st_mode) != kind or found.st_rdev != number:\n",
+            "    if not found.st_mode:\n",
+            f"{ESCAPES}::test_a_borrowed_device_that_is_another_file"),
+    Defence("a device in the place of a link", "runtime/rootfs/nodes.py",
+            "        _same(folder, name, path, KINDS[kind], device)\n", "        return\n",
+            f"{ESCAPES}::test_device_in_the_place_of_a_link"),
+    Defence("magic links of /proc", "runtime/rootfs/resolve.py",
+            "syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_MAGICLINKS", "0",
+            f"{ESCAPES}::test_magic_links_lead_nowhere"),
+    Defence("copying up through a link", "runtime/rootfs/copyup.py",
+            "found = os.stat(name, dir_fd=source, follow_symlinks=False)",
+            "found = os.stat(name, dir_fd=source, follow_symlinks=True)",
+            f"{ESCAPES}::test_copying_up_follows_no_link"),
+    Defence("masked paths", "runtime/rootfs/plan.py", "*map(Mask, MASKED)", "",
+            f"{BOX}::test_kernel_paths_are_masked_and_readonly"),
+    Defence("read-only paths", "runtime/rootfs/plan.py", "*map(Readonly, READONLY), ", "",
+            f"{BOX}::test_kernel_paths_are_masked_and_readonly"),
+    Defence("capabilities", "runtime/process/init.py",
+            '        capabilities.bound(last, launch["caps"])\n', "",
+            f"{BOX}::test_capabilities_and_no_new_privileges"),
+    Defence("no new privileges", "runtime/process/init.py",
+            "        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)\n", "        pass\n",
+            f"{BOX}::test_capabilities_and_no_new_privileges"),
+    Defence("volumes through links", "runtime/rootfs/execute.py",
+            "        mounts.make_readonly(target)\n\n\ndef _make_point", "        pass\n\n\ndef _make_point",
+            f"{BOX}::test_binds_stay_inside_and_obey_readonly"),
+)  # fmt: skip
+
+
+def main(words: list[str]) -> int:
+    """Try each; return 1 if any test does not tell."""
+    wanted = [one for one in DEFENCES if not words or words[0] in one.weakness]
+    with tempfile.TemporaryDirectory(prefix="defences-", ignore_cleanup_errors=True) as folder:
+        copy = _copy(Path(folder))
+        bad = [one for one in wanted if not _tells(one, copy)]
+    print(f"{len(wanted) - len(bad)} of {len(wanted)} defences have a test that fails without them")
+    return 1 if bad else 0
+
+
+def _copy(folder: Path) -> Path:
+    folder.chmod(0o755)  # ordinary users run a part of it
+    names = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=SOURCES, capture_output=True, check=True, text=True
+    ).stdout
+    for name in filter(None, names.split("\0")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(SOURCES / name, folder / name)
+    return folder
+
+
+def _tells(defence: Defence, copy: Path) -> bool:
+    file = copy / defence.file
+    whole = file.read_text()
+    if whole.count(defence.text) != 1:
+        print(f"{defence.weakness}: {defence.file} does not say {defence.text!r} once")
+        return False
+    passed, last = _passes(defence.test, copy)
+    if not passed:
+        print(f"{defence.weakness}: {defence.test} fails with its defence: {last}")
+        return False
+    file.write_text(whole.replace(defence.text, defence.without))
+    try:
+        still, last = _passes(defence.test, copy)
+    finally:
+        file.write_text(whole)
+    print(f"{defence.weakness}: {'STILL PASSES' if still else 'fails as it must'}: {last}", flush=True)
+    return not still and "failed" in last
+
+
+def _passes(test: str, copy: Path) -> tuple[bool, str]:
+    """Whether the test passes, and the last line of its output."""
+    words = [sys.executable, "-B", "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider", test]
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        words, cwd=copy, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    return done.returncode == 0, (done.stdout.splitlines() or [done.stderr[-200:]])[-1]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
