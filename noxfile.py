@@ -46,10 +46,14 @@ def peers(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def torture(session: nox.Session) -> None:
-    """Every round of the torture table (root); figures to torture.json, or to $TARE_TORTURE_JSON."""
+    """Every round of the torture table (root), then each defence taken away.
+
+    Figures go to torture.json, or to $TARE_TORTURE_JSON.
+    """
     figures = os.environ.get("TARE_TORTURE_JSON", "torture.json")
     session.env.update({"TARE_TORTURE": "full", "TARE_TORTURE_JSON": figures})
     tool(session, "pytest", "tests/torture", "--timeout=900", *session.posargs)
+    tool(session, "python", "-m", "tests.torture.defences")
 
 
 @nox.session(default=False)
