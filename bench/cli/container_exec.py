@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from bench.cli.container_common import RunCommand, engine_id, exit_with, places
-from runtime.engine import documents, foreground
+from runtime.engine import account, documents, foreground
 from runtime.errors import RuntimeFault
 from runtime.oci import exec as execution
 from runtime.oci import record
 from runtime.oci.options import Arguments
 from runtime.oci.report import Log
 from runtime.oci.terminal import Terminal
-from runtime.process import accounts
 
 if TYPE_CHECKING:
     from bench.cli.context import Context
@@ -61,10 +61,12 @@ def execute(
 
 
 def _user(pid: int, text: str) -> dict[str, str | list[str]]:
+    root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        found = accounts.resolve(text, f"/proc/{pid}/root/etc")
-    except accounts.UnknownAccount as err:
-        raise RuntimeFault(f"the container has no {err}", kind="usage", hint="give a number") from err
+        with TemporaryDirectory(prefix="tare-") as scratch:
+            found = account.find(text, root, scratch)
+    finally:
+        os.close(root)
     return {"user": f"{found.uid}:{found.gid}", "additional-gids": [str(gid) for gid in found.groups]}
 
 

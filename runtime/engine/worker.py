@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import socket
 
-from runtime.engine import documents
+from runtime.engine import account, documents
 from runtime.errors import RuntimeFault
 from runtime.linux import mounts, syscalls
 from runtime.linux.processes import start_time
@@ -21,7 +21,7 @@ from runtime.oci import console, create, lifecycle, record
 from runtime.oci.options import Arguments
 from runtime.oci.report import Log
 from runtime.oci.terminal import Terminal
-from runtime.process import accounts, lean_json
+from runtime.process import lean_json
 from runtime.process.reclaim import remove_tree
 from runtime.rootfs import resolve
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 _NEWNS = 0x20000
 _LARGEST = 1 << 16
-_PASSWD = ("passwd", "group")
 
 
 class _Console(Terminal):
@@ -128,13 +127,13 @@ def _complete(plan: Document, directory: str) -> None:
     process = config["process"]
     root = os.open(f"{directory}/rootfs", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        account = _account(plan["Config"]["User"], root, directory)
+        user = account.find(plan["Config"]["User"], root, f"{directory}/etc")
         process["user"] = {
-            "uid": account.uid, "gid": account.gid,
-            "additionalGids": sorted({account.gid, *account.groups, *plan["HostConfig"]["GroupAdd"]}),
+            "uid": user.uid, "gid": user.gid,
+            "additionalGids": sorted({user.gid, *user.groups, *plan["HostConfig"]["GroupAdd"]}),
         }  # fmt: skip
         if not any(entry.startswith("HOME=") for entry in process["env"]):
-            process["env"].append(f"HOME={account.home}")
+            process["env"].append(f"HOME={user.home}")
         os.close(resolve.make(root, process["cwd"], directory=True))
         for volume in plan["Mounts"]:
             if volume["Type"] == "volume":
@@ -142,31 +141,6 @@ def _complete(plan: Document, directory: str) -> None:
     finally:
         os.close(root)
     documents.write(f"{directory}/config.json", config)
-
-
-def _account(text: str, root: int, directory: str) -> accounts.Account:
-    """Look the user up in the image's own files, of which no link may lead to the host's."""
-    etc = f"{directory}/etc"
-    os.makedirs(etc, exist_ok=True)
-    for name in _PASSWD:
-        _copy(root, f"/etc/{name}", f"{etc}/{name}")
-    try:
-        return accounts.resolve(text, etc)
-    except accounts.UnknownAccount as err:
-        raise RuntimeFault(f"the image has no {err}", kind="usage", hint="give a number") from err
-
-
-def _copy(root: int, inside: str, target: str) -> None:
-    try:
-        found = resolve.find(root, inside)
-    except OSError:
-        text = b""
-    else:
-        with open(f"/proc/self/fd/{found}", "rb") as file:
-            text = file.read()
-        os.close(found)
-    with open(target, "wb") as copy:
-        copy.write(text)
 
 
 def _fill(root: int, volume: Document) -> None:

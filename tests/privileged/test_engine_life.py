@@ -6,19 +6,16 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from runtime.image.bootstrap import bootstrap
 from runtime.image.store import Store
 from runtime.linux.processes import alive, start_time
+from tests.fakes.engine import engine, until
 
 pytestmark = pytest.mark.privileged
-ROOT = Path(__file__).resolve().parents[2]
-TARE = [sys.executable, "-c", "from bench.cli.main import main; main()"]
 
 
 @pytest.fixture(scope="module")
@@ -28,55 +25,10 @@ def home(tmp_path_factory):
     return root
 
 
-class Engine:
-    """The command line with one root."""
-
-    def __init__(self, home):
-        self.home = home
-        self.environment = {**os.environ, "TARE_ROOT": str(home)}
-
-    def tare(self, *args, **options):
-        return subprocess.run(
-            [*TARE, *args], cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False,
-            timeout=60, **options,
-        )  # fmt: skip
-
-    def __call__(self, *args, code=0, **options):
-        done = self.tare("container", *args, **options)
-        assert done.returncode == code, done.stderr
-        return done.stdout
-
-    def inspect(self, name):
-        return json.loads(self("inspect", name))[0]
-
-    def keeper(self):
-        """Pid of the keeper of this root, 0 without one."""
-        for path in Path("/proc").glob("[0-9]*"):
-            try:
-                words = (path / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if os.fsencode(self.home) in words and any(b"engine.keeper" in word for word in words):
-                return int(path.name)
-        return 0
-
-
-@pytest.fixture
-def engine(home):
-    made = Engine(home)
-    yield made
-    for name in (
-        [path.name for path in (home / "engine/names").iterdir()] if (home / "engine/names").exists() else []
-    ):
-        made("rm", "-f", name)
-    until(lambda: not made.keeper())
-
-
-def until(condition, seconds=15):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+@pytest.fixture(name="engine")
+def one(home):
+    with engine(home) as made:
+        yield made
 
 
 def test_detached_life_of_a_container(engine):
@@ -186,9 +138,9 @@ def test_the_next_keeper_ends_what_a_killed_one_left_and_restarts_what_asks_for_
 
 
 def test_a_killed_client_does_not_end_the_container(engine):
-    client = subprocess.Popen(
-        [*TARE, "container", "run", "--name", "stays", "busybox", "sleep", "1000"], cwd=ROOT,
-        env=engine.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+    client = engine.begin(
+        "container", "run", "--name", "stays", "busybox", "sleep", "1000", stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
     )  # fmt: skip
     until(lambda: "Up" in engine("ps"))
     client.kill()
