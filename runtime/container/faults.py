@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from runtime.errors import RuntimeFault
+from runtime.process import accounts
 from runtime.rootfs.steps import Overlay
 
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ def translate(err: Refusal, wanted: Request) -> RuntimeFault:
     if err.stage == "exec":
         return _not_started(err)
     if err.stage == "user":
-        hint = "use one from its /etc/passwd, or a number"
-        return RuntimeFault(f"the image has no {err.what}", kind="usage", hint=hint)
+        return _no_user(err)
     if err.errno == errno.EEXIST and err.what == wanted.message["run"]:
         return RuntimeFault(f"the name {name} is in use", kind="usage", hint=f"tare container rm {name}")
     if err.stage == "rootfs":
@@ -35,7 +35,17 @@ def translate(err: Refusal, wanted: Request) -> RuntimeFault:
     return _not_set_up(err, name)
 
 
+def _no_user(err: Refusal) -> RuntimeFault:
+    if err.errno:
+        return RuntimeFault(f"{err.what} is larger than {accounts.LARGEST >> 20} MiB", kind="usage")
+    hint = "use one from its /etc/passwd, or a number"
+    return RuntimeFault(f"the image has no {err.what}", kind="usage", hint=hint)
+
+
 def _not_set_up(err: Refusal, name: str) -> RuntimeFault:
+    if err.stage == "recover":
+        hint = "try again; if the host had no memory left, start fewer at once"
+        return RuntimeFault(f"cannot start {name}: the process that prepared it was killed", hint=hint)
     if err.what.startswith("/sys/fs/cgroup") and err.errno in _NO_CGROUPS:
         return RuntimeFault(
             f"cannot make a cgroup: {err.what}: {err.os_error.strerror}", kind="host", hint=_DELEGATE

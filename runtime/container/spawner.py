@@ -69,10 +69,10 @@ class Spawner:
     def _launch(self, wanted: Request, stdio: tuple[int, int, int]) -> Started:
         message = wanted.message
         try:
-            reply, fds = self._channel.request(message, stdio)
+            first, pidfd = self._channel.start(message, stdio)
         except Refusal as err:
             raise faults.translate(err, wanted) from err
-        state = {**message["state"], "init": {"pid": reply["pid"], "start": reply["start"]}}
-        started = Started(self._channel, state, Path(message["run"]), wanted.cgroup, fds[0])
+        state = {**message["state"], "init": first}
+        started = Started(self._channel, state, Path(message["run"]), wanted.cgroup, pidfd)
         self._started.add(started)
         return started

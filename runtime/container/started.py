@@ -68,9 +68,7 @@ class Started:
         if self._status is None:
             if not _readable(self.pidfd, timeout):
                 raise TimeoutError(f"{self.id} still runs after {timeout} s")
-            code = os.waitstatus_to_exitcode(
-                self._channel.request({"op": "reap", "id": self.id})[0]["status"]
-            )
+            code = os.waitstatus_to_exitcode(self._channel.request({"op": "reap", "id": self.id})["status"])
             oom = bool(self.cgroup and self.cgroup.oom_kills())
             self._status = ExitStatus(None, -code, oom) if code < 0 else ExitStatus(code, None, oom)
         return self._status

@@ -10,6 +10,10 @@ import ctypes
 import errno
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 # PyDLL, not CDLL: a call through CDLL drops the GIL, and a child of clone would have to take it again from a
 # thread that does not exist on its side.
 _libc = ctypes.PyDLL(None, use_errno=True)
@@ -80,10 +84,11 @@ class _CloneArgs(ctypes.Structure):
     )  # fmt: skip
 
 
-def clone3(flags: int, *, cgroup: int | None = None) -> tuple[int, int]:
+def clone3(flags: int, *, cgroup: int | None = None, stack: tuple[int, int] | None = None) -> tuple[int, int]:
     """Fork with namespaces: (pid, pidfd) in the parent, (0, -1) in the child.
 
-    `cgroup` is the descriptor of a cgroup v2 directory in which the child is born (Linux 5.7).
+    `cgroup` is the descriptor of a cgroup v2 directory in which the child is born (Linux 5.7), `stack` the
+    address and the size of what the child runs on; without, on a copy of the caller's.
     """
     pidfd = ctypes.c_int(-1)
     # A sibling (CLONE_PARENT, 0x8000) takes the exit signal of its maker, and may not be given one.
@@ -92,6 +97,8 @@ def clone3(flags: int, *, cgroup: int | None = None) -> tuple[int, int]:
     if cgroup is not None:
         args.flags |= CLONE_INTO_CGROUP
         args.cgroup = cgroup
+    if stack is not None:
+        args.stack, args.stack_size = stack
     pid = _syscall("clone3", _CLONE3, ctypes.byref(args), ctypes.sizeof(args))
     return pid, pidfd.value if pid else -1
 
@@ -229,9 +236,35 @@ def filesystem_magic(fd: int) -> int:
     return int(answer[0])
 
 
-def default_signals() -> None:
-    """Give every signal its default action and block none; over exec, what is ignored or blocked stays so."""
-    for number in range(1, 65):
+_libc.execve.argtypes = [ctypes.c_void_p] * 3
+
+
+def execve(path: int, argv: int, envp: int) -> int:
+    """Become another program, by the addresses of C strings and of arrays of them; errno when it fails."""
+    _libc.execve(path, argv, envp)
+    return ctypes.get_errno()
+
+
+_SETGROUPS = {"x86_64": 116, "aarch64": 159, "riscv64": 159}
+_SETRESGID = {"x86_64": 119, "aarch64": 149, "riscv64": 149}
+_SETRESUID = {"x86_64": 117, "aarch64": 147, "riscv64": 147}
+
+
+def become(uid: int, gid: int, groups: list[int]) -> None:
+    """Change user, group and supplementary groups, of the calling thread alone (see `vfork`)."""
+    _syscall(
+        "setgroups",
+        _per_machine(_SETGROUPS, "setgroups"),
+        len(groups),
+        (ctypes.c_uint * len(groups))(*groups),
+    )
+    _syscall(f"group {gid}", _per_machine(_SETRESGID, "setresgid"), gid, gid, gid)
+    _syscall(f"user {uid}", _per_machine(_SETRESUID, "setresuid"), uid, uid, uid)
+
+
+def default_signals(numbers: Iterable[int] = range(1, 65)) -> None:
+    """Give signals their default action and block none; over exec, what is ignored or blocked stays so."""
+    for number in numbers:
         _libc.signal(number, None)  # fails for SIGKILL, SIGSTOP and the two of the C library, as it should
     empty = (ctypes.c_ulong * 16)()
     if _libc.sigprocmask(_SIG_SETMASK, ctypes.byref(empty), None) < 0:

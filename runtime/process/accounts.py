@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
+
+LARGEST = 4 << 20  # bytes of a passwd or group file, which is read into memory that is not the container's
+
 
 class UnknownAccount(Exception):  # noqa: N818
     """The image has no such user or group."""
+
+
+class TooLarge(OSError):  # noqa: N818
+    """A file of the image that is LARGEST bytes or more."""
 
 
 class Account:
@@ -50,9 +60,21 @@ def _find(path: str, key: str, *, number_field: int) -> list[str] | None:
 
 
 def _entries(path: str, fields: int) -> list[list[str]]:
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123 - no pathlib here
-            rows = [line.rstrip("\n").split(":") for line in file]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    rows = [line.split(":") for line in _text(path).split("\n")]
     return [row for row in rows if len(row) >= fields and row[2].isdigit()]
+
+
+def _text(path: str) -> str:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):  # the image's author could let a FIFO wait for ever
+            return ""
+        if found.st_size > LARGEST:
+            raise TooLarge(errno.EFBIG, os.strerror(errno.EFBIG), path)
+        return b"".join(iter(lambda: os.read(fd, LARGEST), b"")).decode("utf-8", "surrogateescape")
+    finally:
+        os.close(fd)

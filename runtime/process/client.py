@@ -1,7 +1,8 @@
-"""The client's end of the spawner's socket: start the process, send requests, receive replies."""
+"""The client's end of the spawner's sockets: start the processes, send requests, receive replies."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -14,65 +15,14 @@ from typing import Any
 from runtime.errors import RuntimeFault
 
 _SOURCES = Path(__file__).resolve().parents[2]
-# -I -S: no site packages, no environment, half the start-up time. The socket arrives as the descriptor in
-# argv[1].
+# -I -S: no site packages, no environment, half the start-up time. The sockets arrive as descriptors.
 _PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[2])
 from runtime.process.spawner import main
-main(int(sys.argv[1]))
+main(int(sys.argv[1]), int(sys.argv[3]))
 """
-
-
-class Channel:
-    """A spawner process and the requests to it; several threads may use it."""
-
-    def __init__(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-        self._socket, self._lock, self._seq = ours, threading.Lock(), 0
-        with theirs:
-            fd = theirs.fileno()
-            # A session of its own: Ctrl-C at the terminal reaches the client, which decides.
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _PROGRAM, str(fd), str(_SOURCES)],
-                pass_fds=(fd,), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
-        self.pid = self._process.pid
-
-    def request(self, message: dict[str, Any], fds: tuple[int, ...] = ()) -> tuple[dict[str, Any], list[int]]:
-        """Send and wait for the reply; returns it with the descriptors it carries.
-
-        Raises RuntimeFault when the spawner has died, and Refusal when it reports an error.
-        """
-        with self._lock:
-            self._seq += 1
-            try:
-                socket.send_fds(self._socket, [json.dumps({**message, "seq": self._seq}).encode()], fds)
-                reply, received = self._receive(self._seq)
-            except OSError as err:
-                raise RuntimeFault.from_os(err, f"reach the spawner (process {self.pid})") from err
-        if "error" in reply:
-            raise Refusal(**reply["error"])
-        return reply, received
-
-    def _receive(self, seq: int) -> tuple[dict[str, Any], list[int]]:
-        while True:
-            data, fds, _, _ = socket.recv_fds(self._socket, 1 << 16, 1, socket.MSG_CMSG_CLOEXEC)
-            if not data:
-                hint = "remove what it left with: tare system prune"
-                raise RuntimeFault(f"the spawner (process {self.pid}) has died", hint=hint)
-            reply = json.loads(data)
-            if reply["seq"] == seq:
-                return reply, fds
-            for fd in fds:  # the reply to a request whose caller was interrupted
-                os.close(fd)
-
-    def close(self) -> None:
-        """Close the socket, on which the spawner removes all instances and exits; wait for it."""
-        with self._lock:
-            self._socket.close()
-            self._process.wait()
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Refusal(Exception):  # noqa: N818
@@ -86,3 +36,105 @@ class Refusal(Exception):  # noqa: N818
     def os_error(self) -> OSError:
         """The error as it was on the other side."""
         return OSError(self.errno, os.strerror(self.errno), self.what)
+
+
+class _Line:
+    """One socket, and the requests on it; several threads may use it."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._socket, self._lock, self._seq = end, threading.Lock(), 0
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+
+    def request(self, message: dict[str, Any], fds: tuple[int, ...] = ()) -> tuple[dict[str, Any], list[int]]:
+        """Send and wait for the reply; returns it with the descriptors it carries; OSError, or EOFError."""
+        with self._lock:
+            self._seq += 1
+            message["seq"] = self._seq
+            socket.send_fds(self._socket, [_encode(message).encode()], fds)
+            return self._receive(self._seq)
+
+    def _receive(self, seq: int) -> tuple[dict[str, Any], list[int]]:
+        while True:
+            data, fds, _, _ = socket.recv_fds(self._socket, 1 << 16, 1, socket.MSG_CMSG_CLOEXEC)
+            if not data:
+                raise EOFError
+            reply = json.loads(data)
+            if reply["seq"] == seq:
+                return reply, fds
+            for fd in fds:  # the reply to a request whose caller was interrupted
+                os.close(fd)
+
+    def close(self) -> None:
+        """Close the socket, once nobody uses it."""
+        with self._lock:
+            self._socket.close()
+
+
+class Channel:
+    """A spawner process with its starter; several threads may use it.
+
+    Each request raises RuntimeFault when the spawner has died, and Refusal when it reports an error.
+    """
+
+    def __init__(self) -> None:
+        control, its_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        starter, its_starter = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control, self._starter = _Line(control), _Line(starter)
+        self._lock = threading.Lock()
+        with its_control, its_starter:
+            fds = its_control.fileno(), its_starter.fileno()
+            # A session of its own: Ctrl-C at the terminal reaches the client, which decides.
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _PROGRAM, str(fds[0]), str(_SOURCES), str(fds[1])],
+                pass_fds=fds, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+        self.pid = self._process.pid
+
+    def start(self, message: dict[str, Any], fds: tuple[int, int, int]) -> tuple[dict[str, int], int]:
+        """Start what `message` describes (see `runtime.process.starter`): {"pid", "start"} and a pidfd."""
+        with self._lock:
+            try:
+                reply, received = self._starter.request(message, fds)
+            except (OSError, EOFError):  # the starter died; the spawner knows how far it came
+                reply, received = self._start_again(message, fds)
+        if "error" in reply:
+            if reply["held"]:
+                self.request({"op": "remove", "id": message["state"]["id"]})
+            raise Refusal(**reply["error"])
+        return {"pid": reply["pid"], "start": reply["start"]}, received[0]
+
+    def request(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Reap or remove (see `runtime.process.spawner`)."""
+        return self._control_request(message)[0]
+
+    def _start_again(
+        self, message: dict[str, Any], fds: tuple[int, int, int]
+    ) -> tuple[dict[str, Any], list[int]]:
+        self._starter.close()
+        _, received = self._control_request({"op": "starter"})
+        self._starter = _Line(socket.socket(fileno=received[0]))
+        try:
+            return self._control_request({"op": "recover", "id": message["state"]["id"]})
+        except Refusal as err:
+            if err.errno != errno.ESRCH:  # that starter never heard of it
+                raise
+        return self._starter.request(message, fds)
+
+    def _control_request(self, message: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+        try:
+            reply, received = self._control.request(message)
+        except OSError as err:
+            raise RuntimeFault.from_os(err, f"reach the spawner (process {self.pid})") from err
+        except EOFError as err:
+            hint = "remove what it left with: tare system prune"
+            raise RuntimeFault(f"the spawner (process {self.pid}) has died", hint=hint) from err
+        if "error" in reply:
+            raise Refusal(**reply["error"])
+        return reply, received
+
+    def close(self) -> None:
+        """Close the sockets, on which the spawner removes all instances and exits; wait for it."""
+        with self._lock:
+            self._starter.close()
+            self._control.close()
+            self._process.wait()

@@ -1,7 +1,7 @@
 """The child's side of a start: from its first instruction to the exec of its program.
 
-It is a copy of the spawner, so it touches only what the spawner has imported, and reports on one socket:
-nothing (closed by a successful exec) or one JSON object that says which stage failed.
+It works in the memory of the starter, which waits for it (`runtime.linux.vfork` says what that asks), and
+reports on a pipe: nothing (closed by a successful exec) or one JSON object that says which stage failed.
 """
 
 # pathlib stays out of the process that forks:
@@ -10,82 +10,106 @@ nothing (closed by a successful exec) or one JSON object that says which stage f
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import select
-import socket
 
+from runtime.cgroups import tree
 from runtime.linux import capabilities, namespaces, syscalls
-from runtime.process import accounts, lean_json
+from runtime.linux.processes import myself
+from runtime.process import accounts, lean_json, program
+from runtime.process.program import Program
+from runtime.process.reclaim import record
 from runtime.rootfs.execute import StepError, execute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Sequence
     from typing import Any, NoReturn
+
+    from runtime.process.work import Work
 else:
-    # The C half of `signal`: the other turns each number into an enumeration and back, in the child's memory.
+    # The C half of `signal`: the other turns each number into an enumeration and back.
     import _signal as signal
 
 
 class Inherited:
-    """What every child needs to know and the parent can look up once, so that no child has to.
+    """What every child needs to know, looked up once, so that no child has to.
 
-    The memory of a child is a copy that the kernel makes page by page as it is touched, so each thing that
-    a child does costs more than it did before the fork.
+    `spawner` is a socket that hangs up when the spawner dies, `reader` the other end of the child's pipe.
     """
 
-    __slots__ = ("last_capability", "signals")
+    __slots__ = ("all", "last_capability", "reader", "signals", "spawner")
 
-    def __init__(self) -> None:
+    def __init__(self, spawner: int) -> None:
+        self.spawner, self.reader = spawner, -1
         self.last_capability = capabilities.last()
-        numbers = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+        self.all = signal.valid_signals()
         # Python ignores SIGPIPE, the spawner SIGINT, a shell some more for its background jobs; and an
         # ignored signal stays ignored over exec.
+        numbers = self.all - {signal.SIGKILL, signal.SIGSTOP}
         self.signals = [int(one) for one in numbers if signal.getsignal(one) != signal.SIG_DFL]
 
 
-def run(launch: dict[str, Any], stdio: list[int], sync: socket.socket, inherited: Inherited) -> NoReturn:
-    """Become the program of `launch`; never returns."""
-    gc.disable()  # a collection would touch, and so copy, every page
+def run(current: list[Work], inherited: Inherited) -> NoReturn:
+    """Become the program of the only one in `current`; never returns."""
     report: dict[str, Any]
     try:
-        _become(launch, stdio, sync, inherited)
+        _become(current, inherited)
     except StepError as err:
         report = {"stage": "rootfs", "errno": err.errno, "what": err.filename, "step": err.index}
+    except accounts.TooLarge as err:
+        report = {"stage": "user", "errno": err.errno, "what": err.filename}
     except OSError as err:
         report = {"stage": "setup", "errno": err.errno or 0, "what": str(err.filename or "")}
     except accounts.UnknownAccount as err:
         report = {"stage": "user", "errno": 0, "what": str(err)}
-    except BaseException as err:  # noqa: BLE001 - a child must never return into the spawner's loop
+    except _NotExecuted as err:
+        report = {"stage": "exec", "errno": err.errno, "what": err.name}
+    except BaseException as err:  # noqa: BLE001 - a child must never return into the starter's loop
         report = {"stage": "internal", "errno": 0, "what": repr(err)}
     else:
         report = {"stage": "internal", "errno": 0, "what": "exec returned"}
+    work = current[0]
     try:
-        sync.send(lean_json.dumps(report).encode())
+        os.write(work.sync, lean_json.dumps({"error": report, "held": work.held}).encode())
+        work.settled = True
     finally:
         os._exit(127)
 
 
-def _become(launch: dict[str, Any], stdio: list[int], sync: socket.socket, inherited: Inherited) -> None:
+def _become(current: list[Work], inherited: Inherited) -> None:
+    work = current[0]
+    launch = work.message["launch"]
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-    if sync.recv(1) != b"g":  # the spawner died before it had recorded this process
-        os._exit(1)
+    os.close(inherited.reader)
+    _settle_in(work)
     os.setsid()
     if launch["unshare"]:
         syscalls.unshare(launch["unshare"])
     if launch["lo"]:
         namespaces.raise_loopback()
     if launch["hostname"]:
-        socket.sethostname(launch["hostname"])
+        syscalls.sethostname(launch["hostname"])
     execute(launch["mounts"])
-    _stdio(stdio)
-    _reset_signals(inherited.signals)
+    _stdio(work.stdio)
+    syscalls.default_signals(inherited.signals)
     os.umask(0o022)
     env = _identity(launch, inherited.last_capability)
-    _still_wanted(sync)
-    _exec(launch["args"], env, sync)
+    work.program = Program(launch["args"], env)
+    _still_wanted(work.sync, inherited.spawner)
+    # What the frames of this stack refer to when the exec succeeds is never given back.
+    del work, launch, env
+    _exec(current)
+
+
+def _settle_in(work: Work) -> None:
+    """Go on record, and into the cgroups; only then is anything acquired."""
+    work.state["init"] = myself()
+    if work.held:
+        record(work.message["run"], work.state)
+    else:
+        work.prepare()
+    tree.enter(work.message["cgroup"]["joined"], 0)
 
 
 def _stdio(stdio: list[int]) -> None:
@@ -93,12 +117,6 @@ def _stdio(stdio: list[int]) -> None:
     for target, fd in enumerate(stdio):
         os.dup2(fd, target)
     syscalls.cloexec_from(3)
-
-
-def _reset_signals(numbers: Sequence[int]) -> None:
-    for number in numbers:
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _identity(launch: dict[str, Any], last: int) -> dict[str, str]:
@@ -112,9 +130,7 @@ def _identity(launch: dict[str, Any], last: int) -> dict[str, str]:
         capabilities.bound(last, launch["caps"])
         syscalls.prctl(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_CLEAR_ALL)
     if account:
-        os.setgroups(account.groups)
-        os.setresgid(account.gid, account.gid, account.gid)
-        os.setresuid(account.uid, account.uid, account.uid)
+        syscalls.become(account.uid, account.gid, account.groups)
     if launch["caps"] is not None and os.geteuid() == 0:
         syscalls.capset(launch["caps"])
     if launch["no_new_privileges"]:
@@ -130,27 +146,32 @@ def _enter(directory: str) -> None:
         os.chdir(directory)
 
 
-def _still_wanted(sync: socket.socket) -> None:
+def _still_wanted(sync: int, spawner: int) -> None:
     # A change of user clears the death signal (prctl(2)): set it again, and look whether the spawner died
-    # before.
+    # before. When the starter died, the pipe has no reader, and nobody asks for this any more.
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
     poll = select.poll()
     poll.register(sync, 0)
+    poll.register(spawner, 0)
     if poll.poll(0):
         os._exit(1)
 
 
-def _exec(args: list[str], env: dict[str, str], sync: socket.socket) -> None:
-    """Try the places that a shell would; EACCES outlives ENOENT, since it means that something was found."""
-    name, failure = args[0], errno.ENOENT
-    places = [""] if "/" in name else [f"{d or '.'}/" for d in env.get("PATH", "/usr/bin:/bin").split(":")]
-    for place in places:
-        try:
-            os.execve(place + name, args, env)  # noqa: S606 - a shell is the last thing wanted here
-        except OSError as err:
-            if err.errno not in {errno.ENOENT, errno.ENOTDIR}:
-                failure = err.errno or failure
-            if err.errno not in {errno.ENOENT, errno.ENOTDIR, errno.EACCES}:
-                break
-    sync.send(lean_json.dumps({"stage": "exec", "errno": failure, "what": name}).encode())
-    os._exit(126 if failure != errno.ENOENT else 127)
+class _NotExecuted(Exception):  # noqa: N818
+    """No place held the program, or it can't be executed."""
+
+    def __init__(self, number: int, name: str) -> None:
+        super().__init__(number, name)
+        self.errno, self.name = number, name
+
+
+def _exec(current: list[Work]) -> NoReturn:
+    failure = errno.ENOENT
+    for call in current[0].program.calls:
+        current[0].settled = True
+        number = syscalls.execve(*call)
+        current[0].settled = False
+        failure = program.worse(failure, number)
+        if program.final(number):
+            break
+    raise _NotExecuted(failure, current[0].program.name)

@@ -16,6 +16,11 @@ def descriptors(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
+def children(pid: int) -> list[int]:
+    """Pids of the children of a process of one thread, the oldest first (proc_pid_task(5))."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def private_memory(pid: int) -> int:
     """USS in bytes (proc(5), smaps_rollup)."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()

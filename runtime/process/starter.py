@@ -1,0 +1,137 @@
+"""The process that makes the children of a spawner: it is told so by the client, and can be spared.
+
+It is a fork of the spawner and makes each child as the spawner's, not its own (CLONE_PARENT). Child and
+starter share their memory until the exec (`runtime.linux.vfork`), so when a child is killed before, the
+starter ends too; the spawner sees it, still has the child, and forks another starter when it is asked.
+
+Requests are JSON on one SOCK_SEQPACKET socket, descriptors as SCM_RIGHTS:
+  {"op": "start", "seq", "run", "state", "make", "cgroup", "launch"} + stdin, stdout, stderr
+      -> {"seq", "pid", "start"} + pidfd, after the exec
+       | {"seq", "error": {"stage", "errno", "what"}, "held"}: `held` when there is something to remove
+On another one the spawner hears of each instance, before it holds anything and when it runs:
+  the request; {"id", "init": {"pid", "start"}}
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+
+from runtime.linux import syscalls, vfork
+from runtime.process import init, lean_json
+from runtime.process.work import Work
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    import socket
+    from typing import Any, NoReturn
+
+    Message = dict[str, Any]
+else:
+    import _signal as signal
+    import socket
+
+LARGEST = 1 << 20  # bytes of one request
+_STACK = 1 << 20  # bytes: half for a thread, half for the child that it makes
+_CLONE_PARENT = 0x8000
+
+
+class Starter:
+    """Serves until the client or the spawner is gone; each child is made by a thread that ends with it."""
+
+    def __init__(self, client: socket.socket, notes: socket.socket, owner: Message) -> None:
+        self._client, self._notes, self._owner = client, notes, owner
+        self._inherited = init.Inherited(notes.fileno())
+        self._current: list[
+            Work
+        ] = []  # by this the child finds its work, and leaves no reference to it behind
+
+    def serve(self) -> NoReturn:
+        """Never returns; the process ends here."""
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        _thread.stack_size(_STACK)
+        _thread.start_new_thread(self._turn, ())
+        forever = _thread.allocate_lock()
+        forever.acquire()
+        forever.acquire()
+        os._exit(1)
+
+    def _turn(self) -> None:
+        try:
+            if not self._request(vfork.Stack()):
+                os._exit(0)
+            _thread.start_new_thread(self._turn, ())
+        except BaseException:  # noqa: BLE001 - or nobody would answer any more, and nobody know
+            sys.excepthook(*sys.exc_info())
+            os._exit(1)
+
+    def _request(self, stack: vfork.Stack) -> bool:
+        try:
+            data, fds, _, _ = socket.recv_fds(self._client, LARGEST, 3, socket.MSG_CMSG_CLOEXEC)
+        except ConnectionResetError:  # it died with a reply unread (unix(7))
+            return False
+        if not data:
+            return False
+        self._notes.send(data)
+        message: Message = lean_json.loads(data)
+        work = Work(message, self._owner, fds)
+        self._current.append(work)
+        try:
+            self._reply(message["seq"], *self._start(work, stack))
+        except OSError as err:
+            report = {"stage": "start", "errno": err.errno or 0, "what": str(err.filename or "")}
+            self._reply(message["seq"], {"error": report, "held": work.held}, [])
+        finally:
+            self._current.clear()
+            for fd in fds:
+                os.close(fd)
+        return True
+
+    def _start(self, work: Work, stack: vfork.Stack) -> tuple[Message, list[int]]:
+        born_in = work.message["cgroup"]["born_in"]
+        if born_in:
+            work.prepare()
+        reader, work.sync = os.pipe2(os.O_CLOEXEC)
+        try:
+            try:
+                pid, pidfd = self._spawn(work, stack, born_in, reader)
+            finally:
+                os.close(work.sync)
+            return self._outcome(work, pid, pidfd, os.read(reader, LARGEST))
+        finally:
+            os.close(reader)
+
+    def _spawn(self, work: Work, stack: vfork.Stack, born_in: str | None, reader: int) -> tuple[int, int]:
+        self._inherited.reader = reader
+        group = os.open(born_in, os.O_PATH | os.O_CLOEXEC) if born_in else None
+        # No handler of ours may run in the child. The thread ends soon, so it misses no signal.
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._inherited.all)
+        flags = work.message["launch"]["clone"] | _CLONE_PARENT
+        try:
+            return vfork.spawn(stack, flags, self._child, lambda: work.settled, cgroup=group)
+        finally:
+            if group is not None:
+                os.close(group)
+
+    def _child(self) -> None:
+        init.run(self._current, self._inherited)
+
+    def _outcome(self, work: Work, pid: int, pidfd: int, report: bytes) -> tuple[Message, list[int]]:
+        if report:
+            os.close(pidfd)
+            return lean_json.loads(report), []
+        first = work.first(pid)
+        self._notes.send(lean_json.dumps({"id": work.state["id"], "init": first}).encode())
+        return first, [pidfd]
+
+    def _reply(self, seq: int, fields: Message, fds: list[int]) -> None:
+        data = lean_json.dumps({"seq": seq, **fields}).encode()
+        try:
+            socket.send_fds(self._client, [data], fds)
+        except (BrokenPipeError, ConnectionResetError):
+            return  # the client died; the next turn sees it
+        finally:
+            for fd in fds:
+                os.close(fd)

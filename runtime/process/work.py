@@ -1,0 +1,48 @@
+"""One start: what is asked, and how far it has come."""
+
+# pathlib stays out of the process that forks:
+# ruff: noqa: PTH103
+
+from __future__ import annotations
+
+import os
+
+from runtime.cgroups import tree
+from runtime.linux.processes import start_time
+from runtime.process.reclaim import claim
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from runtime.process.program import Program
+
+
+class Work:
+    """A request, its record, and the marks that its child leaves in the memory that it shares.
+
+    `held`: the record is made, so there is something to remove. `settled`: the child has come to its exec, or
+    to a report of why it can't.
+    """
+
+    __slots__ = ("held", "message", "program", "settled", "state", "stdio", "sync")
+
+    def __init__(self, message: dict[str, Any], owner: dict[str, int], stdio: list[int]) -> None:
+        self.message, self.stdio = message, stdio
+        self.state: dict[str, Any] = {**message["state"], "owner": owner, "init": None}
+        self.held = self.settled = False
+        self.sync = -1
+        self.program: Program
+
+    def prepare(self) -> None:
+        """Make the record, then what it tells of: directories and cgroups."""
+        claim(self.message["run"], self.state)
+        self.held = True
+        for directory in self.message["make"]:
+            os.makedirs(directory, mode=0o755, exist_ok=True)
+        tree.make(self.message["cgroup"]["steps"])
+
+    def first(self, pid: int) -> dict[str, int]:
+        """Pid and start time of the child, seen from the host."""
+        found: dict[str, int] = self.state["init"] or {"pid": pid, "start": start_time(pid)}
+        return found
