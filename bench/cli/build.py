@@ -2,71 +2,136 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import ExitStack
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 
+from bench.cli import build_options as options
 from runtime.errors import RuntimeFault
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Unpack
+
     from bench.cli.context import Context
+    from runtime.builder.executor import Options
+    from runtime.builder.plan import Request
+    from runtime.image.image import Image
+    from runtime.image.reference import Reference
 
 
-@click.command("build")
-@click.argument("directory", metavar="DIRECTORY", type=click.Path(path_type=Path))
-@click.option("-f", "--file", "file", type=click.Path(path_type=Path), help="The Dockerfile, if elsewhere.")
-@click.option("-t", "--tag", "tags", multiple=True, metavar="NAME[:TAG]", help="Name the image; repeatable.")
-@click.option("--build-arg", "args", multiple=True, metavar="NAME[=VALUE]", help="Set an ARG's value.")
-@click.option("--target", default="", help="Stage to build; the last one if not given.")
-@click.option(
-    "--secret", "secrets", multiple=True, metavar="id=ID[,src=FILE|,env=NAME]", help="For RUN --mount."
+class Given(TypedDict):
+    """The command line as click hands it over."""
+
+    directory: Path
+    file: Path | None
+    tags: tuple[str, ...]
+    args: tuple[str, ...]
+    labels: tuple[str, ...]
+    target: str
+    platform: str
+    hosts: tuple[str, ...]
+    network: str
+    secrets: tuple[str, ...]
+    no_cache: bool
+    fresh: tuple[str, ...]
+    iidfile: Path | None
+    metadata: Path | None
+    progress: str
+    quiet: bool
+
+
+_PATH = click.Path(path_type=Path)
+_OPTIONS = (
+    click.option("-f", "--file", "file", type=_PATH, help="The Dockerfile, if elsewhere."),
+    click.option("-t", "--tag", "tags", multiple=True, metavar="NAME[:TAG]", help="Name the image."),
+    click.option("--build-arg", "args", multiple=True, metavar="NAME[=VALUE]", help="Set an ARG's value."),
+    click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Add a label."),
+    click.option("--target", default="", help="Stage to build; the last one if not given."),
+    click.option("--platform", default="", metavar="OS/ARCH", help="Checked: only this machine's is built."),
+    click.option("--add-host", "hosts", multiple=True, metavar="NAME:ADDRESS", help="A name for each RUN."),
+    click.option(
+        "--network",
+        type=click.Choice(["default", "host", "none"]),
+        default="default",
+        help="The network of a RUN that names none.",
+    ),
+    click.option(
+        "--secret", "secrets", multiple=True, metavar="id=ID[,src=FILE|,env=NAME]", help="For RUN --mount."
+    ),
+    click.option("--no-cache", is_flag=True, help="Make every step anew."),
+    click.option(
+        "--no-cache-filter", "fresh", multiple=True, metavar="STAGE[,STAGE]", help="Make these stages anew."
+    ),
+    click.option("--iidfile", type=_PATH, help="Write the image's digest to a file."),
+    click.option("--metadata-file", "metadata", type=_PATH, help="Write what was made to a file, as JSON."),
+    click.option(
+        "--progress",
+        type=click.Choice(["auto", "plain", "quiet"]),
+        default="auto",
+        help="How to show the steps; auto is plain.",
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="Print nothing but the digest."),
 )
-@click.option("--no-cache", is_flag=True, help="Make every step anew.")
-@click.option("--iidfile", type=click.Path(path_type=Path), help="Write the image's digest to a file.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but the digest.")
+
+
+def _with_options(function: Callable[..., None]) -> Callable[..., None]:
+    for add in reversed(_OPTIONS):
+        function = add(function)
+    return function
+
+
+@click.command("build", cls=options.Command)
+@click.argument("directory", metavar="DIRECTORY", type=_PATH)
+@_with_options
 @click.pass_obj
-def build(
-    context: Context, /, *, directory: Path, file: Path | None, tags: tuple[str, ...], args: tuple[str, ...],
-    target: str, no_cache: bool, secrets: tuple[str, ...], iidfile: Path | None, quiet: bool,
-) -> None:  # fmt: skip
+def build(context: Context, /, **given: Unpack[Given]) -> None:
     """Build an image from the Dockerfile in DIRECTORY, and print its digest.
 
     Base images are those of the store (`tare image ls`); nothing is pulled. A RUN has this machine's network
-    unless it says --network=none. SOURCE_DATE_EPOCH makes equal input give an equal image.
+    unless it says --network=none. SOURCE_DATE_EPOCH makes equal input give an equal image. What was built
+    without -t stays until the next `tare image prune`.
     """
     from runtime.builder import executor, ignore, stages  # noqa: PLC0415 - no other verb needs them
     from runtime.builder.context import Context as BuildContext  # noqa: PLC0415
     from runtime.builder.dockerfile import parse  # noqa: PLC0415
-    from runtime.builder.plan import Request  # noqa: PLC0415
-    from runtime.image.platform import host_platform  # noqa: PLC0415
     from runtime.image.reference import Reference  # noqa: PLC0415
 
-    if not tags:
-        raise RuntimeFault("the image needs a name", kind="usage", hint="give one with -t NAME")
-    names = tuple(Reference.parse(tag) for tag in tags)
+    names = tuple(Reference.parse(tag) for tag in given["tags"])
+    request, how = _request(given), _options(context, given)
+    directory, file = given["directory"], given["file"]
     path = file or directory / "Dockerfile"
     recipe = stages.read(parse(_content(path), str(path)))
-    host = host_platform()
-    platform = f"{host.os}/{host.architecture}"
-    request = Request(platform, platform, target, _arguments(args))
     found = BuildContext.load(directory, ignore.load(directory, file))
-    with ExitStack() as stack:
-        output = stack.enter_context(Path(os.devnull).open("wb")).fileno() if quiet else 2
-        options = executor.Options(
-            output,
-            (lambda _line: None) if quiet else context.say,
-            use_cache=not no_cache,
-            epoch=_epoch(),
-            secrets=dict(map(_secret, secrets)),
-        )
-        places = executor.Places(context.store(), context.run, context.data)
-        image = executor.build(places, recipe, request, found, names, options=options)
-    if iidfile:
-        iidfile.write_text(image.digest, encoding="ascii")
-    click.echo(image.digest)
+    places = executor.Places(context.store(), context.run, context.data)
+    image = executor.build(places, recipe, request, found, names, options=how)
+    _tell(image, names, given["iidfile"], given["metadata"])
+
+
+def _request(given: Given) -> Request:
+    from runtime.builder.plan import Request  # noqa: PLC0415 - as above
+
+    platform = options.platform(given["platform"])
+    return Request(
+        platform, platform, given["target"], options.arguments(given["args"]),
+        options.labels(given["labels"]), options.hosts(given["hosts"]), given["network"],
+        options.stages(given["fresh"]),
+    )  # fmt: skip
+
+
+def _options(context: Context, given: Given) -> Options:
+    from runtime.builder.executor import Options  # noqa: PLC0415 - as above
+    from runtime.builder.progress import Plain, Progress  # noqa: PLC0415
+
+    quiet = given["quiet"] or given["progress"] == "quiet"
+    return Options(
+        Progress() if quiet else Plain(context.say),
+        use_cache=not given["no_cache"],
+        epoch=options.epoch(),
+        secrets=dict(map(options.secret, given["secrets"])),
+    )
 
 
 def _content(path: Path) -> bytes:
@@ -74,39 +139,21 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as err:
         reason = (err.strerror or str(err)).lower()
-        raise RuntimeFault(f"cannot read {path}: {reason}", kind="usage", hint="see -f and --secret") from err
+        raise RuntimeFault(f"cannot read {path}: {reason}", kind="usage", hint="name it with -f") from err
 
 
-def _arguments(texts: tuple[str, ...]) -> dict[str, str]:
-    """Read NAME=VALUE; a bare NAME takes the value that it has in our environment, if it has one."""
-    found = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if equals:
-            found[name] = value
-        elif name in os.environ:
-            found[name] = os.environ[name]
-    return found
+def _tell(image: Image, names: tuple[Reference, ...], iidfile: Path | None, metadata: Path | None) -> None:
+    if iidfile:
+        iidfile.write_text(image.digest, encoding="ascii")
+    if metadata:
+        metadata.write_text(json.dumps(_metadata(image, names), indent=2) + "\n", encoding="utf-8")
+    click.echo(image.digest)
 
 
-def _secret(text: str) -> tuple[str, bytes]:
-    """Read a secret's id and value: from a file, or from a variable, by default the one of that name."""
-    fields = dict(part.partition("=")[::2] for part in text.split(","))
-    name = fields.pop("id", "")
-    file = fields.pop("src", None) or fields.pop("source", None)
-    variable = fields.pop("env", None) or name
-    fields.pop("type", None)
-    if not name or fields:
-        raise RuntimeFault(f"--secret {text}: write id=ID,src=FILE or id=ID,env=NAME", kind="usage")
-    if file:
-        return name, _content(Path(file))
-    if variable not in os.environ:
-        raise RuntimeFault(f"--secret {name}: there is no variable {variable}", kind="usage")
-    return name, os.environb[os.fsencode(variable)]
-
-
-def _epoch() -> int | None:
-    text = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if text and not (text.isascii() and text.isdecimal()):
-        raise RuntimeFault(f"SOURCE_DATE_EPOCH={text} is no number of seconds", kind="usage")
-    return int(text) if text else None
+def _metadata(image: Image, names: tuple[Reference, ...]) -> dict[str, object]:
+    """Return what docker's buildx writes, under the same names."""
+    found: dict[str, object] = {
+        "containerimage.config.digest": image.manifest.config.digest,
+        "containerimage.digest": image.digest,
+    }
+    return found | ({"image.name": ",".join(map(str, names))} if names else {})

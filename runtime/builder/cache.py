@@ -1,11 +1,14 @@
-"""What earlier builds made: for a node's key the layer that it gave, or that it changed nothing.
+"""What earlier builds made: for a step's key the layer that it gave, or that it changed nothing.
 
-A file for each key below the store, written whole or not at all. An entry whose blob was pruned is no hit.
+The key is over the operation and the contents that it works on, layer by layer: a step above one that was
+made anew is found again if that one came out the same, and not if it didn't. A file for each key below the
+store, written whole or not at all. An entry whose blob was pruned is no hit.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import datetime  # noqa: TC003 - msgspec reads the annotation
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,7 @@ from runtime.image.digest import Digest
 from runtime.image.manifest import LAYER_GZIP, Descriptor
 
 if TYPE_CHECKING:
+    from runtime.builder.chain import Chain
     from runtime.image.store import Store
 
 
@@ -60,6 +64,12 @@ class Cache:
 
     def _name(self, key: str) -> str:
         return key if self._epoch is None else hashlib.sha256(f"{key} {self._epoch}".encode()).hexdigest()
+
+
+def key(own: str, inputs: list[Chain]) -> str:
+    """Return the key of an operation, given by its digest, on the roots that it works on."""
+    contents = [[str(layer.diff_id) for layer in chain] for chain in inputs]
+    return hashlib.sha256(json.dumps([own, contents]).encode()).hexdigest()
 
 
 def _layer(kept: _Kept) -> Layer:

@@ -31,9 +31,10 @@ def _run(builder: Builder, state: State, step: kinds.Run) -> State:
     found = [_mount(state, step, text) for text in step.mounts]
     origins = [builder.root_of(mount.origin, step) for mount in found if mount.origin]
     command, script = _command(state, step)
+    network = builder.network if step.network == "default" else step.network
     operation = ops.Execute(
         command, script, state.scope.keyed_environment, state.config.workdir, state.config.user, tuple(found),
-        _bound(builder, step, found), step.network, step.security, state.scope.variables,
+        _bound(builder, step, found), network, step.security, builder.hosts, state.scope.variables,
     )  # fmt: skip
     return state.on(builder.graph.add(operation, state.root, *origins, at=step.node.at))
 

@@ -1,7 +1,8 @@
 """The build graph: what is to be done, in which order, and under which key its result is found again.
 
 A node's key is a SHA-256 over its operation and the keys of what it works on. The operation holds digests of
-contents, never times or places, so equal inputs give equal keys on every machine.
+contents, never times or places, so equal inputs give equal keys on every machine. The key makes equal nodes
+one; under which one an earlier result is found is `cache`'s matter.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from runtime.builder.dockerfile.mounts import Mount
     from runtime.builder.dockerfile.position import Position
@@ -112,6 +113,7 @@ class Execute(Operation):
     contents: tuple[str, ...]
     network: str
     security: str
+    hosts: tuple[tuple[str, str], ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, metadata=UNKEYED)
 
 
@@ -122,10 +124,14 @@ class Merge(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operation on other nodes' results; `at` is the instruction that asked for it."""
+    """One operation on other nodes' results; `at` is the instruction that asked for it.
+
+    `own` is the operation's digest, `key` that of the operation with all that it works on.
+    """
 
     operation: Operation
     inputs: tuple[int, ...]
+    own: str
     key: str
     at: Position | None = None
 
@@ -139,20 +145,26 @@ class Graph:
 
     def add(self, operation: Operation, *inputs: int, at: Position | None = None) -> int:
         """Add a node and return its number; if there is one with the same key, return that."""
-        key = _key(operation, [self.nodes[number].key for number in inputs])
+        own = _own(operation)
+        key = _digest([own, *(self.nodes[number].key for number in inputs)])
         if key not in self._known:
             self._known[key] = len(self.nodes)
-            self.nodes.append(Node(operation, inputs, key, at))
+            self.nodes.append(Node(operation, inputs, own, key, at))
         return self._known[key]
+
+    def needed(self, result: int) -> set[int]:
+        """Return the numbers of `result` and all that it is made from."""
+        found, left = set[int](), [result]
+        while left:
+            number = left.pop()
+            if number not in found:
+                found.add(number)
+                left += self.nodes[number].inputs
+        return found
 
     def batches(self, result: int) -> Iterator[list[int]]:
         """Yield what `result` needs, in groups; the members of one need only earlier groups."""
-        needed, left = set[int](), [result]
-        while left:
-            number = left.pop()
-            if number not in needed:
-                needed.add(number)
-                left += self.nodes[number].inputs
+        needed = self.needed(result)
         depth: dict[int, int] = {}
         for number in sorted(needed):
             depth[number] = 1 + max((depth[each] for each in self.nodes[number].inputs), default=-1)
@@ -160,11 +172,14 @@ class Graph:
             yield [number for number in depth if depth[number] == level]
 
 
-def _key(operation: Operation, inputs: list[str]) -> str:
+def _own(operation: Operation) -> str:
     keyed = [each.name for each in fields(operation) if not each.metadata.get("unkeyed")]
     bare = {name: value for name, value in asdict(_light(operation)).items() if name in keyed}
-    text = json.dumps([type(operation).__name__, bare, inputs], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return _digest([type(operation).__name__, bare])
+
+
+def _digest(value: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _light(operation: Operation) -> Operation:

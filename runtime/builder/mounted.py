@@ -8,6 +8,7 @@ import os
 import posixpath
 import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.builder import graph as ops
@@ -20,12 +21,12 @@ from runtime.rootfs.plan import Bind
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import ExitStack
-    from pathlib import Path
 
     from runtime.builder.context import Context
     from runtime.builder.dockerfile.mounts import Mount
 
 _SCRIPT = "/dev/pipes/script"
+_HOSTS = Path("/etc/hosts")
 
 
 @dataclass(slots=True)
@@ -55,6 +56,13 @@ class Mounts:
             return operation.command
         self._bind(self._file(operation.script.encode(errors="surrogateescape"), 0o755), _SCRIPT)
         return (_SCRIPT,)
+
+    def hosts(self, pairs: tuple[tuple[str, str], ...]) -> None:
+        """Show an /etc/hosts in which names have addresses, before those of this machine."""
+        if pairs:
+            known = _HOSTS.read_bytes() if _HOSTS.exists() else b""
+            lines = "".join(f"{address}\t{name}\n" for name, address in pairs)
+            self._bind(self._file(lines.encode() + known, 0o644), str(_HOSTS), readonly=True)
 
     def _add(self, mount: Mount, context: Context, workdir: str) -> None:
         target = posixpath.normpath(posixpath.join(workdir, mount.target))

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from runtime.builder.image_config import ImageConfig
-from runtime.image.manifest import ConfigDocument, Health, History, Platform, RootFS, RunConfig
+from runtime.image.image import Image
+from runtime.image.manifest import (
+    CONFIG,
+    MANIFEST,
+    ConfigDocument,
+    Health,
+    History,
+    Manifest,
+    RootFS,
+    RunConfig,
+    encode,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,6 +26,9 @@ if TYPE_CHECKING:
     from runtime.builder.chain import Chain
     from runtime.builder.dockerfile.instructions import Healthcheck
     from runtime.builder.state import Made
+    from runtime.image.manifest import Descriptor, Platform
+    from runtime.image.reference import Reference
+    from runtime.image.store import Store
 
 _NANO = 10**9
 _SHELL = ("/bin/sh", "-c")
@@ -66,6 +80,19 @@ def history(steps: tuple[Made, ...], chains: dict[int, Chain], below: Chain) -> 
         created = [History(created=layer.created, created_by=made.text) for layer in added]
         found += created or [History(created=latest, created_by=made.text, empty_layer=True)]
     return tuple(found)
+
+
+def store(
+    place: Store, document: ConfigDocument, layers: tuple[Descriptor, ...], names: tuple[Reference, ...]
+) -> Image:
+    """Store the documents around stored layers and name them; without a name a prune takes them away."""
+    for name in names:
+        place.add_image(document, layers, name)
+    with place.writing():
+        config = place.blobs.write(encode(document), CONFIG)
+        manifest = Manifest(schema_version=2, media_type=MANIFEST, config=config, layers=layers)
+        stored = place.blobs.write(encode(manifest), MANIFEST)
+    return Image(stored.digest, manifest, document)
 
 
 def _run_config(config: ImageConfig, below: Health | None) -> RunConfig:

@@ -33,22 +33,34 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the command line asked for; platforms are `os/arch[/variant]`."""
+    """What the command line asked for; platforms are `os/arch[/variant]`.
+
+    `hosts` are (name, address) pairs for each RUN, `network` is that of a RUN which names none, `fresh` are
+    the stages whose steps are made anew.
+    """
 
     platform: str
     build_platform: str
     target: str = ""
     args: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    hosts: tuple[tuple[str, str], ...] = ()
+    network: str = "default"
+    fresh: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The graph, the node whose root is the result, the image's configuration, and what made it."""
+    """The graph, the node whose root is the result, the image's configuration, and what made it.
+
+    `fresh` are nodes that no earlier result stands for.
+    """
 
     graph: ops.Graph
     result: int
     config: ImageConfig
     history: tuple[Made, ...] = ()
+    fresh: frozenset[int] = frozenset()
 
 
 def plan(
@@ -60,7 +72,8 @@ def plan(
     for number in planner.order(target):
         planner.state(recipe.stages[number])
     state = planner.state(target)
-    return Plan(planner.graph, state.root, state.config, state.history)
+    config = replace(state.config, labels={**state.config.labels, **request.labels})
+    return Plan(planner.graph, state.root, config, state.history, frozenset(planner.fresh))
 
 
 class _Planner:
@@ -69,6 +82,8 @@ class _Planner:
     ) -> None:
         self.graph = ops.Graph()
         self.context = context
+        self.hosts, self.network = request.hosts, request.network
+        self.fresh: set[int] = set()
         self._recipe, self._request, self._resolve = recipe, request, resolve
         self._states: dict[int, State | None] = {}
         self._bases: dict[tuple[str, str], Base] = {}
@@ -111,8 +126,9 @@ class _Planner:
         state = self._begun(stage)
         triggers = [self._triggered(text, stage) for text in state.config.onbuild]
         state = state.with_config(replace(state.config, onbuild=()))
+        names = (stage.name, str(stage.number))
         for step in [*triggers, *stage.steps]:
-            state = self._applied(state, step)
+            state = self._applied(state, step, anew=not self._request.fresh.isdisjoint(names))
         return state
 
     def _begun(self, stage: Stage) -> State:
@@ -143,9 +159,11 @@ class _Planner:
         node = replace(parsed.nodes[0], at=stage.origin.node.at)
         return typed.read(node)
 
-    def _applied(self, state: State, step: Instruction) -> State:
-        setting = SETTINGS.get(type(step))
+    def _applied(self, state: State, step: Instruction, *, anew: bool) -> State:
+        setting, before = SETTINGS.get(type(step)), len(self.graph.nodes)
         after = setting(state, step) if setting else CHANGES[type(step)](self, state, step)
+        if anew and setting is None:
+            self.fresh |= {*range(before, len(self.graph.nodes)), after.root}
         made = Made(shortened(step.node.original), after.root)
         return replace(after, history=(*after.history, made))
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
         graph: Graph
         context: Context
+        hosts: tuple[tuple[str, str], ...]
+        network: str
 
         def root_of(self, name: str, step: Instruction) -> int:
             """Return the node that has a stage's or an image's root."""
