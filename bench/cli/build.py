@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 
 from bench.cli import build_options as options
-from runtime.errors import RuntimeFault
+from bench.cli import build_output as output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Given(TypedDict):
     """The command line as click hands it over."""
 
-    directory: Path
-    file: Path | None
+    where: str
+    file: str
     tags: tuple[str, ...]
     args: tuple[str, ...]
     labels: tuple[str, ...]
@@ -37,6 +37,7 @@ class Given(TypedDict):
     secrets: tuple[str, ...]
     no_cache: bool
     fresh: tuple[str, ...]
+    outputs: tuple[str, ...]
     iidfile: Path | None
     metadata: Path | None
     progress: str
@@ -45,7 +46,7 @@ class Given(TypedDict):
 
 _PATH = click.Path(path_type=Path)
 _OPTIONS = (
-    click.option("-f", "--file", "file", type=_PATH, help="The Dockerfile, if elsewhere."),
+    click.option("-f", "--file", "file", default="", help="The Dockerfile, if elsewhere; - is stdin."),
     click.option("-t", "--tag", "tags", multiple=True, metavar="NAME[:TAG]", help="Name the image."),
     click.option("--build-arg", "args", multiple=True, metavar="NAME[=VALUE]", help="Set an ARG's value."),
     click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Add a label."),
@@ -64,6 +65,14 @@ _OPTIONS = (
     click.option("--no-cache", is_flag=True, help="Make every step anew."),
     click.option(
         "--no-cache-filter", "fresh", multiple=True, metavar="STAGE[,STAGE]", help="Make these stages anew."
+    ),
+    click.option(
+        "-o",
+        "--output",
+        "outputs",
+        multiple=True,
+        metavar="DIR|-|type=TYPE[,dest=PATH]",
+        help="Also put the result there: local, tar, oci.",
     ),
     click.option("--iidfile", type=_PATH, help="Write the image's digest to a file."),
     click.option("--metadata-file", "metadata", type=_PATH, help="Write what was made to a file, as JSON."),
@@ -84,30 +93,33 @@ def _with_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command("build", cls=options.Command)
-@click.argument("directory", metavar="DIRECTORY", type=_PATH)
+@click.argument("where", metavar="DIRECTORY|TAR|-")
 @_with_options
 @click.pass_obj
 def build(context: Context, /, **given: Unpack[Given]) -> None:
-    """Build an image from the Dockerfile in DIRECTORY, and print its digest.
+    """Build an image from the Dockerfile in a directory, and print its digest.
 
+    A tar is a directory too, also one on stdin (-); what else comes there is a Dockerfile without any.
     Base images are those of the store (`tare image ls`); nothing is pulled. A RUN has this machine's network
     unless it says --network=none. SOURCE_DATE_EPOCH makes equal input give an equal image. What was built
     without -t stays until the next `tare image prune`.
     """
-    from runtime.builder import executor, ignore, stages  # noqa: PLC0415 - no other verb needs them
-    from runtime.builder.context import Context as BuildContext  # noqa: PLC0415
+    from bench.cli.build_input import source  # noqa: PLC0415 - no other verb needs them
+    from runtime.builder import executor, stages  # noqa: PLC0415
     from runtime.builder.dockerfile import parse  # noqa: PLC0415
     from runtime.image.reference import Reference  # noqa: PLC0415
 
     names = tuple(Reference.parse(tag) for tag in given["tags"])
     request, how = _request(given), _options(context, given)
-    directory, file = given["directory"], given["file"]
-    path = file or directory / "Dockerfile"
-    recipe = stages.read(parse(_content(path), str(path)))
-    found = BuildContext.load(directory, ignore.load(directory, file))
+    outputs = [output.parse(text) for text in given["outputs"]]
     places = executor.Places(context.store(), context.run, context.data)
-    image = executor.build(places, recipe, request, found, names, options=how)
-    _tell(image, names, given["iidfile"], given["metadata"])
+    with source(given["where"], given["file"], context.data) as found:
+        recipe = stages.read(parse(found.content, found.name))
+        image = executor.build(places, recipe, request, found.context, names, options=how)
+    for each in outputs:
+        each.write(places.store, image, names)
+    _keep(image, names, given["iidfile"], given["metadata"])
+    click.echo(image.digest, err=any(each.on_stdout for each in outputs))
 
 
 def _request(given: Given) -> Request:
@@ -134,20 +146,11 @@ def _options(context: Context, given: Given) -> Options:
     )
 
 
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as err:
-        reason = (err.strerror or str(err)).lower()
-        raise RuntimeFault(f"cannot read {path}: {reason}", kind="usage", hint="name it with -f") from err
-
-
-def _tell(image: Image, names: tuple[Reference, ...], iidfile: Path | None, metadata: Path | None) -> None:
+def _keep(image: Image, names: tuple[Reference, ...], iidfile: Path | None, metadata: Path | None) -> None:
     if iidfile:
         iidfile.write_text(image.digest, encoding="ascii")
     if metadata:
         metadata.write_text(json.dumps(_metadata(image, names), indent=2) + "\n", encoding="utf-8")
-    click.echo(image.digest)
 
 
 def _metadata(image: Image, names: tuple[Reference, ...]) -> dict[str, object]:

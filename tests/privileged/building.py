@@ -52,7 +52,7 @@ class Lab:
             input=stdin, capture_output=True, check=False, timeout=90,
         )  # fmt: skip
         return subprocess.CompletedProcess(
-            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+            done.args, done.returncode, done.stdout.decode(errors="surrogateescape"), done.stderr.decode()
         )
 
     def build(self, text: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
