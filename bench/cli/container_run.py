@@ -13,6 +13,7 @@ import click
 from bench.cli.container_common import RunCommand, exit_with, places, say
 from runtime.engine import blueprint, client, foreground
 from runtime.errors import RuntimeFault
+from runtime.image.locks import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,7 +196,8 @@ def _create(context: Context, options: dict[str, Any]) -> tuple[str, blueprint.W
     wanted = blueprint.Wanted(**given)
     store = context.store()
     image = store.resolve(wanted.image)
-    container = blueprint.create(places(context), wanted, image, store.layer_paths(image))
+    with locked(store.root / ".lock", exclusive=False):  # `image prune` comes before, or sees the container
+        container = blueprint.create(places(context), wanted, image, store.layer_paths(image))
     if cidfile:
         cidfile.write_text(container, encoding="ascii")
     return container, wanted

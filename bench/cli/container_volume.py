@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli.container_common import places
-from runtime.engine import documents
+from runtime.engine.holders import holders
 from runtime.errors import RuntimeFault
 from runtime.process.reclaim import remove_tree
 
@@ -64,7 +64,4 @@ def rm(context: Context, names: tuple[str, ...]) -> None:
 
 
 def _users(where: Places, name: str) -> list[str]:
-    plans = [documents.plan(where, container) for container in documents.everything(where)]
-    return [
-        plan["Name"].removeprefix("/") for plan in plans if any(m.get("Name") == name for m in plan["Mounts"])
-    ]
+    return [holder.name for holder in holders(where) if name in holder.volumes]

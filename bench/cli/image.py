@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli.build import build
+from bench.cli.container_common import places
+from bench.cli.image_forget import forget
 from bench.cli.table import table
+from runtime.engine.holders import layers
 from runtime.errors import RuntimeFault
 from runtime.image import Store, bootstrap
 from runtime.image.manifest import encode
@@ -97,12 +100,14 @@ def history(context: Context, image: str, form: str) -> None:
 
 
 @command.command("rm")
+@click.option("-f", "--force", is_flag=True, help="Also the last name of an image that a container has.")
 @click.argument("images", nargs=-1, required=True)
 @click.pass_obj
-def rm(context: Context, images: tuple[str, ...]) -> None:
+def rm(context: Context, force: bool, images: tuple[str, ...]) -> None:
     """Forget images; `tare image prune` gives back their space."""
     for image in images:
-        click.echo(f"{_store(context).remove(image).familiar} removed", err=True)
+        for name in forget(context, image, force=force):
+            click.echo(f"{name.familiar} removed", err=True)
 
 
 @command.command("tag")
@@ -118,8 +123,8 @@ def tag(context: Context, source: str, target: str) -> None:
 @click.option("--cache", is_flag=True, help="Remove unpacked layers too; they are made again when needed.")
 @click.pass_obj
 def prune_(context: Context, cache: bool) -> None:
-    """Give back the space of what no image needs."""
-    done = prune(_store(context), cache=cache)
+    """Give back the space of what no image and no container needs."""
+    done = prune(_store(context), cache=cache, held=lambda: layers(places(context)))
     click.echo(f"{done.blobs} blobs, {done.directories} directories, {human(done.bytes)} freed", err=True)
     for path in done.kept:
         click.echo(f"kept, since it is in use: {path}", err=True)

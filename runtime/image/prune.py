@@ -1,6 +1,6 @@
 """Give back the space of what no name leads to."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +21,14 @@ class Pruned:
     kept: tuple[Path, ...] = ()
 
 
-def prune(store: Store, *, cache: bool = False) -> Pruned:
+def prune(
+    store: Store, *, cache: bool = False, held: Callable[[], frozenset[str]] = frozenset[str]
+) -> Pruned:
     """Remove unreferenced blobs, layers and checkouts, and what dead processes left.
 
     `cache` removes the unpacked layers and checkouts of named images too; they are made again when needed.
+    `held` tells which layers stay nevertheless, for containers that do not run have none mounted; it is
+    asked under the store's lock, so a container that is made under it too is not missed.
     Waits for processes that are writing. A damaged image is a fault of kind `corrupt`: what it needs is
     unknown, so nothing is removed.
     """
@@ -38,7 +42,7 @@ def prune(store: Store, *, cache: bool = False) -> Pruned:
             store.clear_scratch()
             unneeded = [digest for digest in store.blobs if digest not in needed.blobs]
             freed = sum(store.blobs.remove(digest) for digest in unneeded)
-            layers = _sweep(store.layers, () if cache else needed.layers)
+            layers = _sweep(store.layers, held() | (frozenset() if cache else needed.layers))
             checkouts = _sweep(store.checkouts, () if cache else needed.checkouts)
     return Pruned(
         blobs=len(unneeded),

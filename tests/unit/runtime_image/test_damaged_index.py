@@ -2,11 +2,11 @@
 
 import re
 import shlex
-from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
+from bench.cli.context import Context
 from bench.cli.image import command
 from runtime.errors import RuntimeFault
 from runtime.image import Store, from_tree
@@ -44,7 +44,7 @@ def store(tmp_path):
 
 
 def tare(store, *arguments):
-    return CliRunner().invoke(command, arguments, obj=SimpleNamespace(data=store.root.parent))
+    return CliRunner().invoke(command, arguments, obj=Context.at(store.root.parent))
 
 
 def remedy(store, text):

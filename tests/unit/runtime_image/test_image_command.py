@@ -2,11 +2,11 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
 
+from bench.cli.context import Context
 from bench.cli.image import command, human
 from runtime.errors import RuntimeFault
 from runtime.image import Store, from_tree
@@ -23,7 +23,7 @@ def data(tmp_path: Path, monkeypatch) -> Path:
 
 
 def tare(data: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(command, arguments, obj=SimpleNamespace(data=data), catch_exceptions=True)
+    return CliRunner().invoke(command, arguments, obj=Context.at(data), catch_exceptions=True)
 
 
 def test_ls_as_a_table_and_as_json(data):
