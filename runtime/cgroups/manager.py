@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from runtime.cgroups import cpu, memory, pids
@@ -73,24 +74,24 @@ class Cgroup:
         tree = self.trees.get(controller)
         return tree.mount / GROUP / self.name if tree else None
 
-    @property
+    @cached_property
     def paths(self) -> tuple[Path, ...]:
         """Every directory, each once: controllers may share a tree."""
         return tuple(dict.fromkeys(tree.mount / GROUP / self.name for tree in self.trees.values()))
 
-    @property
+    @cached_property
     def parents(self) -> tuple[Path, ...]:
         """The directories shared by all instances."""
         return tuple(path.parent for path in self.paths)
 
-    @property
+    @cached_property
     def born_in(self) -> Path | None:
         """The v2 directory, into which clone3 can put the process from its first moment."""
         return next(
             (tree.mount / GROUP / self.name for tree in self.trees.values() if tree.version != 1), None
         )
 
-    @property
+    @cached_property
     def joined(self) -> tuple[Path, ...]:
         """The v1 directories, into which the process has to be moved."""
         return tuple(path for path in self.paths if path != self.born_in)

@@ -16,7 +16,8 @@ from runtime.container.request import key
 from runtime.engine.prune import prune as prune_engine
 from runtime.errors import RuntimeFault
 from runtime.linux.processes import alive
-from runtime.process.reclaim import DRAFT, reclaim, remove_tree
+from runtime.process.reclaim import DRAFT, reclaim
+from runtime.process.removal import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable

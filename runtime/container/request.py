@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ class Request:
         self.steps, self.cgroup, self.message = steps, cgroup, message
 
 
+@cache
 def key(run: Path) -> str:
     """Short name of a run root: two roots on one host share the cgroup tree, and may use the same id."""
     return hashlib.sha256(str(run.absolute()).encode()).hexdigest()[:8]

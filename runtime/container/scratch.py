@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from runtime.errors import RuntimeFault
 from runtime.linux.processes import alive, start_time
-from runtime.process.reclaim import remove_tree
+from runtime.process.removal import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

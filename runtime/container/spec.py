@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from runtime.cgroups.manager import Resources
@@ -60,8 +61,13 @@ class ContainerSpec:
         except KeyError as err:
             hint = "names are as in capabilities(7), for example NET_ADMIN, or ALL"
             raise RuntimeFault(f"there is no capability {err.args[0]}", kind="usage", hint=hint) from err
-        supported = (1 << capabilities.last() + 1) - 1
+        supported = (1 << _last_capability() + 1) - 1
         return (capabilities.mask(capabilities.DEFAULT) & ~dropped | added) & supported
+
+
+@cache
+def _last_capability() -> int:
+    return capabilities.last()
 
 
 @dataclass(frozen=True)

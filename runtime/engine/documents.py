@@ -14,7 +14,7 @@ import time
 
 from runtime.errors import RuntimeFault
 from runtime.process import lean_json
-from runtime.process.reclaim import remove_tree
+from runtime.process.removal import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

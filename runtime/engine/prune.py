@@ -11,7 +11,7 @@ from runtime.engine import documents, worker
 from runtime.engine.places import Places
 from runtime.errors import RuntimeFault
 from runtime.oci import record
-from runtime.process.reclaim import remove_tree
+from runtime.process.removal import remove_tree
 
 
 def prune(run: Path, data: Path) -> list[str]:

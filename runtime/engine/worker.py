@@ -22,7 +22,7 @@ from runtime.oci.options import Arguments
 from runtime.oci.report import Log
 from runtime.oci.terminal import Terminal
 from runtime.process import lean_json
-from runtime.process.reclaim import remove_tree
+from runtime.process.removal import remove_tree
 from runtime.rootfs import resolve
 
 TYPE_CHECKING = False

@@ -113,9 +113,10 @@ def settle(found: Sets) -> None:
 
 def bound(last: int, kept: int) -> None:
     """Drop every capability up to number `last` that is not in `kept` from the bounding set."""
+    drop, prctl = syscalls.PR_CAPBSET_DROP, syscalls.prctl
     for number in range(last + 1):
         if not kept >> number & 1:
-            syscalls.prctl(syscalls.PR_CAPBSET_DROP, number)
+            prctl(drop, number)
 
 
 def last() -> int:

@@ -15,12 +15,7 @@ MOVE, REC, PRIVATE, SLAVE, SHARED, STRICTATIME = 8192, 16384, 1 << 18, 1 << 19, 
 DETACH = 2
 _ATTR_NODEV = 4
 _PAGE = 4096  # bytes of options that mount(2) reads; the rest is cut off without a word
-_STATVFS_TO_MOUNT = (
-    (os.ST_NOSUID, NOSUID),
-    (os.ST_NODEV, NODEV),
-    (os.ST_NOEXEC, NOEXEC),
-    (os.ST_RDONLY, RDONLY),
-)
+_KEPT = RDONLY | NOSUID | NODEV | NOEXEC  # the same bits in f_flag of statvfs(3), ST_RDONLY and so on
 
 
 def overlay(layers: list[str], upper: str, work: str, target: str) -> None:
@@ -166,15 +161,13 @@ def attach(fd: int, target: str) -> None:
 
 def change(target: str, set_: int, clear: int) -> None:
     """Set and clear MOUNT_ATTR_ bits (of those that are MS_ flags too: ro, nosuid, nodev, noexec)."""
-    now = os.statvfs(target).f_flag
-    kept = sum(flag for bit, flag in _STATVFS_TO_MOUNT if now & bit)
+    kept = os.statvfs(target).f_flag & _KEPT
     syscalls.mount("", target, "", REMOUNT | BIND | kept & ~clear | set_ & 0xF)
 
 
 def make_readonly(target: str) -> None:
     """Remount the mount at `target` read-only, keeping its other flags (a remount drops those not named)."""
-    now = os.statvfs(target).f_flag
-    kept = sum(flag for bit, flag in _STATVFS_TO_MOUNT if now & bit)
+    kept = os.statvfs(target).f_flag & _KEPT
     syscalls.mount("", target, "", REMOUNT | BIND | RDONLY | kept)
 
 

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 _libc = ctypes.PyDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 # All five, since prctl(2) reads them by va_arg: the conversion in C costs a third of five objects in Python.
+_libc.mount.argtypes = [*[ctypes.c_char_p] * 3, ctypes.c_ulong, ctypes.c_char_p]
 _libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
+
+# Prototypes of their own for what a start calls most often.
+_move, _tree = _libc["syscall"], _libc["syscall"]
+_tree.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.c_long]
+_move.argtypes = [*_tree.argtypes, ctypes.c_char_p, ctypes.c_long]
 
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41}
 _CAPSET = {"x86_64": 126, "aarch64": 91, "riscv64": 91}
@@ -40,7 +46,8 @@ AT_EMPTY_PATH = 0x1000
 RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS = 0x01, 0x02, 0x04
 RESOLVE_BENEATH, RESOLVE_IN_ROOT = 0x08, 0x10
 OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE = 1, os.O_CLOEXEC, 0x8000
-MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH = 4, 0x40
+MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_SYMLINKS, MOVE_MOUNT_T_EMPTY_PATH = 4, 0x10, 0x40
+_MOVE_FLAGS = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS
 FSCONFIG_SET_FLAG, FSCONFIG_SET_STRING, FSCONFIG_CMD_CREATE = 0, 1, 6
 CLONE_PIDFD, CLONE_INTO_CGROUP = 0x1000, 0x200000000
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 24, 38, 47
@@ -117,14 +124,8 @@ def setns(fd: int, flags: int) -> None:
 
 def mount(source: str, target: str, fstype: str = "", flags: int = 0, data: str = "") -> None:
     """Mount; empty `fstype` and `data` are passed as NULL."""
-    args = (
-        source.encode(),
-        os.fsencode(target),
-        fstype.encode() or None,
-        ctypes.c_ulong(flags),
-        data.encode() or None,
-    )
-    if _libc.mount(*args) < 0:
+    words = source.encode(), os.fsencode(target), fstype.encode() or None
+    if _libc.mount(*words, flags, data.encode() or None) < 0:
         raise _fail(target)
 
 
@@ -142,12 +143,16 @@ def pivot_root(new: str, old: str) -> None:
 def open_tree(path: str, *, recursive: bool) -> int:
     """Descriptor of a detached copy of the mount at `path`: a bind mount that has no place yet."""
     flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (AT_RECURSIVE if recursive else 0)
-    return _syscall(path, _OPEN_TREE, AT_FDCWD, os.fsencode(path), flags)
+    fd: int = _tree(_OPEN_TREE, AT_FDCWD, os.fsencode(path), flags)
+    if fd < 0:
+        raise _fail(path)
+    return fd
 
 
 def move_mount(fd: int, target: str) -> None:
-    """Attach the detached mount `fd` at `target`."""
-    _syscall(target, _MOVE_MOUNT, fd, b"", AT_FDCWD, os.fsencode(target), MOVE_MOUNT_F_EMPTY_PATH)
+    """Attach the detached mount `fd` at `target`, where links are followed, as mount(2) does."""
+    if _move(_MOVE_MOUNT, fd, b"", AT_FDCWD, os.fsencode(target), _MOVE_FLAGS) < 0:
+        raise _fail(target)
 
 
 def fsopen(fstype: str) -> int:

@@ -14,7 +14,7 @@ import os
 
 from runtime.errors import RuntimeFault
 from runtime.linux.processes import alive, start_time
-from runtime.process import lean_json, reclaim
+from runtime.process import lean_json, reclaim, removal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def sweep(root: str) -> None:
         start = rest.partition("-")[0]
         known = name.startswith(reclaim.DRAFT) and pid.isdigit() and start.isdigit()
         if known and not alive(int(pid), int(start)):
-            reclaim.remove_tree(f"{root}/{name}")
+            removal.remove_tree(f"{root}/{name}")
 
 
 def _names(root: str) -> list[str]:

@@ -6,7 +6,7 @@ Works from the recorded state alone:
 """
 
 # pathlib stays out of the process that forks:
-# ruff: noqa: PTH102, PTH103, PTH104, PTH106
+# ruff: noqa: PTH102, PTH103, PTH104
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ import select
 from runtime.cgroups import tree
 from runtime.linux.processes import alive, session_members, start_time
 from runtime.process import lean_json, thaw
+from runtime.process.removal import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from typing import Any
 else:
     # The C half of `signal`: the other makes enumerations of all its numbers, for 3 ms of each start.
@@ -33,13 +34,16 @@ DRAFT = ".new-"  # followed by PID-START-NAME: a record that its owner has not f
 
 def claim(directory: str, state: dict[str, Any]) -> None:
     """Create the record's directory with state.json in it, in one step; EEXIST when the name is taken."""
-    parent, name = os.path.split(directory)
-    os.makedirs(parent, mode=0o711, exist_ok=True)
+    parent, _, name = directory.rpartition("/")
     owner = state["owner"]
     draft = f"{parent}/{DRAFT}{owner['pid']}-{owner['start']}-{name}"
-    os.mkdir(draft, 0o700)
     try:
-        record(draft, state)
+        os.mkdir(draft, 0o700)
+    except FileNotFoundError:
+        os.makedirs(parent, mode=0o711, exist_ok=True)
+        os.mkdir(draft, 0o700)
+    try:
+        _write(f"{draft}/state.json", state)
         os.rename(draft, directory)
     except OSError as err:
         remove_tree(draft)
@@ -51,14 +55,18 @@ def claim(directory: str, state: dict[str, Any]) -> None:
 def record(directory: str, state: dict[str, Any]) -> None:
     """Write state.json so that a reader sees the old or the new one, never half of it."""
     path = f"{directory}/state.json"
-    fd = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    _write(f"{path}.new", state)
+    os.rename(f"{path}.new", path)
+
+
+def _write(path: str, state: dict[str, Any]) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     try:
         data = lean_json.dumps(state).encode()
         while data:  # a full disk may take a part before it refuses the rest
             data = data[os.write(fd, data) :]
     finally:
         os.close(fd)
-    os.rename(f"{path}.new", path)
 
 
 def reclaim(directory: str, state: dict[str, Any]) -> None:
@@ -118,37 +126,3 @@ def _kill_session(leader: int, started: int) -> None:
         return
     for pid in session_members(leader):
         kill(pid, start_time(pid))
-
-
-def remove_tree(path: str) -> None:
-    """Delete a directory and all below it, never following a symlink; nothing happens when it is gone."""
-    # shutil.rmtree does the same, at the price of importing the compression modules into the process that
-    # forks.
-    try:
-        for _, directories, files, fd in os.fwalk(path, topdown=False, onerror=_unless_gone):
-            for name in files:
-                _remove(os.unlink, name, fd)
-            for name in directories:
-                _remove(_rmdir_or_unlink, name, fd)
-        os.rmdir(path)
-    except FileNotFoundError:
-        return
-
-
-def _rmdir_or_unlink(name: str, *, dir_fd: int) -> None:
-    try:
-        os.rmdir(name, dir_fd=dir_fd)
-    except NotADirectoryError:  # a symlink to a directory counts as one for fwalk
-        os.unlink(name, dir_fd=dir_fd)
-
-
-def _remove(action: Callable[..., None], name: str, fd: int) -> None:
-    try:
-        action(name, dir_fd=fd)
-    except FileNotFoundError:
-        return
-
-
-def _unless_gone(err: OSError) -> None:
-    if not isinstance(err, FileNotFoundError):
-        raise err

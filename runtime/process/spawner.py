@@ -55,8 +55,10 @@ class Spawner:
     def serve(self) -> None:
         """Answer until the client is gone."""
         while True:
-            ready = [fd for fd, _ in self.poll.poll()]
-            self._read_notes()  # first: what is asked may be about what they tell
+            ready = {fd for fd, _ in self.poll.poll()}
+            # First: what is asked may be about what they tell, and they were there before it.
+            if self.notes and self.notes.fileno() in ready:
+                self._read_notes()
             if self.control.fileno() in ready and not self._request():
                 return
 

@@ -1,7 +1,7 @@
 """One start: what is asked, and how far it has come."""
 
 # pathlib stays out of the process that forks:
-# ruff: noqa: PTH103
+# ruff: noqa: PTH102, PTH103
 
 from __future__ import annotations
 
@@ -39,10 +39,19 @@ class Work:
         claim(self.message["run"], self.state)
         self.held = True
         for directory in self.message["make"]:
-            os.makedirs(directory, mode=0o755, exist_ok=True)
+            _make(directory)
         tree.make(self.message["cgroup"]["steps"])
 
     def first(self, pid: int) -> dict[str, int]:
         """Pid and start time of the child, seen from the host."""
         found: dict[str, int] = self.state["init"] or {"pid": pid, "start": start_time(pid)}
         return found
+
+
+def _make(directory: str) -> None:
+    try:
+        os.mkdir(directory, 0o755)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        os.makedirs(directory, mode=0o755, exist_ok=True)

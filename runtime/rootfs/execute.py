@@ -41,7 +41,10 @@ def execute(plan: list[list[object]], pauses: dict[str, Callable[[], None]] | No
                 (pauses or {}).get(arguments[0]["moment"], _nothing)()  # type: ignore[index]
                 continue
             try:
-                _one(held, room, str(name), arguments)
+                if name in _STEPS:
+                    _STEPS[str(name)](*arguments)
+                else:
+                    _one(held, room, str(name), arguments)
             except OSError as err:
                 raise StepError(index, err) from err
     finally:
@@ -53,14 +56,12 @@ def _nothing() -> None:
 
 
 def _one(held: dict[str, list[int]], room: Room, name: str, arguments: list[object]) -> None:
-    if name in _ROOM_STEPS:
-        _ROOM_STEPS[name](room, **arguments[0])  # type: ignore[arg-type]
-    elif name == "hold":
+    if name == "hold":
         _hold(held, *arguments)  # type: ignore[arg-type]
     elif name == "attach":
         _attach(held, *arguments)  # type: ignore[arg-type]
     else:
-        _STEPS[name](*arguments)
+        _ROOM_STEPS[name](room, **arguments[0])  # type: ignore[arg-type]
 
 
 def _private() -> None:
@@ -73,19 +74,31 @@ def _hold(held: dict[str, list[int]], source: str, recursive: bool) -> None:
 
 def _attach(held: dict[str, list[int]], source: str, target: str, readonly: bool, create: bool) -> None:
     fd = held[source].pop()
-    # Resolved now that the image is the root: a link in it, dangling or not, leads to a place inside.
-    target = os.path.realpath(target)
-    if create and not os.path.lexists(target):
+    try:
+        # The image is the root by now: a link in it, dangling or not, leads to a place inside.
+        syscalls.move_mount(fd, target)
+    except FileNotFoundError:
+        if not create:
+            raise
+        target = os.path.realpath(target)
         _make_point(target, directory=stat.S_ISDIR(os.fstat(fd).st_mode))
-    mounts.attach(fd, target)
+        syscalls.move_mount(fd, target)
+    finally:
+        os.close(fd)
     if readonly:
         mounts.make_readonly(target)
 
 
 def _make_point(target: str, *, directory: bool) -> None:
-    os.makedirs(target if directory else os.path.dirname(target), exist_ok=True)
-    if not directory:
-        os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+    if directory:
+        os.makedirs(target, exist_ok=True)
+        return
+    flags = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC
+    try:
+        os.close(os.open(target, flags, 0o644))
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(target))
+        os.close(os.open(target, flags, 0o644))
 
 
 def _pivot(root: str) -> None:

@@ -70,13 +70,12 @@ def container(
     readonly: bool,
 ) -> list[steps.Step]:
     """Return the steps for a container; `cgroup_v1` names v1 controllers to show, none means the v2 tree."""
-    held = [Hold(device, recursive=False) for device in DEVICES] + [Hold(str(bind.source)) for bind in binds]
+    held = [*_HELD, *(Hold(str(bind.source)) for bind in binds)]
     overlay = steps.Overlay(tuple(map(str, layers)), str(place.upper), str(place.work), str(place.root))
     found: list[steps.Step] = [steps.Private(), overlay, *held, steps.Pivot(str(place.root))]
-    found += [*_kernel(), *_cgroups(cgroup_v1), *_devices()]
+    found += [*_KERNEL, *_cgroups(cgroup_v1), *_IN_DEV]
     found += [Attach(str(bind.source), bind.target, bind.readonly) for bind in binds]
-    found += [*map(Readonly, READONLY), *map(Mask, MASKED)]
-    found += [Readonly("/sys/fs/cgroup"), Readonly("/sys")]
+    found += _HIDDEN
     return [*found, Readonly("/")] if readonly else found
 
 
@@ -93,15 +92,23 @@ def native(root: Path | None, binds: tuple[Bind, ...]) -> list[steps.Step]:
     return found + [Attach(str(bind.source), bind.target, bind.readonly, create=False) for bind in binds]
 
 
-def _kernel() -> list[steps.Step]:
-    return [
-        Mount("proc", "/proc", _NONE),
-        # /dev and the root are "nodev" and the device files are binds of the host's: a device node that the
-        # container makes (it has CAP_MKNOD, as in docker) can't be opened, on any cgroup version.
-        Mount("tmpfs", "/dev", NOSUID | NODEV | STRICTATIME, "mode=755,size=65536k"),
-        Mount("devpts", "/dev/pts", NOSUID | NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5"),
-        Mount("sysfs", "/sys", _NONE),
-    ]
+# The same for every container, so made once.
+_HELD = tuple(Hold(device, recursive=False) for device in DEVICES)
+_KERNEL = (
+    Mount("proc", "/proc", _NONE),
+    # /dev and the root are "nodev" and the device files are binds of the host's: a device node that the
+    # container makes (it has CAP_MKNOD, as in docker) can't be opened, on any cgroup version.
+    Mount("tmpfs", "/dev", NOSUID | NODEV | STRICTATIME, "mode=755,size=65536k"),
+    Mount("devpts", "/dev/pts", NOSUID | NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5"),
+    Mount("sysfs", "/sys", _NONE),
+)
+_IN_DEV = (
+    Mount("mqueue", "/dev/mqueue", _NONE),
+    Mount("tmpfs", "/dev/shm", _NONE, "mode=1777,size=65536k"),  # noqa: S108 - a mount point
+    *(Attach(device, device) for device in DEVICES),
+    *(Link(text, path) for text, path in _LINKS),
+)
+_HIDDEN = (*map(Readonly, READONLY), *map(Mask, MASKED), Readonly("/sys/fs/cgroup"), Readonly("/sys"))
 
 
 def _cgroups(v1: tuple[str, ...]) -> list[steps.Step]:
@@ -109,12 +116,3 @@ def _cgroups(v1: tuple[str, ...]) -> list[steps.Step]:
         return [Mount("cgroup2", "/sys/fs/cgroup", _NONE | RDONLY)]
     found: list[steps.Step] = [Mount("tmpfs", "/sys/fs/cgroup", _NONE, "mode=755,size=1m")]
     return found + [Mount("cgroup", f"/sys/fs/cgroup/{name}", _NONE | RDONLY, name) for name in v1]
-
-
-def _devices() -> list[steps.Step]:
-    return [
-        Mount("mqueue", "/dev/mqueue", _NONE),
-        Mount("tmpfs", "/dev/shm", _NONE, "mode=1777,size=65536k"),  # noqa: S108 - a mount point
-        *(Attach(device, device) for device in DEVICES),
-        *(Link(text, path) for text, path in _LINKS),
-    ]

@@ -169,6 +169,11 @@ def test_a_hostile_link_in_the_image_cannot_redirect_a_mount(box, layer, tmp_pat
     box.sh("touch /data/x", layers=(layer, evil), mounts=(Bind(source, "/data"),))
     assert list(victim.iterdir()) == []
     assert (source / "x").exists()
+    (evil / "file").symlink_to("real")
+    (evil / "real").touch()
+    (source / "f").write_text("bound")
+    bound = (Bind(source / "f", "/file"),)
+    assert box.sh("cat /real; readlink /file", layers=(layer, evil), mounts=bound) == "boundreal"
 
 
 def test_host_network(box):

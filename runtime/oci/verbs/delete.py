@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runtime.errors import RuntimeFault
 from runtime.oci import lifecycle, record
-from runtime.process.reclaim import remove_tree
+from runtime.process.removal import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from runtime.container.started import ExitStatus, handles
 from runtime.errors import RuntimeFault
 from runtime.linux import capabilities, processes
 from runtime.process import accounts
-from runtime.process.reclaim import claim, remove_tree
+from runtime.process.reclaim import claim
 
 LAYERS = (Path("/layers/base"), Path("/layers/top"))
 
@@ -175,20 +175,6 @@ def test_signal_handlers_are_seen():
         assert handles(child.pid, 15)
         assert not handles(child.pid, 1)
         child.kill()
-
-
-def test_remove_tree_does_not_follow_links(tmp_path):
-    outside, tree = tmp_path / "outside", tmp_path / "tree"
-    outside.mkdir()
-    (outside / "keep").touch()
-    (tree / "deep/er").mkdir(parents=True)
-    (tree / "deep/link").symlink_to(outside)
-    (tree / "deep/dangling").symlink_to("nowhere")
-    (tree / "file").touch()
-    remove_tree(str(tree))
-    remove_tree(str(tree))
-    assert not tree.exists()
-    assert (outside / "keep").exists()
 
 
 def state(owner_pid, owner_start, **changes):
