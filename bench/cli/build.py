@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
@@ -109,6 +110,7 @@ def build(context: Context, /, **given: Unpack[Given]) -> None:
     from runtime.builder.dockerfile import parse  # noqa: PLC0415
     from runtime.image.reference import Reference  # noqa: PLC0415
 
+    _own_namespaces()
     names = tuple(Reference.parse(tag) for tag in given["tags"])
     request, how = _request(given), _options(context, given)
     outputs = [output.parse(text) for text in given["outputs"]]
@@ -120,6 +122,16 @@ def build(context: Context, /, **given: Unpack[Given]) -> None:
         each.write(places.store, image, names)
     _keep(image, names, given["iidfile"], given["metadata"])
     click.echo(image.digest, err=any(each.on_stdout for each in outputs))
+
+
+def _own_namespaces() -> None:
+    """Become root of a user namespace, unless root it is: files get the owners that an image gives them."""
+    if os.geteuid():
+        from runtime import rootless  # noqa: PLC0415 - for ordinary users
+
+        ids = rootless.plan()
+        ids.require_ranges("a build")
+        rootless.enter(ids)
 
 
 def _request(given: Given) -> Request:

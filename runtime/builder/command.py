@@ -5,20 +5,17 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from runtime.container.spec import PATH, ContainerSpec
-from runtime.errors import RuntimeFault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
     from typing import Literal
 
     from runtime.builder.graph import Execute
     from runtime.builder.tree import Tree
-    from runtime.container.spawner import Spawner
     from runtime.rootfs.plan import Bind
 
 # What the runtime mounts, or makes for what it mounts: empty places that the command didn't make.
@@ -31,26 +28,6 @@ class CommandFailedError(Exception):
     def __init__(self, code: int) -> None:
         super().__init__(code)
         self.code = code
-
-
-@contextmanager
-def changes(spawner: Spawner, spec: ContainerSpec, output: int) -> Iterator[Path]:
-    """Run a command; yields the directory with what it changed, which is gone afterwards.
-
-    CommandFailedError tells the exit code.
-    """
-    stdin = os.open(os.devnull, os.O_RDONLY)
-    try:
-        started = spawner.start(spec, stdin=stdin, stdout=output, stderr=output)
-    finally:
-        os.close(stdin)
-    with started:
-        status = started.wait()
-        if status.shell_code:
-            raise CommandFailedError(status.shell_code)
-        if started.upper is None:
-            raise RuntimeFault(f"container {started.id} has no layer of its own")
-        yield started.upper
 
 
 def tidy(upper: Path, below: Tree, targets: tuple[str, ...]) -> None:

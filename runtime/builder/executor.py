@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from runtime.builder import cache, command, output, schedule
+from runtime.builder import cache, command, output, running, schedule
 from runtime.builder import chain as chains
 from runtime.builder import graph as ops
 from runtime.builder.dockerfile.position import shortened
 from runtime.builder.making import Maker
 from runtime.builder.plan import Base, plan
 from runtime.builder.progress import Progress
-from runtime.container.spawner import Spawner
 from runtime.errors import RuntimeFault
 from runtime.image.platform import host_platform
 
@@ -72,11 +71,11 @@ def build(
 
     planned = plan(recipe, request, context, resolve)
     with ExitStack() as stack:
-        # The spawner comes before the store's lock, which it would inherit and outlive us with.
+        # What runs commands comes before the store's lock, which it would inherit and outlive us with.
         runs = any(isinstance(node.operation, ops.Execute) for node in planned.graph.nodes)
-        spawner = stack.enter_context(Spawner(places.run, places.data)) if runs else None
+        runner = stack.enter_context(running.opened(places.run, places.data)) if runs else None
         stack.enter_context(places.store.writing())
-        executor = _Executor(places, planned, context, bases, spawner=spawner, options=options)
+        executor = _Executor(places, planned, context, bases, runner=runner, options=options)
         executor.make()
         return executor.finish(names)
 
@@ -84,13 +83,13 @@ def build(
 class _Executor:
     def __init__(
         self, places: Places, planned: Plan, context: Context, bases: dict[str, Image],
-        *, spawner: Spawner | None, options: Options,
+        *, runner: running.Runner | None, options: Options,
     ) -> None:  # fmt: skip
         self._store, self._plan, self._bases = places.store, planned, bases
-        self._spawner, self._options = spawner, options
+        self._runner, self._options = runner, options
         self._cache = cache.Cache(places.store, options.epoch)
         self._now = int(time.time()) if options.epoch is None else options.epoch
-        self._maker = Maker(places, context, spawner, options, self._now)
+        self._maker = Maker(places, context, runner, options, self._now)
         self._chains: dict[int, Chain] = {}
 
     def make(self) -> None:
@@ -99,8 +98,8 @@ class _Executor:
         schedule.run(self._plan.graph, self._plan.result, self._work, workers=workers, stop=self._stop)
 
     def _stop(self) -> None:
-        if self._spawner:
-            self._spawner.close()
+        if self._runner:
+            self._runner.close()
 
     def finish(self, names: tuple[Reference, ...]) -> Image:
         """Store the documents and give the image its names."""

@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from runtime.builder.chain import Chain
     from runtime.builder.context import Context
     from runtime.builder.executor import Options, Places
+    from runtime.builder.running import Runner
     from runtime.builder.selection import Selection
-    from runtime.container.spawner import Spawner
     from runtime.image.layer.compression import Writable
 
 
 class Maker:
-    """Makes layers; `now` is the newest time in them, `spawner` is None in a build without RUN."""
+    """Makes layers; `now` is the newest time in them, `runner` is None in a build without RUN."""
 
     def __init__(
-        self, places: Places, context: Context, spawner: Spawner | None, options: Options, now: int
+        self, places: Places, context: Context, runner: Runner | None, options: Options, now: int
     ) -> None:
         self._store, self._data, self._run = places.store, places.data, places.run
-        self._context, self._spawner, self._options, self._now = context, spawner, options, now
+        self._context, self._runner, self._options, self._now = context, runner, options, now
 
     def made(self, number: int, operation: ops.Operation, inputs: list[Chain]) -> Layer | None:
         """Carry an operation out on the roots that it works on; None if it changed nothing.
@@ -72,7 +72,7 @@ class Maker:
     def _executed(
         self, number: int, operation: ops.Execute, layers: tuple[Path, ...], others: list[Chain]
     ) -> Layer | None:
-        if self._spawner is None:
+        if self._runner is None:
             raise RuntimeFault("a build without RUN met a RUN")
         if not layers:
             raise ValueError("there is nothing to run in an empty image")
@@ -87,7 +87,7 @@ class Maker:
                 operation, layers, args, binds=tuple(mounts.binds), environment=mounts.environment
             )
             said = stack.enter_context(self._options.progress.output(number))
-            upper = stack.enter_context(command.changes(self._spawner, spec, said))
+            upper = stack.enter_context(self._runner.changes(spec, said))
             command.tidy(upper, Tree(layers), tuple(bind.target for bind in mounts.binds))
             if self._options.epoch is not None:
                 command.clamp(upper, self._options.epoch)
