@@ -77,7 +77,7 @@ class Cgroup:
     @cached_property
     def paths(self) -> tuple[Path, ...]:
         """Every directory, each once: controllers may share a tree."""
-        return tuple(dict.fromkeys(tree.mount / GROUP / self.name for tree in self.trees.values()))
+        return tuple({tree.mount: tree.mount / GROUP / self.name for tree in self.trees.values()}.values())
 
     @cached_property
     def parents(self) -> tuple[Path, ...]:
@@ -99,9 +99,10 @@ class Cgroup:
     def steps(self, resources: Resources) -> list[tuple[str, ...]]:
         """Return what `cgroups.tree.make` has to do, in order."""
         found: list[tuple[str, ...]] = []
+        born_in = self.born_in
         for parent, path in zip(self.parents, self.paths, strict=True):
             found.append(("mkdir", str(parent)))
-            if path == self.born_in:
+            if path == born_in:
                 # A controller works in a v2 directory only if every ancestor hands it down.
                 down = " ".join(f"+{name}" for name, tree in self.trees.items() if tree.version != 1)
                 found += [("enable", str(parent.parent), down), ("enable", str(parent), down)]

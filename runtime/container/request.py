@@ -42,8 +42,7 @@ def container(spec: ContainerSpec, run: Path, data: Path, hierarchy: Hierarchy) 
     place = Place(data / "containers" / spec.id)
     cgroup = Cgroup.plan(hierarchy, f"{key(run)}-{spec.id}", spec.resources)
     v1 = tuple(name for name, tree in hierarchy.trees.items() if tree.version == 1)
-    files = tuple(Bind(Path(file), file, readonly=True) for file in _HOST_FILES if Path(file).exists())
-    binds = (files if spec.network == "host" else ()) + spec.mounts
+    binds = (_host_files() if spec.network == "host" else ()) + spec.mounts
     steps = plan.container(spec.layers, place, binds, cgroup_v1=v1, readonly=spec.readonly)
     isolated = (*_NAMESPACES, "network") if spec.network == "none" else _NAMESPACES
     launch = {
@@ -58,6 +57,10 @@ def container(spec: ContainerSpec, run: Path, data: Path, hierarchy: Hierarchy) 
     state = _state(spec, "container", cgroup, [str(place.directory)])
     message = _message(run, state, launch, cgroup, spec.resources)
     return Request(steps, cgroup, {**message, "make": make})
+
+
+def _host_files() -> tuple[Bind, ...]:
+    return tuple(Bind(Path(file), file, readonly=True) for file in _HOST_FILES if Path(file).exists())
 
 
 def native(spec: NativeSpec, run: Path, hierarchy: Hierarchy) -> Request:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from runtime.errors import RuntimeFault
 from runtime.linux.processes import alive
 from runtime.process.client import Refusal
+from runtime.process.reclaim import reclaim
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -100,10 +101,18 @@ class Started:
         """Kill every process; remove cgroups, writable layer and record. Returns when they are gone."""
         if self.pidfd >= 0:
             try:
-                self._channel.request({"op": "remove", "id": self.id})
-            except Refusal as err:
-                raise RuntimeFault.from_os(err.os_error, f"remove {self.id} ({err.what})") from err
+                self._remove()
+            except (Refusal, OSError) as err:
+                failure = err.os_error if isinstance(err, Refusal) else err
+                raise RuntimeFault.from_os(failure, f"remove {self.id} ({failure.filename})") from err
             self.release()
+
+    def _remove(self) -> None:
+        if self._status is None:
+            self._channel.request({"op": "remove", "id": self.id})
+        else:  # nothing is left that only its parent could do
+            reclaim(str(self._run), self._state)
+            self._channel.tell({"op": "forget", "id": self.id, "pid": self.pid})
 
     def release(self) -> None:
         """Close the descriptor, once the instance is gone by other means."""

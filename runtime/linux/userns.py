@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 
-_EVERYBODY = ["0", "0", "4294967295"]
+_EVERYBODY = [b"0", b"0", b"4294967295"]
 
 
 def initial() -> bool:
     """Whether this process is in the host's user namespace, or in one that maps every id to itself."""
     try:
-        with open("/proc/self/uid_map", encoding="ascii") as file:
+        with open("/proc/self/uid_map", "rb", buffering=0) as file:
             return file.read().split() == _EVERYBODY
     except FileNotFoundError:  # a kernel without user namespaces
         return True

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,11 @@ class _Line:
             message["seq"] = self._seq
             socket.send_fds(self._socket, [_encode(message).encode()], fds)
             return self._receive(self._seq)
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send what has no reply; OSError."""
+        with self._lock:
+            self._socket.send(_encode(message).encode())
 
     def _receive(self, seq: int) -> tuple[dict[str, Any], list[int]]:
         while True:
@@ -106,6 +112,11 @@ class Channel:
     def request(self, message: dict[str, Any]) -> dict[str, Any]:
         """Reap or remove (see `runtime.process.spawner`)."""
         return self._control_request(message)[0]
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Forget (see `runtime.process.spawner`); nobody needs to know when the spawner has died."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._control.tell(message)
 
     def _start_again(
         self, message: dict[str, Any], fds: tuple[int, int, int]

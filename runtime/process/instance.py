@@ -27,7 +27,10 @@ class Instance:
     def reap(self, *, wait: bool = False) -> int | None:
         """Wait status when the process has ended, else None."""
         if self.status is None and self.state["init"]:
-            pid, status = os.waitpid(self.state["init"]["pid"], 0 if wait else os.WNOHANG)
+            try:
+                pid, status = os.waitpid(self.state["init"]["pid"], 0 if wait else os.WNOHANG)
+            except ChildProcessError:  # by its record only, and it was reaped under another instance's name
+                pid, status = -1, 0
             self.status = status if pid else None
         return self.status
 

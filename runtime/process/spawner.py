@@ -5,6 +5,7 @@ and removes. Requests and replies are JSON on one SOCK_SEQPACKET socket, descrip
   {"op": "starter", "seq"}       -> {"seq"} + a socket to a new starter
   {"op": "reap", "seq", "id"}    -> {"seq", "status"}: a wait status, or null while it runs
   {"op": "remove", "seq", "id"}  -> {"seq"}
+  {"op": "forget", "id", "pid"}  no reply: the client has removed what had ended
   {"op": "recover", "seq", "id"} -> {"seq", "pid", "start"} + pidfd, of the process, now killed, that a
                                     starter had in hand when it died; or an error when there was none
        | {"seq", "error": {"stage", "errno", "what"}}
@@ -25,18 +26,15 @@ import sys
 from runtime.cgroups import tree
 from runtime.linux.processes import start_time
 from runtime.process import lean_json
+from runtime.process.forked import Forked
 from runtime.process.instance import Instance
-from runtime.process.reclaim import await_exit
-from runtime.process.starter import LARGEST, Starter
+from runtime.process.starter import LARGEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any
 
     Message = dict[str, Any]
-
-
-_PATIENCE = 2.0  # seconds
 
 
 class Spawner:
@@ -47,8 +45,7 @@ class Spawner:
         self.owner = {"pid": os.getpid(), "start": start_time(os.getpid())}
         self.instances: dict[str, Instance] = {}
         self.parents: dict[str, None] = {}
-        self.notes: socket.socket | None = None
-        self.starter = 0
+        self.starter: Forked | None = None
         self.poll = select.poll()
         self.poll.register(control, select.POLLIN)
 
@@ -57,8 +54,8 @@ class Spawner:
         while True:
             ready = {fd for fd, _ in self.poll.poll()}
             # First: what is asked may be about what they tell, and they were there before it.
-            if self.notes and self.notes.fileno() in ready:
-                self._read_notes()
+            if self.starter and self.starter.notes.fileno() in ready:
+                self._listen(self.starter)
             if self.control.fileno() in ready and not self._request():
                 return
 
@@ -80,6 +77,9 @@ class Spawner:
         if not data:
             return False
         message: Message = lean_json.loads(data)
+        if message["op"] == "forget":
+            self._forget(message)
+            return True
         try:
             fields, fds = _OPERATIONS[message["op"]](self, message)
         except OSError as err:
@@ -88,19 +88,12 @@ class Spawner:
         self._reply(message["seq"], fields, fds)
         return True
 
-    def _read_notes(self) -> None:
-        """Take in all that the starter has told; it may have died since."""
-        while self.notes:
-            try:
-                data = self.notes.recv(LARGEST, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                return
-            except ConnectionResetError:
-                data = b""
-            if data:
-                self._note(lean_json.loads(data))
-            else:
+    def _listen(self, starter: Forked) -> None:
+        for note in starter.told():
+            if note is None:
                 self._end_starter()
+            else:
+                self._note(note)
 
     def _note(self, note: Message) -> None:
         if "init" in note:
@@ -108,50 +101,28 @@ class Spawner:
             return
         state = note["state"]
         self.parents.update(dict.fromkeys(state["parents"]))
+        known = self.instances.get(state["id"])
         # A name that is in use stays with the one that has it: the starter's child is going to find out.
-        self.instances.setdefault(state["id"], Instance(note["run"], {**state, "owner": self.owner}))
+        if known is None or known.status is not None:
+            self.instances[state["id"]] = Instance(note["run"], {**state, "owner": self.owner})
 
     def _starter(self, _: Message) -> tuple[Message, list[int]]:
         self._end_starter()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self.fork_starter(theirs, but=ours)
+            self.fork_starter(theirs, ours)
         return {}, [ours.detach()]
 
-    def fork_starter(self, client: socket.socket, *, but: socket.socket | None = None) -> None:
-        """Fork a starter that serves `client` and does not keep `but` open, the other end of it."""
-        notes, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LARGEST)
-        with theirs:
-            self.starter = os.fork()
-            if self.starter == 0:
-                for one in filter(None, (self.control, but, notes)):
-                    one.close()
-                self._become_starter(client, theirs)
-        self.notes = notes
-        self.poll.register(notes, select.POLLIN)
-
-    def _become_starter(self, client: socket.socket, notes: socket.socket) -> NoReturn:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        try:
-            Starter(client, notes, self.owner).serve()
-        finally:
-            os._exit(1)
+    def fork_starter(self, client: socket.socket, *strange: socket.socket) -> None:
+        """Fork a starter that serves `client` and does not keep `strange` open."""
+        self.starter = Forked(client, self.owner, (self.control, *strange))
+        self.poll.register(self.starter.notes, select.POLLIN)
 
     def _end_starter(self) -> None:
-        """Let it finish what it has in hand, which then finds itself unwanted, and reap it."""
-        if self.notes:
-            self.poll.unregister(self.notes)
-            self.notes.close()
-            pidfd = os.pidfd_open(self.starter)
-            try:
-                await_exit(pidfd, "the starter", _PATIENCE)
-            except TimeoutError:
-                os.kill(self.starter, signal.SIGKILL)
-            finally:
-                os.close(pidfd)
-            os.waitpid(self.starter, 0)
-            self.notes, self.starter = None, 0
+        if self.starter:
+            self.poll.unregister(self.starter.notes)
+            self.starter.end()
+            self.starter = None
 
     def _reap(self, message: Message) -> tuple[Message, list[int]]:
         return {"status": self._known(message["id"]).reap()}, []
@@ -161,6 +132,12 @@ class Spawner:
         if instance:
             instance.remove()
         return {}, []
+
+    def _forget(self, message: Message) -> None:
+        instance = self.instances.get(message["id"])
+        # Another one of the name may have been started since.
+        if instance and instance.state["init"] and instance.state["init"]["pid"] == message["pid"]:
+            del self.instances[message["id"]]
 
     def _recover(self, message: Message) -> tuple[Message, list[int]]:
         """Count what was killed as started: an end for want of memory is told in one way, however early."""

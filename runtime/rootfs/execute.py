@@ -1,7 +1,7 @@
 """Carry out the steps of a plan, in the child, with only what the parent has already imported."""
 
 # pathlib stays out of the process that forks; the flags come from JSON:
-# ruff: noqa: FBT001, PTH103, PTH112, PTH120
+# ruff: noqa: FBT001, PTH103, PTH112, PTH116, PTH120
 
 from __future__ import annotations
 
@@ -58,6 +58,8 @@ def _nothing() -> None:
 def _one(held: dict[str, list[int]], room: Room, name: str, arguments: list[object]) -> None:
     if name == "hold":
         _hold(held, *arguments)  # type: ignore[arg-type]
+    elif name == "device":
+        _device(held, *arguments)  # type: ignore[arg-type]
     elif name == "attach":
         _attach(held, *arguments)  # type: ignore[arg-type]
     else:
@@ -87,6 +89,15 @@ def _attach(held: dict[str, list[int]], source: str, target: str, readonly: bool
         os.close(fd)
     if readonly:
         mounts.make_readonly(target)
+
+
+def _device(held: dict[str, list[int]], path: str) -> None:
+    fd = held[path].pop()
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+        syscalls.move_mount(fd, path)
+    finally:
+        os.close(fd)
 
 
 def _make_point(target: str, *, directory: bool) -> None:
@@ -123,12 +134,13 @@ def _mount(fstype: str, target: str, flags: int, data: str) -> None:
 
 def _mask(path: str) -> None:
     try:
-        if os.path.isdir(path):
-            syscalls.mount("tmpfs", path, "tmpfs", mounts.RDONLY, "size=0")
-        else:
-            syscalls.mount("/dev/null", path, "", mounts.BIND)
+        mode = os.stat(path).st_mode
     except FileNotFoundError:
         return
+    if stat.S_ISDIR(mode):
+        syscalls.mount("tmpfs", path, "tmpfs", mounts.RDONLY, "size=0")
+    else:
+        syscalls.mount("/dev/null", path, "", mounts.BIND)
 
 
 def _readonly(path: str) -> None:

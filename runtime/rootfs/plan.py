@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from runtime.linux.mounts import NODEV, NOEXEC, NOSUID, RDONLY, STRICTATIME
 from runtime.rootfs import steps
-from runtime.rootfs.steps import Attach, Hold, Link, Mask, Mount, Readonly
+from runtime.rootfs.steps import Attach, Device, Hold, Link, Mask, Mount, Readonly
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,7 +105,7 @@ _KERNEL = (
 _IN_DEV = (
     Mount("mqueue", "/dev/mqueue", _NONE),
     Mount("tmpfs", "/dev/shm", _NONE, "mode=1777,size=65536k"),  # noqa: S108 - a mount point
-    *(Attach(device, device) for device in DEVICES),
+    *map(Device, DEVICES),
     *(Link(text, path) for text, path in _LINKS),
 )
 _HIDDEN = (*map(Readonly, READONLY), *map(Mask, MASKED), Readonly("/sys/fs/cgroup"), Readonly("/sys"))

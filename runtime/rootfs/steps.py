@@ -65,6 +65,14 @@ class Attach(Step):
 
 
 @dataclass(frozen=True)
+class Device(Step):
+    """Place a held device file at its own path in the container's new /dev, where there is nothing yet."""
+
+    path: str
+    name, phrase = "device", "bind {path} at {path}"
+
+
+@dataclass(frozen=True)
 class Pivot(Step):
     """Make `root` the root of the namespace and let go of the old one."""
 

@@ -68,8 +68,8 @@ def _mounts(steps: list[list[Any]]) -> Iterator[tuple[str, ...]]:
         elif verb == "hold":
             holds[arguments[0]] = len(holds)
             yield verb, arguments[0], str(int(arguments[1]))
-        elif verb == "attach":
-            yield "bind", str(holds[arguments[0]]), arguments[1]
+        elif verb == "device":
+            yield "bind", str(holds[arguments[0]]), arguments[0]
         elif verb in _PLAIN:
             yield verb, *map(str, arguments)
         else:

@@ -187,3 +187,19 @@ def test_a_bare_process_keeps_no_signal_blocked_and_no_descriptor(spawner):
             text = output.read().split()
             assert started.wait(10).code == 0
     assert text == ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16, "4"]  # of ls: 0 to 2, and the directory
+
+
+def test_a_name_is_free_as_soon_as_it_is_removed(spawner, layer, place):
+    null = os.open("/dev/null", os.O_RDWR)
+    spec = ContainerSpec("a", (layer,), ("true",))
+    for _ in range(30):
+        with spawner.start(spec, stdin=null, stdout=null, stderr=null) as started:
+            assert started.wait(10).code == 0
+    last = spawner.start(spec, stdin=null, stdout=null, stderr=null)
+    assert last.wait(10).code == 0
+    with pytest.raises(RuntimeFault, match="the name a is in use"):
+        spawner.start(spec, stdin=null, stdout=null, stderr=null)
+    os.close(null)
+    spawner.close()  # the record of the last is removed, though the refused one was told of after it
+    assert last.leftovers() == []
+    assert traces.files(*place) == []
