@@ -98,10 +98,15 @@ def _add(builder: Builder, state: State, step: kinds.Add) -> State:
     remote = [url for source in step.files.sources if _REMOTE.fullmatch(url := expand(source))]
     if step.checksum and len(remote) != 1:
         raise step.node.fault("--checksum needs exactly one source, a URL")
+    if step.keep_git_dir:
+        raise step.node.fault("--keep-git-dir needs a git repository, which ADD cannot fetch here")
     for url in remote:
-        place = _placing(state, step, into=False)
-        checksum = expand(step.checksum or "")
-        operation = ops.Fetch(*place, url, checksum, step.keep_git_dir, step.unpack)
+        place = _placing(state, step, into=len(step.files.sources) > 1)
+        try:
+            content = builder.content(url, expand(step.checksum or ""))
+        except ValueError as err:
+            raise step.node.fault(str(err)) from err
+        operation = ops.Fetch(*place, url, content, bool(step.unpack))
         root = builder.graph.add(operation, root, at=step.node.at)
     unpack = step.unpack is not False
     root = _from_context(builder, state, step, root, skip=tuple(remote), unpack=unpack)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from contextlib import ExitStack
@@ -13,9 +14,11 @@ from runtime.builder import cache, command, output, running, schedule
 from runtime.builder import chain as chains
 from runtime.builder import graph as ops
 from runtime.builder.dockerfile.position import shortened
+from runtime.builder.fetching import Fetcher
 from runtime.builder.making import Maker
 from runtime.builder.plan import Base, plan
 from runtime.builder.progress import Progress
+from runtime.container.scratch import scratch
 from runtime.errors import RuntimeFault
 from runtime.image.platform import host_platform
 
@@ -69,13 +72,14 @@ def build(
         bases[image.digest] = image
         return Base(image.digest, output.settings(image.config, image.document.author))
 
-    planned = plan(recipe, request, context, resolve)
     with ExitStack() as stack:
+        fetcher = Fetcher(functools.cache(lambda: stack.enter_context(scratch(places.data))))
+        planned = plan(recipe, request, context, resolve, fetcher.content)
         # What runs commands comes before the store's lock, which it would inherit and outlive us with.
         runs = any(isinstance(node.operation, ops.Execute) for node in planned.graph.nodes)
         runner = stack.enter_context(running.opened(places.run, places.data)) if runs else None
         stack.enter_context(places.store.writing())
-        executor = _Executor(places, planned, context, bases, runner=runner, options=options)
+        executor = _Executor(places, planned, context, bases, runner=runner, fetcher=fetcher, options=options)
         executor.make()
         return executor.finish(names)
 
@@ -83,13 +87,13 @@ def build(
 class _Executor:
     def __init__(
         self, places: Places, planned: Plan, context: Context, bases: dict[str, Image],
-        *, runner: running.Runner | None, options: Options,
+        *, runner: running.Runner | None, fetcher: Fetcher, options: Options,
     ) -> None:  # fmt: skip
         self._store, self._plan, self._bases = places.store, planned, bases
         self._runner, self._options = runner, options
         self._cache = cache.Cache(places.store, options.epoch)
         self._now = int(time.time()) if options.epoch is None else options.epoch
-        self._maker = Maker(places, context, runner, options, self._now)
+        self._maker = Maker(places, context, runner=runner, fetcher=fetcher, options=options, now=self._now)
         self._chains: dict[int, Chain] = {}
 
     def make(self) -> None:

@@ -87,12 +87,11 @@ class Write(Placing):
 
 @dataclass(frozen=True, slots=True)
 class Fetch(Placing):
-    """Fetch a URL or a git repository; without a checksum only the answer tells whether it changed."""
+    """Fetch a URL; `content` is the digest that it has to have."""
 
     url: str
-    checksum: str
-    keep_git_dir: bool
-    unpack: bool | None
+    content: str
+    unpack: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from runtime.builder import chain as chains
 from runtime.builder import command
 from runtime.builder import graph as ops
+from runtime.builder.archives import Archives
 from runtime.builder.chain import Layer
 from runtime.builder.mounted import Mounts
 from runtime.builder.placing import Layout
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from runtime.builder.chain import Chain
     from runtime.builder.context import Context
     from runtime.builder.executor import Options, Places
+    from runtime.builder.fetching import Fetcher
     from runtime.builder.running import Runner
     from runtime.builder.selection import Selection
     from runtime.image.layer.compression import Writable
@@ -36,9 +37,11 @@ class Maker:
     """Makes layers; `now` is the newest time in them, `runner` is None in a build without RUN."""
 
     def __init__(
-        self, places: Places, context: Context, runner: Runner | None, options: Options, now: int
-    ) -> None:
+        self, places: Places, context: Context, *, runner: Runner | None, fetcher: Fetcher,
+        options: Options, now: int,
+    ) -> None:  # fmt: skip
         self._store, self._data, self._run = places.store, places.data, places.run
+        self._fetcher = fetcher
         self._context, self._runner, self._options, self._now = context, runner, options, now
 
     def made(self, number: int, operation: ops.Operation, inputs: list[Chain]) -> Layer | None:
@@ -49,25 +52,33 @@ class Maker:
         layers = chains.directories(self._store, inputs[0])
         if isinstance(operation, ops.Execute):
             return self._executed(number, operation, layers, inputs[1:])
-        layout, context = Layout(Tree(layers), epoch=self._now), None
+        layout = Layout(Tree(layers), epoch=self._now)
+        with ExitStack() as stack:
+            self._laid_out(operation, layout, inputs, stack)
+            if isinstance(operation, ops.Directory) and _stands(Tree(layers), operation.path):
+                return None
+            return self._stored(layout.pack) if layout.items else None
+
+    def _laid_out(
+        self, operation: ops.Operation, layout: Layout, inputs: list[Chain], stack: ExitStack
+    ) -> None:
         match operation:
             case ops.Directory():
                 layout.directory(operation)
-                if Tree(layers).is_directory(Tree(layers).resolve(operation.path)):
-                    return None
             case ops.Write():
                 layout.write(operation)
             case ops.CopyContext(selection=selection) if selection is not None:
-                context = self._context
-                _refuse_archives(operation, self._context)
-                layout.copy(operation, selection, context)
+                archives = Archives(lambda: stack.enter_context(scratch(self._data)))
+                archives.copy(operation, selection, self._context, layout)
             case ops.CopyRoot():
                 context = RootContext(chains.directories(self._store, inputs[1]))
                 operation, selection = _selected(operation, context)
                 layout.copy(operation, selection, context)
-            case _:
-                raise ValueError("a source at a URL is not supported yet")
-        return self._stored(lambda sink: layout.pack(sink, context)) if layout.items else None
+            case ops.Fetch():
+                found = self._fetcher.fetch(operation.url, operation.content)
+                archives = Archives(lambda: stack.enter_context(scratch(self._data)))
+                if not (operation.unpack and archives.unpacked(operation, found.path, operation.url, layout)):
+                    layout.fetched(operation, found)
 
     def _executed(
         self, number: int, operation: ops.Execute, layers: tuple[Path, ...], others: list[Chain]
@@ -109,13 +120,5 @@ def _selected(operation: ops.CopyRoot, context: RootContext) -> tuple[ops.CopyRo
     return replace(operation, into_directory=found.into_directory), found
 
 
-def _refuse_archives(operation: ops.CopyContext, context: Context) -> None:
-    """ADD would unpack them."""
-    import tarfile  # noqa: PLC0415 - ADD's alone
-
-    taken = operation.selection.taken if operation.unpack and operation.selection else ()
-    for each in taken:
-        if each.entry.kind == "file":
-            with os.fdopen(context.open(each.entry), "rb") as file:
-                if tarfile.is_tarfile(file):
-                    raise ValueError(f"ADD can't unpack {each.entry.path} yet; --unpack=false copies it")
+def _stands(tree: Tree, path: str) -> bool:
+    return tree.is_directory(tree.resolve(path))

@@ -100,7 +100,7 @@ class Mounts:
         layout, place = Layout(Tree(()), epoch=(1 << 33)), self._directory()
         layout.copy(ops.Placing("/", into_directory=True, owner="", mode=""), found, context)
         with tempfile.TemporaryFile(dir=self.scratch) as tar:
-            layout.pack(tar, context)
+            layout.pack(tar)
             tar.seek(0)
             unpack(tar, place)
         place.chmod(0o755)

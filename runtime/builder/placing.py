@@ -10,8 +10,9 @@ import io
 import os
 import tarfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
+from runtime.builder import fetching, modes
 from runtime.builder.owners import owner
 from runtime.builder.tree import RootContext
 from runtime.image.layer import whiteout
@@ -21,22 +22,30 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runtime.builder.context import Context, Entry
-    from runtime.builder.graph import Directory, Placing, Write
+    from runtime.builder.fetching import Fetched
+    from runtime.builder.graph import Directory, Fetch, Placing, Write
     from runtime.builder.selection import Selection
     from runtime.builder.tree import Parts, Tree
     from runtime.image.layer.compression import Writable
 
 _KINDS = {"file": tarfile.REGTYPE, "directory": tarfile.DIRTYPE, "link": tarfile.SYMTYPE}
-_LARGEST_MODE = 0o7777
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A member of the layer; a file's content is an entry of a context, or bytes."""
+    """A member of the layer; a file's content is an entry of a context, a file of the host's, or bytes."""
 
     member: tarfile.TarInfo
     entry: Entry | None = None
     data: bytes = b""
+    context: Context | None = None
+    file: Path | None = None
+
+    def open(self) -> BinaryIO:
+        """Open a file's content."""
+        if self.entry is not None and self.context is not None:
+            return os.fdopen(self.context.open(self.entry), "rb")
+        return self.file.open("rb") if self.file else io.BytesIO(self.data)
 
 
 class Layout:
@@ -55,13 +64,13 @@ class Layout:
         target = self._target(operation, operation.name)
         data = operation.text.encode(errors="surrogateescape")
         member = tarfile.TarInfo()
-        member.size, member.mode = len(data), mode(operation.mode, 0o644)
+        member.size, member.mode = len(data), modes.changed(operation.mode, 0o644)
         member.uid, member.gid = owner(self._tree, operation.owner or "0:0")
         member.mtime = self._epoch
         self._add(target, Item(member, data=data), (0, 0))
 
-    def copy(self, operation: Placing, selection: Selection, context: Context) -> None:
-        """Put a selection where the operation says."""
+    def copy(self, operation: Placing, selection: Selection, context: Context, *, over: bool = False) -> None:
+        """Put a selection where the operation says; `over` changes the directories that are there, too."""
         owned = owner(self._tree, operation.owner) if operation.owner else None
         single = len(selection.taken) == 1 and not selection.into_directory
         if selection.into_directory:
@@ -72,37 +81,52 @@ class Layout:
                 target = self._target(operation, taken.name)
             else:
                 target = self._below(operation.destination, taken.name)
-            self._add(target, item, owned or (0, 0))
+            self._add(target, item, owned or (0, 0), over=over)
 
-    def pack(self, sink: Writable, context: Context | None) -> None:
+    def fetched(self, operation: Fetch, found: Fetched) -> None:
+        """Put a fetched file where the operation says, mode 0600 as BuildKit does."""
+        resolved = self._tree.resolve(operation.destination)
+        into = operation.into_directory or self._tree.is_directory(resolved)
+        target = self._target(operation, fetching.name(operation.url) if into else "")
+        member = tarfile.TarInfo()
+        member.mode = modes.changed(operation.mode, 0o600)
+        member.uid, member.gid = owner(self._tree, operation.owner or "0:0")
+        member.mtime = min(found.modified, self._epoch)
+        member.size = found.path.stat().st_size
+        self._add(target, Item(member, file=found.path), (0, 0))
+
+    def pack(self, sink: Writable) -> None:
         """Write the layer, in sorted order."""
         writer = TarWriter(sink)
+        links: dict[tuple[int, int], str] = {}
         for parts, item in sorted(self.items.items()):
             item.member.name = "/".join(parts)
+            _link(item, links)
             if not item.member.isreg():
                 writer.add(item.member)
-            elif item.entry is None or context is None:
-                writer.add(item.member, io.BytesIO(item.data))
             else:
-                with os.fdopen(context.open(item.entry), "rb") as content:
+                with item.open() as content:
                     writer.add(item.member, content)
         writer.finish()
 
-    def _target(self, operation: Placing, name: str) -> Parts:
+    def _target(self, operation: Placing, called: str) -> Parts:
         """Return where one file goes: into the destination, or it becomes the destination."""
         resolved = self._tree.resolve(operation.destination)
         if operation.into_directory or self._tree.is_directory(resolved):
-            return self._below(operation.destination, name)
+            return self._below(operation.destination, called)
         above, _, last = operation.destination.rstrip("/").rpartition("/")
         return (*self._tree.resolve(above), last)
 
-    def _below(self, destination: str, name: str) -> Parts:
-        above, _, last = f"{destination}/{name}".rpartition("/")
+    def _below(self, destination: str, called: str) -> Parts:
+        above, _, last = f"{destination}/{called}".rpartition("/")
         return (*self._tree.resolve(above), last)
 
-    def _add(self, parts: Parts, item: Item, owned: tuple[int, int]) -> None:
+    def _add(self, parts: Parts, item: Item, owned: tuple[int, int], *, over: bool = False) -> None:
         if item.member.isdir():
-            self._make(self._tree.resolve("/".join(parts)), owned, item.member)
+            resolved = self._tree.resolve("/".join(parts))
+            self._make(resolved, owned, item.member)
+            if over:
+                self.items[resolved] = item
             return
         if self._tree.status(parts) and self._tree.is_directory(parts):
             raise ValueError(f"/{'/'.join(parts)} is a directory, which a file can't replace")
@@ -136,7 +160,10 @@ class Layout:
         status = _place(context, entry)
         member = tarfile.TarInfo()
         member.type, member.linkname = _KINDS[entry.kind], entry.target
-        member.mode = entry.mode if entry.kind == "link" else mode(operation.mode, entry.mode)
+        directory = entry.kind == "directory"
+        member.mode = entry.mode
+        if entry.kind != "link":
+            member.mode = modes.changed(operation.mode, entry.mode, directory=directory)
         set_mtime(member, min(status.st_mtime_ns, self._epoch * 10**9))
         if owned:
             member.uid, member.gid = owned
@@ -145,16 +172,18 @@ class Layout:
         if isinstance(context, RootContext):
             _copy_attributes(context.place(entry), member)
         member.size = status.st_size if entry.kind == "file" else 0
-        return Item(member, entry)
+        return Item(member, entry, context=context)
 
 
-def mode(text: str, default: int) -> int:
-    """Read --chmod, an octal number; a value error for anything else."""
-    if not text:
-        return default
-    if not set(text) <= set("01234567") or int(text, 8) > _LARGEST_MODE:
-        raise ValueError(f"--chmod takes an octal mode such as 755, not {text!r}")
-    return int(text, 8)
+def _link(item: Item, links: dict[tuple[int, int], str]) -> None:
+    """Make a further name of a file that is written already a hard link, as it is where it comes from."""
+    if not isinstance(item.context, RootContext) or item.entry is None or not item.member.isreg():
+        return
+    status = item.context.place(item.entry).lstat()
+    if status.st_nlink > 1:
+        first = links.setdefault((status.st_dev, status.st_ino), item.member.name)
+        if first != item.member.name:
+            item.member.type, item.member.linkname, item.member.size = tarfile.LNKTYPE, first, 0
 
 
 def _copy_attributes(place: Path, member: tarfile.TarInfo) -> None:

@@ -49,6 +49,13 @@ class Request:
     fresh: frozenset[str] = frozenset()
 
 
+def nothing(url: str, checksum: str) -> str:
+    """Return the checksum; a value error without one, since nothing is fetched here."""
+    if not checksum:
+        raise ValueError(f"{url} cannot be fetched here")
+    return checksum
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The graph, the node whose root is the result, the image's configuration, and what made it.
@@ -64,10 +71,15 @@ class Plan:
 
 
 def plan(
-    recipe: Recipe, request: Request, context: Context, resolve: Callable[[str, str], Base]
+    recipe: Recipe, request: Request, context: Context, resolve: Callable[[str, str], Base],
+    content: Callable[[str, str], str] = nothing,
 ) -> Plan:  # fmt: skip
-    """Plan a build; `resolve(name, platform)` answers for images, once each, and only for needed ones."""
+    """Plan a build; `resolve(name, platform)` answers for images, once each, and only for needed ones.
+
+    `content(url, checksum)` returns the digest of a URL's file.
+    """
     planner = _Planner(recipe, request, context, resolve)
+    planner.content = content
     target = recipe.stage(request.target)
     for number in planner.order(target):
         planner.state(recipe.stages[number])
@@ -81,6 +93,7 @@ class _Planner:
         self, recipe: Recipe, request: Request, context: Context, resolve: Callable[[str, str], Base]
     ) -> None:
         self.graph = ops.Graph()
+        self.content: Callable[[str, str], str] = nothing
         self.context = context
         self.hosts, self.network = request.hosts, request.network
         self.fresh: set[int] = set()

@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """An entry and its name below the destination; an empty name stands for the destination itself."""
+    """An entry and its name below the destination; an empty name stands for the destination itself.
+
+    `named` tells a file that is a source itself from one of a directory.
+    """
 
     entry: Entry
     name: str
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ def select(
     for source, path, root in roots:
         directory |= parents or root.kind == "directory"
         name = _kept(source, path) if parents else path.rpartition("/")[2]
+        if parents:
+            taken |= {each.name: each for each in _above(context, path, name) if each.name not in taken}
         for each in _below(context, root, name, itself=parents):
             if not excludes or not ignore.ignores(_within(root, each.entry) or root.path):
                 taken[each.name] = each
@@ -104,6 +110,17 @@ def _kept(source: str, path: str) -> str:
     return "/".join(path.split("/")[depth:])
 
 
+def _above(context: Context, path: str, name: str) -> Iterator[Taken]:
+    """Yield the directories that --parents keeps above a source, which keep their modes too."""
+    before = path[: len(path) - len(name)]
+    parts = name.split("/")
+    for depth in range(1, len(parts)):
+        kept = "/".join(parts[:depth])
+        entry = context.entries.get(before + kept)
+        if entry is not None and entry.kind == "directory":
+            yield Taken(entry, kept)
+
+
 def _within(root: Entry, entry: Entry) -> str:
     return entry.path[len(root.path) :].lstrip("/")
 
@@ -111,7 +128,7 @@ def _within(root: Entry, entry: Entry) -> str:
 def _below(context: Context, root: Entry, name: str, *, itself: bool) -> Iterator[Taken]:
     """Yield a file as `name`, or what a directory holds, below `name` if the directory comes `itself`."""
     if root.kind != "directory":
-        yield Taken(root, name)
+        yield Taken(root, name, named=True)
         return
     base = name if itself else ""
     if base:

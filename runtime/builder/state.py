@@ -23,6 +23,9 @@ if TYPE_CHECKING:
         hosts: tuple[tuple[str, str], ...]
         network: str
 
+        def content(self, url: str, checksum: str) -> str:
+            """Return the digest of what a URL gives; a value error says why there is none."""
+
         def root_of(self, name: str, step: Instruction) -> int:
             """Return the node that has a stage's or an image's root."""
 
