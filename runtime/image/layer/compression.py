@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
-from isal import igzip, igzip_lib, isal_zlib
+from isal import igzip, isal_zlib
 
 from runtime.image.digest import Digest
 from runtime.image.seam import corrupt
@@ -25,7 +25,9 @@ CHUNK = 1 << 18
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _GZIP_WBITS = 31  # 16 asks zlib for a gzip header, 15 is the largest window
-CODEC_ERRORS: tuple[type[Exception], ...] = (zlib.error, igzip_lib.IsalError, EOFError, zstd.ZstdError)
+# The stubs take this class for an instance.
+_DEFLATE_ERROR = cast("type[Exception]", isal_zlib.error)
+CODEC_ERRORS = (zlib.error, _DEFLATE_ERROR, EOFError, zstd.ZstdError)
 
 
 class Readable(Protocol):
