@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
+from runtime.cgroups import doors
 from runtime.errors import RuntimeFault
 from runtime.linux.processes import start_time
 from runtime.oci import birth, init
@@ -32,8 +33,19 @@ class Child:
         self._hear, self._tell, self._rest = hear, tell, b""
 
     @classmethod
-    def fork(cls, launch: dict[str, Any], flags: int, elsewhere: dict[str, int], cgroup: str | None) -> Child:
-        """Make the process, in the pid and user namespaces of `elsewhere`; it waits until `go`."""
+    def fork(
+        cls,
+        launch: dict[str, Any],
+        flags: int,
+        elsewhere: dict[str, int],
+        cgroups: tuple[str | None, list[str]],
+    ) -> Child:
+        """Make the process, in the pid and user namespaces of `elsewhere`; it waits until `go`.
+
+        `cgroups` are the v2 directory that it is born in, and the v1 ones that it goes into by itself.
+        """
+        cgroup, joined = cgroups
+        launch["doors"] = doors.open_all(joined)
         hear, told = os.pipe2(os.O_CLOEXEC)
         heard, tell = os.pipe2(os.O_CLOEXEC)
         launch["close"] = [hear, tell]
@@ -49,6 +61,7 @@ class Child:
         finally:
             os.close(told)
             os.close(heard)
+            doors.close(launch["doors"])
             if born_in is not None:
                 os.close(born_in)
         return cls(pid, pidfd, hear, tell)

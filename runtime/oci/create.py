@@ -14,7 +14,6 @@ import time
 
 from runtime.cgroups import mounts as cgroup_mounts
 from runtime.cgroups import oci as cgroup
-from runtime.cgroups import tree
 from runtime.errors import RuntimeFault
 from runtime.linux import userns
 from runtime.oci import config as configuration
@@ -131,7 +130,8 @@ def _fork(plan: Plan, held: Record) -> Child:
                 "fifo": fifo, "outcome": outcome, "state": lifecycle.state(held, "creating"),
             }  # fmt: skip
             flags = plan.spaces.flags("user", "pid")
-            return Child.fork(wanted, flags, launch.elsewhere(fds), plan.group.born_in)
+            cgroups = plan.group.born_in, plan.group.joined
+            return Child.fork(wanted, flags, launch.elsewhere(fds), cgroups)
     finally:
         os.close(fifo)
         if outcome is not None:
@@ -154,10 +154,8 @@ def _admit(plan: Plan, held: Record, child: Child) -> None:
     if "user" in plan.spaces.new:
         maps.write(child.pid, plan.config)
     child.go()
-    # The child makes namespaces meanwhile: on v1 this waits for a grace period of the kernel, about 15 ms.
-    tree.enter(plan.group.joined, child.pid)
     limits.impose(child.pid, plan.launch["limits"])
-    child.permit(init.IN_CGROUP)
+    child.permit(init.LIMITED)
 
 
 def listen(launched: dict[str, Any], held: Record, child: Child) -> None:

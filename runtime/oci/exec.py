@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 
-from runtime.cgroups import tree
 from runtime.errors import RuntimeFault
 from runtime.oci import config as configuration
 from runtime.oci import init, launch, limits, record, signals, spaces
@@ -49,7 +48,7 @@ def execute(arguments: Arguments, log: Log, terminal: Terminal) -> Child:
             "keep": arguments.number("preserve-fds"),
         }
         terminal.prepare(plan)
-        child = Child.fork(plan, 0, launch.elsewhere(fds), _born_in(held))
+        child = Child.fork(plan, 0, launch.elsewhere(fds), (_born_in(held), _joined(held)))
     finally:
         spaces.close(fds)
     try:
@@ -63,9 +62,8 @@ def execute(arguments: Arguments, log: Log, terminal: Terminal) -> Child:
 
 def _admit(arguments: Arguments, held: Record, child: Child, plan: dict[str, Any]) -> None:
     child.go()
-    tree.enter(_joined(held), child.pid)
     limits.impose(child.pid, plan["limits"])
-    child.permit(init.IN_CGROUP)
+    child.permit(init.LIMITED)
     child.follow(held.id, [], lambda: None, lambda of: listen(plan, held, of))
     write_pid_file(arguments, child.pid)
 

@@ -14,6 +14,7 @@ import errno
 import os
 import select
 
+from runtime.cgroups import doors
 from runtime.errors import RuntimeFault
 from runtime.linux import capabilities, keyring, namespaces, syscalls
 from runtime.oci import airlock, birth, limits
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     Launch = dict[str, Any]
 
-GO, IN_CGROUP, HOOKS_RAN = b"g", b"c", b"h"
+GO, LIMITED, HOOKS_RAN = b"g", b"l", b"h"
 _SIGKILL = 9
 
 
@@ -94,10 +95,11 @@ def _become(launch: Launch, line: Line) -> None:
 
 
 def _isolate(launch: Launch, line: Line) -> None:
-    """Enter and make namespaces; the cgroup namespace only once the process is where it shall begin."""
+    """Enter cgroups, then enter and make namespaces: what the kernel keeps for those is the container's."""
     if launch["hide"]:
         # Among processes of others: those may not trace it, nor reach the interpreter by /proc/PID/exe.
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+    doors.enter(launch["doors"])
     for fd, flag in launch["join"]:
         syscalls.setns(fd, flag)
     if launch.get("inner_offsets") is not None:
@@ -110,7 +112,7 @@ def _isolate(launch: Launch, line: Line) -> None:
         syscalls.unshare(launch["unshare"])
     if launch["lo"]:
         namespaces.raise_loopback()
-    line.wait(IN_CGROUP)
+    line.wait(LIMITED)
     if launch["unshare_late"]:
         syscalls.unshare(launch["unshare_late"])
 

@@ -13,7 +13,7 @@ import errno
 import os
 import select
 
-from runtime.cgroups import tree
+from runtime.cgroups import doors
 from runtime.linux import capabilities, namespaces, syscalls
 from runtime.linux.processes import myself
 from runtime.process import accounts, lean_json, program
@@ -109,7 +109,7 @@ def _settle_in(work: Work) -> None:
         record(work.message["run"], work.state)
     else:
         work.prepare()
-    tree.enter(work.message["cgroup"]["joined"], 0)
+    doors.pass_through(work.message["cgroup"]["joined"])
 
 
 def _stdio(stdio: list[int]) -> None:

@@ -11,7 +11,7 @@
  * price of these.
  *
  * Order: mkdir + write (cgroups, overlay directories) - clone3 with CLONE_PIDFD, and into the cgroup where it
- * is v2 - write cgroup.procs (v1) - let the child go - [child: unshare, lo up, host name, mounts, pivot_root,
+ * is v2 - let the child go - [child: write tasks (v1), unshare, lo up, host name, mounts, pivot_root,
  * capabilities, execve] - poll the pidfd - waitpid - rmdir of the cgroups - removal of the overlay's files.
  *
  * A line of the plan is a verb and its arguments, separated by tabs. Numbers are decimal.
@@ -143,17 +143,6 @@ static void prepare(void)
 	}
 }
 
-static void enter(pid_t pid)
-{
-	char text[16], path[4096];
-	snprintf(text, sizeof text, "%d", pid);
-	for (int i = 0; i < step_count; i++)
-		if (is(&steps[i], "join")) {
-			snprintf(path, sizeof path, "%s/cgroup.procs", steps[i].field[1]);
-			write_file(path, text);
-		}
-}
-
 static int drop(const char *path, const struct stat *st, int kind, struct FTW *at)
 {
 	(void)st, (void)at;
@@ -181,6 +170,17 @@ static void tear_down(void)
 }
 
 /* ---- the child's side ---- */
+
+/* A thread moves itself without the grace period that a write to cgroup.procs takes. */
+static void enter(void)
+{
+	char path[4096];
+	for (int i = 0; i < step_count; i++)
+		if (is(&steps[i], "join")) {
+			snprintf(path, sizeof path, "%s/tasks", steps[i].field[1]);
+			write_file(path, "0");
+		}
+}
 
 static void raise_loopback(void)
 {
@@ -354,6 +354,7 @@ static void become(int sync, int stdio)
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (read(sync, &go, 1) != 1)
 		_exit(1);
+	enter();
 	setsid();
 	if (unshare(number("unshare")) < 0)
 		fail("unshare", NULL);
@@ -411,7 +412,6 @@ static int once(int stdio)
 	char end;
 	prepare();
 	pid_t pid = start(&pidfd, &sync, stdio);
-	enter(pid);
 	if (write(sync, "g", 1) != 1)
 		fail("tell", "the child");
 	while (read(sync, &end, 1) > 0) /* closed by the exec */
