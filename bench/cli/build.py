@@ -36,6 +36,7 @@ class Given(TypedDict):
     hosts: tuple[str, ...]
     network: str
     secrets: tuple[str, ...]
+    agents: tuple[str, ...]
     no_cache: bool
     fresh: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -63,6 +64,7 @@ _OPTIONS = (
     click.option(
         "--secret", "secrets", multiple=True, metavar="id=ID[,src=FILE|,env=NAME]", help="For RUN --mount."
     ),
+    click.option("--ssh", "agents", multiple=True, metavar="default|ID=SOCKET", help="For RUN --mount."),
     click.option("--no-cache", is_flag=True, help="Make every step anew."),
     click.option(
         "--no-cache-filter", "fresh", multiple=True, metavar="STAGE[,STAGE]", help="Make these stages anew."
@@ -155,6 +157,7 @@ def _options(context: Context, given: Given) -> Options:
         use_cache=not given["no_cache"],
         epoch=options.epoch(),
         secrets=dict(map(options.secret, given["secrets"])),
+        agents=dict(map(options.agent, given["agents"])),
     )
 
 

@@ -147,6 +147,19 @@ def _content(file: str) -> bytes:
         raise RuntimeFault(f"--secret: cannot read {file}: {reason}", kind="usage", hint="see src=") from err
 
 
+def agent(text: str) -> tuple[str, str]:
+    """Read an ssh-agent's id and the path of its socket, by default the one of this environment."""
+    name, _, path = text.partition("=")
+    path = path or os.environ.get("SSH_AUTH_SOCK", "")
+    if not name or not path:
+        hint = "start ssh-agent, or write --ssh ID=SOCKET"
+        raise RuntimeFault(f"--ssh {text}: there is no SSH_AUTH_SOCK", kind="usage", hint=hint)
+    if not Path(path).is_socket():
+        hint = "a key goes into an agent: ssh-add KEY"
+        raise RuntimeFault(f"--ssh {text}: {path} is no agent's socket", kind="usage", hint=hint)
+    return name, str(Path(path).absolute())
+
+
 def epoch() -> int | None:
     """Return SOURCE_DATE_EPOCH, None if it is not set."""
     text = os.environ.get("SOURCE_DATE_EPOCH", "")

@@ -46,12 +46,16 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to build; `epoch` (seconds since 1970, SOURCE_DATE_EPOCH) is the newest time in the result."""
+    """How to build; `epoch` (seconds since 1970, SOURCE_DATE_EPOCH) is the newest time in the result.
+
+    `secrets` are values and `agents` paths of ssh-agents' sockets, by the ids that mounts ask for.
+    """
 
     progress: Progress = field(default_factory=Progress)
     use_cache: bool = True
     epoch: int | None = None
     secrets: Mapping[str, bytes] = field(default_factory=dict)
+    agents: Mapping[str, str] = field(default_factory=dict)
 
 
 def build(

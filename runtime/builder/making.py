@@ -90,7 +90,9 @@ class Maker:
         with ExitStack() as stack:
             # Secrets are among it: below the run root, which is in memory by default.
             place = stack.enter_context(scratch(self._run if self._options.secrets else self._data))
-            mounts = Mounts(place, self._data / "build-cache", self._options.secrets, stack)
+            mounts = Mounts(
+                place, self._data / "build-cache", self._options.secrets, stack, agents=self._options.agents
+            )
             origins: list[Context] = [RootContext(chains.directories(self._store, each)) for each in others]
             args = mounts.prepare(operation, self._context, origins)
             mounts.hosts(operation.hosts)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runtime.builder import agent
 from runtime.builder import graph as ops
 from runtime.builder.placing import Layout
 from runtime.builder.selection import select
@@ -34,7 +35,8 @@ class Mounts:
     """The mounts of one RUN as they are prepared.
 
     `scratch` is a directory that is removed after the command, `caches` one that stays, `secrets` the
-    values by their id; whatever has to be released is pushed on `stack`.
+    values by their id, `agents` the sockets of ssh-agents by theirs; whatever has to be released is pushed
+    on `stack`.
     """
 
     scratch: Path
@@ -43,6 +45,7 @@ class Mounts:
     stack: ExitStack
     binds: list[Bind] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
+    agents: Mapping[str, str] = field(default_factory=dict)
 
     def prepare(self, operation: ops.Execute, context: Context, origins: list[Context]) -> tuple[str, ...]:
         """Prepare all mounts and return the command; a value error names what is not supported.
@@ -77,8 +80,8 @@ class Mounts:
                 self._bind(self._directory(), target)
             case "secret":
                 self._secret(mount, target if mount.target else f"/run/secrets/{mount.id}")
-            case kind:
-                raise ValueError(f"--mount=type={kind} is not supported")
+            case _:
+                self._ssh(mount, target if mount.target else f"/run/buildkit/ssh_agent.{len(self.binds)}")
 
     def _bind(self, source: Path, target: str, *, readonly: bool = False) -> None:
         self.binds.append(Bind(source, target, readonly=readonly))
@@ -119,6 +122,17 @@ class Mounts:
             os.chown(place, mount.uid, mount.gid)
             place.chmod(mount.mode)
         return place
+
+    def _ssh(self, mount: Mount, target: str) -> None:
+        if mount.id not in self.agents:
+            if mount.required:
+                raise ValueError(f"the agent {mount.id} is required; give it with --ssh {mount.id}")
+            return
+        place = self.stack.enter_context(agent.relay(self.agents[mount.id], self._directory()))
+        os.chown(place, mount.uid, mount.gid)
+        place.chmod(mount.mode)
+        self.environment["SSH_AUTH_SOCK"] = target
+        self._bind(place, target)
 
     def _secret(self, mount: Mount, target: str) -> None:
         if mount.id not in self.secrets:

@@ -202,7 +202,7 @@ def test_a_failing_command_names_its_place_and_leaves_nothing(home, build):
         ),
         ("FROM busybox\nCOPY --chown=nobody-there a /\n", "has no 'nobody-there'"),
         ("FROM busybox\nCOPY --chmod=u+y a /\n", "--chmod takes a mode such as"),
-        ("FROM busybox\nRUN --mount=type=ssh true\n", "--mount=type=ssh is not supported"),
+        ("FROM busybox\nRUN --mount=type=ssh,required true\n", "the agent default is required"),
         ("FROM busybox\nRUN --mount=type=secret,id=s,required true\n", "the secret s is required"),
         ("FROM nothing-such\n", "no image named nothing-such"),
         ("FROM scratch\nRUN true\n", "nothing to run in an empty image"),
