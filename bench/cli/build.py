@@ -37,6 +37,8 @@ class Given(TypedDict):
     network: str
     secrets: tuple[str, ...]
     agents: tuple[str, ...]
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
     no_cache: bool
     fresh: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -65,6 +67,8 @@ _OPTIONS = (
         "--secret", "secrets", multiple=True, metavar="id=ID[,src=FILE|,env=NAME]", help="For RUN --mount."
     ),
     click.option("--ssh", "agents", multiple=True, metavar="default|ID=SOCKET", help="For RUN --mount."),
+    click.option("--cache-from", "sources", multiple=True, metavar="type=local,src=DIR", help="Import it."),
+    click.option("--cache-to", "targets", multiple=True, metavar="type=local,dest=DIR", help="Export it."),
     click.option("--no-cache", is_flag=True, help="Make every step anew."),
     click.option(
         "--no-cache-filter", "fresh", multiple=True, metavar="STAGE[,STAGE]", help="Make these stages anew."
@@ -112,7 +116,7 @@ def build(context: Context, /, **given: Unpack[Given]) -> None:
     from runtime.builder.dockerfile import parse  # noqa: PLC0415
     from runtime.image.reference import Reference  # noqa: PLC0415
 
-    _own_namespaces()
+    own_namespaces()
     names = tuple(Reference.parse(tag) for tag in given["tags"])
     request, how = _request(given), _options(context, given)
     outputs = [output.parse(text) for text in given["outputs"]]
@@ -126,7 +130,7 @@ def build(context: Context, /, **given: Unpack[Given]) -> None:
     click.echo(image.digest, err=any(each.on_stdout for each in outputs))
 
 
-def _own_namespaces() -> None:
+def own_namespaces() -> None:
     """Become root of a user namespace, unless root it is: files get the owners that an image gives them."""
     if os.geteuid():
         from runtime import rootless  # noqa: PLC0415 - for ordinary users
@@ -158,6 +162,8 @@ def _options(context: Context, given: Given) -> Options:
         epoch=options.epoch(),
         secrets=dict(map(options.secret, given["secrets"])),
         agents=dict(map(options.agent, given["agents"])),
+        cache_from=tuple(options.directory("--cache-from", "src", text) for text in given["sources"]),
+        cache_to=tuple(options.directory("--cache-to", "dest", text) for text in given["targets"]),
     )
 
 

@@ -160,6 +160,21 @@ def agent(text: str) -> tuple[str, str]:
     return name, str(Path(path).absolute())
 
 
+def directory(option: str, key: str, text: str) -> Path:
+    """Read `type=local` and the directory of a cache; a usage fault names what is not supported."""
+    hint = f"write {option} type=local,{key}=DIR"
+    fields = dict(part.partition("=")[::2] for part in text.split(","))
+    kind, place = fields.pop("type", ""), fields.pop(key, "")
+    if kind != "local":
+        raise RuntimeFault(f"{option} {text}: type={kind} is not supported", kind="usage", hint=hint)
+    if fields.pop("mode", "max") != "max" or fields:
+        first = next(iter(fields), "mode")
+        raise RuntimeFault(f"{option} {text}: {first} is not supported", kind="usage", hint=hint)
+    if not place:
+        raise RuntimeFault(f"{option} {text}: no {key}", kind="usage", hint=hint)
+    return Path(place)
+
+
 def epoch() -> int | None:
     """Return SOURCE_DATE_EPOCH, None if it is not set."""
     text = os.environ.get("SOURCE_DATE_EPOCH", "")

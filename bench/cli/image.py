@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli.build import build
+from bench.cli.build_cache import cache as build_cache
 from bench.cli.container_common import places
 from bench.cli.image_forget import forget
 from bench.cli.table import table
@@ -31,6 +32,7 @@ def command() -> None:
 
 
 command.add_command(build)
+command.add_command(build_cache)
 
 
 def _store(context: Context) -> Store:

@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from runtime.builder import transfer
 from runtime.builder.chain import Layer
+from runtime.errors import RuntimeFault
 from runtime.image import disk
 from runtime.image.digest import Digest
 from runtime.image.manifest import LAYER_GZIP, Descriptor
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from runtime.builder.chain import Chain
     from runtime.image.store import Store
 
@@ -36,23 +40,49 @@ class _Entry(msgspec.Struct, frozen=True):
 
 
 class Cache:
-    """The entries of one store; `epoch` is the time that layers are clamped to, part of every key."""
+    """The entries of one store; `epoch` is the time that layers are clamped to, part of every key.
 
-    def __init__(self, store: Store, epoch: int | None) -> None:
+    `sources` are directories of `transfer`, asked where the store has nothing. `used` is what a build found
+    or made.
+    """
+
+    def __init__(self, store: Store, epoch: int | None, sources: tuple[Path, ...] = ()) -> None:
         self._store, self._epoch = store, epoch
         self._root = store.root / "steps"
+        self._sources = [(path, transfer.read(path)) for path in sources]
+        self.used: dict[str, Layer | None] = {}
 
     def find(self, key: str) -> tuple[Layer | None] | None:
         """Return the layer as a tuple of one, in which None is "no change"; None if there is no entry."""
+        found = self.read(self._root / self._name(key))
+        if found is None or (found[0] and found[0].descriptor.digest not in self._store.blobs):
+            found = self._imported(key)
+        if found:
+            self.used[self._name(key)] = found[0]
+        return found
+
+    def _imported(self, key: str) -> tuple[Layer | None] | None:
+        for path, entries in self._sources:
+            if self._name(key) in entries:
+                layer = entries[self._name(key)]
+                if layer:
+                    transfer.fetch(path, layer, self._store)
+                self.keep(key, layer)
+                return (layer,)
+        return None
+
+    @staticmethod
+    def read(path: Path) -> tuple[Layer | None] | None:
+        """Read an entry's file, whether its blob is there or not."""
         try:
-            entry = msgspec.json.decode((self._root / self._name(key)).read_bytes(), type=_Entry)
-            layer = _layer(entry.layer) if entry.layer else None
-        except (FileNotFoundError, msgspec.MsgspecError):
+            entry = msgspec.json.decode(path.read_bytes(), type=_Entry)
+            return (_layer(entry.layer) if entry.layer else None,)
+        except (FileNotFoundError, msgspec.MsgspecError, RuntimeFault):
             return None  # one that is damaged is as good as none
-        return (layer,) if layer is None or layer.descriptor.digest in self._store.blobs else None
 
     def keep(self, key: str, layer: Layer | None) -> None:
         """Write an entry. Hold `store.writing()`."""
+        self.used[self._name(key)] = layer
         kept = None
         if layer:
             kept = _Kept(

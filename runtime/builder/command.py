@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from runtime.container.spec import PATH, ContainerSpec
+from runtime.image.layer import whiteout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,16 +32,28 @@ class CommandFailedError(Exception):
 
 
 def tidy(upper: Path, below: Tree, targets: tuple[str, ...]) -> None:
-    """Remove the empty places of mounts, the runtime's and `targets`, that the root below doesn't have."""
+    """Remove the empty places of mounts, the runtime's and `targets`, that the root below doesn't have.
+
+    A directory below in which such a place was made has come up with another time alone: that goes too.
+    """
     for name in (*_PLACES, *(place for target in targets for place in _upwards(target))):
         place = upper / name
-        if below.status(tuple(name.split("/"))) is not None or place.is_symlink() or not place.exists():
+        if place.is_symlink() or not place.exists() or _changed(place, below.status(tuple(name.split("/")))):
             continue
         if place.is_dir():
             with suppress(OSError):  # it holds something of the command's
                 place.rmdir()
         elif not place.stat().st_size:
             place.unlink()
+
+
+def _changed(place: Path, before: os.stat_result | None) -> bool:
+    """Say whether what stands at a place is more than a mount needs, compared with what was there."""
+    if before is None:
+        return False
+    now = place.lstat()
+    same = (now.st_mode, now.st_uid, now.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    return not same or not stat.S_ISDIR(now.st_mode) or whiteout.is_opaque(place)
 
 
 def _upwards(target: str) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from runtime.builder import cache, command, output, running, schedule
+from runtime.builder import cache, command, output, running, schedule, transfer
 from runtime.builder import chain as chains
 from runtime.builder import graph as ops
 from runtime.builder.dockerfile.position import shortened
@@ -48,7 +48,8 @@ class Places:
 class Options:
     """How to build; `epoch` (seconds since 1970, SOURCE_DATE_EPOCH) is the newest time in the result.
 
-    `secrets` are values and `agents` paths of ssh-agents' sockets, by the ids that mounts ask for.
+    `secrets` are values and `agents` paths of ssh-agents' sockets, by the ids that mounts ask for;
+    `cache_from` and `cache_to` directories of `transfer`.
     """
 
     progress: Progress = field(default_factory=Progress)
@@ -56,6 +57,8 @@ class Options:
     epoch: int | None = None
     secrets: Mapping[str, bytes] = field(default_factory=dict)
     agents: Mapping[str, str] = field(default_factory=dict)
+    cache_from: tuple[Path, ...] = ()
+    cache_to: tuple[Path, ...] = ()
 
 
 def build(
@@ -95,7 +98,7 @@ class _Executor:
     ) -> None:  # fmt: skip
         self._store, self._plan, self._bases = places.store, planned, bases
         self._runner, self._options = runner, options
-        self._cache = cache.Cache(places.store, options.epoch)
+        self._cache = cache.Cache(places.store, options.epoch, options.cache_from)
         self._now = int(time.time()) if options.epoch is None else options.epoch
         self._maker = Maker(places, context, runner=runner, fetcher=fetcher, options=options, now=self._now)
         self._chains: dict[int, Chain] = {}
@@ -124,6 +127,8 @@ class _Executor:
             history=steps,
             created=created,
         )
+        for directory in self._options.cache_to:
+            transfer.write(directory, self._cache.used, self._store)
         return output.store(self._store, document, tuple(layer.descriptor for layer in chain), names)
 
     def _base(self) -> Image | None:

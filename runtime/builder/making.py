@@ -15,6 +15,7 @@ from runtime.builder.chain import Layer
 from runtime.builder.mounted import Mounts
 from runtime.builder.placing import Layout
 from runtime.builder.selection import select
+from runtime.builder.shelf import MOUNTS
 from runtime.builder.tree import RootContext, Tree
 from runtime.container.scratch import scratch
 from runtime.errors import RuntimeFault
@@ -91,7 +92,7 @@ class Maker:
             # Secrets are among it: below the run root, which is in memory by default.
             place = stack.enter_context(scratch(self._run if self._options.secrets else self._data))
             mounts = Mounts(
-                place, self._data / "build-cache", self._options.secrets, stack, agents=self._options.agents
+                place, self._data / MOUNTS, self._options.secrets, stack, agents=self._options.agents
             )
             origins: list[Context] = [RootContext(chains.directories(self._store, each)) for each in others]
             args = mounts.prepare(operation, self._context, origins)

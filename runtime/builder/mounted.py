@@ -116,6 +116,8 @@ class Mounts:
         place = self.caches / hashlib.sha256(mount.id.encode()).hexdigest()
         self.caches.mkdir(0o700, parents=True, exist_ok=True)
         lock = self.stack.enter_context(place.with_suffix(".lock").open("wb"))
+        lock.write(mount.id.encode(errors="surrogateescape"))  # for people
+        lock.flush()
         fcntl.flock(lock, fcntl.LOCK_EX if mount.sharing == "locked" else fcntl.LOCK_SH)
         if not place.exists():
             place.mkdir(exist_ok=True)
