@@ -124,8 +124,9 @@ class Channel:
         self._starter.close()
         _, received = self._control_request({"op": "starter"})
         self._starter = _Line(socket.socket(fileno=received[0]))
+        name, created = message["state"]["id"], message["state"]["created"]
         try:
-            return self._control_request({"op": "recover", "id": message["state"]["id"]})
+            return self._control_request({"op": "recover", "id": name, "created": created})
         except Refusal as err:
             if err.errno != errno.ESRCH:  # that starter never heard of it
                 raise

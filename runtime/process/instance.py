@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from runtime.process import lean_json
-from runtime.process.reclaim import await_death, reclaim
+from runtime.process.reclaim import await_death, disclaim, reclaim
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ class Instance:
     def find(self) -> bool:
         """Whether it has a process: told by the starter, or, where that died before, by the record."""
         if not self.state["init"]:
-            self.state["init"] = self._recorded().get("init")
+            found = self._recorded()
+            self.state["init"] = found.get("init") if self._is_own(found) else None
         return bool(self.state["init"])
 
     def end(self) -> int:
@@ -55,11 +56,15 @@ class Instance:
 
     def remove(self) -> None:
         """Kill, reap, and give everything back; nothing when the name turned out to be somebody else's."""
-        if not self.state["init"] and self._recorded().get("owner") != self.state["owner"]:
+        if not self.state["init"] and not self._is_own(self._recorded()):
+            disclaim(self.run, self.state["owner"])
             return
         if self.find() and self.reap() is None:
             os.close(self.end())
         reclaim(self.run, self.state)
+
+    def _is_own(self, found: Message) -> bool:
+        return all(found.get(key) == self.state[key] for key in ("owner", "created"))
 
     def _recorded(self) -> Message:
         try:

@@ -6,7 +6,7 @@ Works from the recorded state alone:
 """
 
 # pathlib stays out of the process that forks:
-# ruff: noqa: PTH102, PTH103, PTH104
+# ruff: noqa: PTH102, PTH103, PTH104, PTH120
 
 from __future__ import annotations
 
@@ -34,16 +34,17 @@ DRAFT = ".new-"  # followed by PID-START-NAME: a record that its owner has not f
 
 def claim(directory: str, state: dict[str, Any]) -> None:
     """Create the record's directory with state.json in it, in one step; EEXIST when the name is taken."""
-    parent, _, name = directory.rpartition("/")
-    owner = state["owner"]
-    draft = f"{parent}/{DRAFT}{owner['pid']}-{owner['start']}-{name}"
+    draft = _draft(directory, state["owner"])
     try:
         os.mkdir(draft, 0o700)
     except FileNotFoundError:
-        os.makedirs(parent, mode=0o711, exist_ok=True)
+        os.makedirs(os.path.dirname(draft), mode=0o711, exist_ok=True)
+        os.mkdir(draft, 0o700)
+    except FileExistsError:  # of a child that was killed right here; an owner makes one at a time
+        remove_tree(draft)
         os.mkdir(draft, 0o700)
     try:
-        _write(f"{draft}/state.json", state)
+        record(draft, state)
         os.rename(draft, directory)
     except OSError as err:
         remove_tree(draft)
@@ -52,21 +53,27 @@ def claim(directory: str, state: dict[str, Any]) -> None:
         raise
 
 
+def disclaim(directory: str, owner: dict[str, int]) -> None:
+    """Remove what a claim that did not come to its end has left."""
+    remove_tree(_draft(directory, owner))
+
+
+def _draft(directory: str, owner: dict[str, int]) -> str:
+    parent, _, name = directory.rpartition("/")
+    return f"{parent}/{DRAFT}{owner['pid']}-{owner['start']}-{name}"
+
+
 def record(directory: str, state: dict[str, Any]) -> None:
     """Write state.json so that a reader sees the old or the new one, never half of it."""
     path = f"{directory}/state.json"
-    _write(f"{path}.new", state)
-    os.rename(f"{path}.new", path)
-
-
-def _write(path: str, state: dict[str, Any]) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    fd = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     try:
         data = lean_json.dumps(state).encode()
         while data:  # a full disk may take a part before it refuses the rest
             data = data[os.write(fd, data) :]
     finally:
         os.close(fd)
+    os.rename(f"{path}.new", path)
 
 
 def reclaim(directory: str, state: dict[str, Any]) -> None:

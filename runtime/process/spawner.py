@@ -6,8 +6,9 @@ and removes. Requests and replies are JSON on one SOCK_SEQPACKET socket, descrip
   {"op": "reap", "seq", "id"}    -> {"seq", "status"}: a wait status, or null while it runs
   {"op": "remove", "seq", "id"}  -> {"seq"}
   {"op": "forget", "id", "pid"}  no reply: the client has removed what had ended
-  {"op": "recover", "seq", "id"} -> {"seq", "pid", "start"} + pidfd, of the process, now killed, that a
-                                    starter had in hand when it died; or an error when there was none
+  {"op": "recover", "seq", "id", "created"} -> {"seq", "pid", "start"} + pidfd, of the process, now killed,
+                                    that a starter had in hand when it died; or an error: ESRCH when it
+                                    had not heard of it
        | {"seq", "error": {"stage", "errno", "what"}}
 When the client closes its end, or dies, everything is removed and the spawner exits. When the spawner is
 killed, its children get SIGKILL (PR_SET_PDEATHSIG), and what else they held is on record for a prune.
@@ -46,6 +47,7 @@ class Spawner:
         self.instances: dict[str, Instance] = {}
         self.parents: dict[str, None] = {}
         self.starter: Forked | None = None
+        self.coming: Instance | None = None  # the last that the starter told of
         self.poll = select.poll()
         self.poll.register(control, select.POLLIN)
 
@@ -96,17 +98,25 @@ class Spawner:
                 self._note(note)
 
     def _note(self, note: Message) -> None:
-        if "init" in note:
-            self.instances[note["id"]].state["init"] = note["init"]
-            return
-        state = note["state"]
+        coming = self.coming
+        if coming is None or "init" not in note:
+            self._expect(note)
+        elif note["init"]:  # the name was free, whatever stood here
+            coming.state["init"] = note["init"]
+            self.instances[coming.state["id"]] = coming
+        elif self.instances.get(coming.state["id"]) is coming:
+            del self.instances[coming.state["id"]]
+
+    def _expect(self, request: Message) -> None:
+        """Know of it before it holds anything; a name that is in use stays with the one that has it."""
+        state = request["state"]
         self.parents.update(dict.fromkeys(state["parents"]))
-        known = self.instances.get(state["id"])
-        # A name that is in use stays with the one that has it: the starter's child is going to find out.
-        if known is None or known.status is not None:
-            self.instances[state["id"]] = Instance(note["run"], {**state, "owner": self.owner})
+        self.coming = Instance(request["run"], {**state, "owner": self.owner})
+        self.instances.setdefault(state["id"], self.coming)
 
     def _starter(self, _: Message) -> tuple[Message, list[int]]:
+        if self.starter:
+            self._listen(self.starter)
         self._end_starter()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -141,13 +151,18 @@ class Spawner:
 
     def _recover(self, message: Message) -> tuple[Message, list[int]]:
         """Count what was killed as started: an end for want of memory is told in one way, however early."""
-        instance = self._known(message["id"])
+        instance = self.coming
+        if instance is None or instance.state["created"] != message["created"]:
+            raise OSError(errno.ESRCH, os.strerror(errno.ESRCH), message["id"])
         pidfd = instance.end() if instance.find() else -1
         if pidfd >= 0 and os.WIFSIGNALED(instance.status or 0):
+            self.instances[message["id"]] = instance
             return instance.state["init"], [pidfd]
         if pidfd >= 0:
             os.close(pidfd)
-        self._remove(message)
+        if self.instances.get(message["id"]) is instance:
+            del self.instances[message["id"]]
+        instance.remove()
         raise OSError(errno.ECHILD, os.strerror(errno.ECHILD), message["id"])
 
     def _known(self, name: str) -> Instance:

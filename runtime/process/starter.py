@@ -9,7 +9,7 @@ Requests are JSON on one SOCK_SEQPACKET socket, descriptors as SCM_RIGHTS:
       -> {"seq", "pid", "start"} + pidfd, after the exec
        | {"seq", "error": {"stage", "errno", "what"}, "held"}: `held` when there is something to remove
 On another one the spawner hears of each instance, before it holds anything and when it runs:
-  the request; {"id", "init": {"pid", "start"}}
+  the request; {"id", "init": {"pid", "start"}, or null when it holds nothing after all}
 """
 
 from __future__ import annotations
@@ -79,15 +79,27 @@ class Starter:
         work = Work(message, self._owner, fds)
         self._current.append(work)
         try:
-            self._reply(message["seq"], *self._start(work, stack))
+            outcome, passed = self._start(work, stack)
         except OSError as err:
             report = {"stage": "start", "errno": err.errno or 0, "what": str(err.filename or "")}
-            self._reply(message["seq"], {"error": report, "held": work.held}, [])
+            outcome, passed = {"error": report, "held": work.held}, []
         finally:
             self._current.clear()
             for fd in fds:
                 os.close(fd)
+        self._tell(message["state"]["id"], outcome)
+        self._reply(message["seq"], outcome, passed)
         return True
+
+    def _tell(self, name: str, outcome: Message) -> None:
+        """Before the reply, so that the spawner knows what the client may ask for next."""
+        if "pid" in outcome:
+            self._note({"id": name, "init": outcome})
+        elif not outcome["held"]:
+            self._note({"id": name, "init": None})
+
+    def _note(self, note: Message) -> None:
+        self._notes.send(lean_json.dumps(note).encode())
 
     def _start(self, work: Work, stack: vfork.Stack) -> tuple[Message, list[int]]:
         born_in = work.message["cgroup"]["born_in"]
@@ -122,9 +134,7 @@ class Starter:
         if report:
             os.close(pidfd)
             return lean_json.loads(report), []
-        first = work.first(pid)
-        self._notes.send(lean_json.dumps({"id": work.state["id"], "init": first}).encode())
-        return first, [pidfd]
+        return work.first(pid), [pidfd]
 
     def _reply(self, seq: int, fields: Message, fds: list[int]) -> None:
         data = lean_json.dumps({"seq": seq, **fields}).encode()
