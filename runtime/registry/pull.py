@@ -1,0 +1,139 @@
+"""Pull: an image from a registry into the store."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from threading import Event
+from typing import TYPE_CHECKING
+
+from runtime.image.manifest import ConfigDocument, Descriptor, Index, Manifest, Platform, decode
+from runtime.image.platform import host_platform
+from runtime.registry import limits
+from runtime.registry.access import Access
+from runtime.registry.authorizer import Authorizer
+from runtime.registry.download import download, each
+from runtime.registry.endpoint import Endpoint
+from runtime.registry.faults import RegistryFault, broken
+from runtime.registry.repository import Repository
+from runtime.registry.session import Session
+from runtime.registry.transport import Transport
+from runtime.registry.watch import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runtime.image import Reference, Store
+    from runtime.registry.document import Document
+
+_ANY = Access()
+_NOBODY = Watch()
+
+
+def pull(
+    store: Store,
+    reference: Reference,
+    *,
+    access: Access = _ANY,
+    platform: Platform | None = None,
+    every: bool = False,
+    watch: Watch = _NOBODY,
+) -> Descriptor:
+    """Fetch an image, give it its name in the store, and return what the name now stands for.
+
+    Of an index the image for `platform` is fetched (default: this host's), or with `every` all of them.
+    Nothing gets a name before all of it is there and checked.
+    """
+    with store.writing(), ExitStack() as stack:
+        transport = stack.enter_context(Transport(access))
+        stop = Event()
+        endpoint = Endpoint(reference.domain, reference.path, access.verify)
+        scopes = (f"repository:{endpoint.path}:pull",)
+        authorizer = Authorizer(transport, scopes, lambda: access.account, stop, verify=access.verify)
+        repository = Repository(Session(transport, endpoint, authorizer, stop))
+        return _Pull(store, repository, watch, platform, every=every).run(reference)
+
+
+class _Pull:
+    """One pull from one place."""
+
+    def __init__(
+        self, store: Store, repository: Repository, watch: Watch, platform: Platform | None, *, every: bool
+    ) -> None:
+        self._store = store
+        self._repository = repository
+        self._watch = watch
+        self._platform = platform
+        self._every = every
+
+    def run(self, reference: Reference) -> Descriptor:
+        """Fetch all and then give it its name."""
+        top = self._repository.manifest(str(reference.digest or reference.tag))
+        documents = list(self._documents(top, 0))
+        self._fetch([one.parsed for one in documents if isinstance(one.parsed, Manifest)])
+        for one in reversed(documents):  # an index after what it names
+            self._store.blobs.write(one.content, one.descriptor.media_type)
+        chosen = self._named(documents)
+        self._store.tags.set(reference, chosen)
+        return chosen
+
+    def _documents(self, document: Document, depth: int) -> Iterator[Document]:
+        """Yield the document and, if it is an index, those below it that are wanted."""
+        yield document
+        if not isinstance(document.parsed, Index):
+            return
+        if depth >= limits.DEPTH:
+            raise broken(f"an index inside an index, more than {limits.DEPTH} deep")
+        for child in self._wanted(document.parsed, str(self._repository.session.endpoint)):
+            yield from self._documents(self._repository.child(child), depth + 1)
+
+    def _wanted(self, index: Index, name: str) -> tuple[Descriptor, ...]:
+        if self._every:
+            return index.manifests
+        platform = self._platform or host_platform()
+        for entry in index.manifests:
+            if entry.platform is not None and _suits(entry.platform, platform):
+                return (entry,)
+        raise _no_image(index, name, platform)
+
+    def _fetch(self, manifests: list[Manifest]) -> None:
+        session = self._repository.session
+        wanted = {one.digest: one for manifest in manifests for one in (manifest.config, *manifest.layers)}
+        each(
+            lambda one: download(self._repository, self._store, one, self._watch),
+            wanted.values(),
+            session.stop,
+        )
+        for manifest in manifests:
+            _check_config(self._store, manifest)
+
+    def _named(self, documents: list[Document]) -> Descriptor:
+        """Return what gets the name: what was asked for, unless this host's image is not below it."""
+        top, last = documents[0], documents[-1]
+        foreign = self._platform is not None and not _suits(host_platform(), self._platform)
+        return last.descriptor if foreign and not self._every else top.descriptor
+
+
+def _suits(offered: Platform, wanted: Platform) -> bool:
+    return (offered.os, offered.architecture) == (wanted.os, wanted.architecture) and (
+        wanted.variant is None or offered.variant == wanted.variant
+    )
+
+
+def _no_image(index: Index, name: str, platform: Platform) -> RegistryFault:
+    offered = ", ".join(f"{e.platform.os}/{e.platform.architecture}" for e in index.manifests if e.platform)
+    return RegistryFault(
+        f"{name} has no image for {platform.os}/{platform.architecture}, only for {offered or 'nothing'}",
+        kind="missing",
+        hint="name one of these with --platform",
+    )
+
+
+def _check_config(store: Store, manifest: Manifest) -> None:
+    name = f"the configuration {manifest.config.digest}"
+    try:
+        document = decode(store.blobs.read(manifest.config.digest), ConfigDocument, name=name, hint="")
+    except RecursionError as err:
+        raise broken(f"{name} is nested too deep") from err
+    if len(document.rootfs.diff_ids) != len(manifest.layers):
+        number = len(document.rootfs.diff_ids)
+        raise broken(f"{name} is for {number} layers, but the manifest has {len(manifest.layers)}")

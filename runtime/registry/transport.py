@@ -1,0 +1,197 @@
+"""One exchange over HTTP: connections, proxies, certificates, and every error in our words.
+
+Nothing is followed, repeated or decoded here; an answer is read piece by piece by whoever asked.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
+
+import urllib3
+from urllib3.exceptions import (
+    HTTPError,
+    LocationParseError,
+    NewConnectionError,
+    ProxyError,
+    SSLError,
+)
+from urllib3.util import Timeout, make_headers, parse_url
+
+from runtime.registry import limits
+from runtime.registry.certificates import contexts
+from runtime.registry.endpoint import is_loopback
+from runtime.registry.faults import RegistryFault, Transient, broken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from types import TracebackType
+    from typing import IO
+
+    from runtime.registry.access import Access
+
+    Body = bytes | IO[bytes] | Iterable[bytes] | None
+
+_AGENT = {"User-Agent": "tare", "Accept-Encoding": "identity"}
+_TIMEOUT = Timeout(connect=limits.CONNECT, read=limits.SILENCE)
+
+
+class Answer:
+    """An HTTP response whose body is still to come."""
+
+    def __init__(self, raw: urllib3.BaseHTTPResponse, url: str) -> None:
+        self._raw = raw
+        self.url = url
+        self.status = raw.status
+
+    def header(self, name: str) -> str | None:
+        """Return a header's value."""
+        value = self._raw.headers.get(name)
+        return None if value is None else str(value)
+
+    def headers(self, name: str) -> list[str]:
+        """Return the values of a header that may come more than once."""
+        return list(self._raw.headers.getlist(name))
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the body as it arrives; a lost connection is `Transient`."""
+        with _translated(self.url):
+            while piece := self._raw.read1(limits.CHUNK, decode_content=False):
+                yield piece
+
+    def body(self, limit: int) -> bytes:
+        """Return a small body; one over `limit` bytes, or that takes too long, is a fault."""
+        parts, size, deadline = [], 0, time.monotonic() + limits.PATIENCE
+        for piece in self.pieces():
+            parts.append(piece)
+            size += len(piece)
+            if size > limit:
+                raise broken(f"{self.url} sends more than the {limit} bytes that it may")
+            if time.monotonic() > deadline:
+                raise RegistryFault(f"{self.url} took more than {limits.PATIENCE:.0f} s to send a document")
+        promised = self.header("content-length")
+        if promised and promised.isdigit() and size < int(promised):
+            raise Transient(RegistryFault(f"{self.url} ended after {size} of {promised} bytes"))
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Give the connection back if the body was read, else end it."""
+        if self._raw.length_remaining:
+            self._raw.close()
+        self._raw.release_conn()
+
+
+class Transport:
+    """The connections to all servers of one command. A context manager; used by several threads."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._pools: dict[tuple[str, str], urllib3.PoolManager] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for pool in self._pools.values():
+            pool.clear()
+
+    @contextmanager
+    def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body = None, *, verify: bool = True
+    ) -> Iterator[Answer]:
+        """Send a request and yield the answer, whatever its status."""
+        with _translated(url):
+            raw = self._pool(url, verify=verify).urlopen(
+                method,
+                url,
+                body=body,
+                headers={**_AGENT, **headers},
+                redirect=False,
+                retries=False,
+                timeout=_TIMEOUT,
+                preload_content=False,
+                decode_content=False,
+            )
+        answer = Answer(raw, url)
+        try:
+            _check_headers(raw, url)
+            yield answer
+        finally:
+            answer.close()
+
+    def _pool(self, url: str, *, verify: bool) -> urllib3.PoolManager:
+        host = parse_url(url).netloc or ""
+        key = (proxy_for(url), host if verify else "")
+        if key not in self._pools:
+            self._pools[key] = self._new_pool(key[0], host, verify=verify)
+        return self._pools[key]
+
+    def _new_pool(self, proxy: str, host: str, *, verify: bool) -> urllib3.PoolManager:
+        context = contexts(host, self._access.certificates, verify=verify)
+        if not proxy:
+            return urllib3.PoolManager(maxsize=limits.PARALLEL, ssl_context=context)
+        parts = urlsplit(proxy)
+        login = f"{parts.username}:{parts.password or ''}" if parts.username else None
+        return urllib3.ProxyManager(
+            proxy,
+            maxsize=limits.PARALLEL,
+            ssl_context=context,
+            proxy_headers=make_headers(proxy_basic_auth=login) if login else None,
+        )
+
+
+def proxy_for(url: str) -> str:
+    """Return the proxy for a URL by HTTP_PROXY, HTTPS_PROXY and NO_PROXY; never one for this machine."""
+    parts = urlsplit(url)
+    proxies = getproxies_environment()
+    if is_loopback(parts.hostname or "") or proxy_bypass_environment(parts.netloc, proxies):
+        return ""
+    proxy = proxies.get(parts.scheme) or proxies.get("all") or ""
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+
+def _check_headers(raw: urllib3.BaseHTTPResponse, url: str) -> None:
+    if sum(len(name) + len(value) for name, value in raw.headers.items()) > limits.HEADERS:
+        raise broken(f"{url} sends more than {limits.HEADERS} bytes of headers")
+
+
+@contextmanager
+def _translated(url: str) -> Iterator[None]:
+    host = urlsplit(url).netloc
+    try:
+        yield
+    except SSLError as err:
+        raise RegistryFault(
+            f"no secure connection to {host}: {_reason(err)}",
+            hint=f"put its authority's certificate into /etc/docker/certs.d/{host}/ca.crt, "
+            "or, if that is what you want, use --tls-verify=false",
+        ) from err
+    except LocationParseError as err:
+        raise broken(f"{url!r} is no URL that can be used") from err
+    except NewConnectionError as err:
+        raise Transient(RegistryFault(f"cannot connect to {host}: {_reason(err)}", hint=_HINT)) from err
+    except ProxyError as err:
+        hint = "see HTTP_PROXY, HTTPS_PROXY and NO_PROXY"
+        raise Transient(RegistryFault(f"no way to {host}: {_reason(err)}", hint=hint)) from err
+    except (HTTPError, OSError) as err:
+        fault = RegistryFault(f"the connection to {host} failed: {_reason(err)}", hint=_HINT)
+        raise Transient(fault) from err
+
+
+_HINT = "check the host's name and port, and whether a proxy is needed (HTTPS_PROXY)"
+
+
+def _reason(err: BaseException) -> str:
+    deepest: BaseException = err
+    while (cause := getattr(deepest, "original_error", None) or deepest.__cause__) is not None:
+        deepest = cause
+    if isinstance(deepest, ssl.SSLCertVerificationError):
+        return deepest.verify_message
+    text = getattr(deepest, "strerror", None) or str(deepest)
+    return str(text).rpartition(": ")[2] if isinstance(deepest, NewConnectionError) else str(text)
