@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import itertools
 import os
 import posixpath
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +18,8 @@ from runtime.builder import graph as ops
 from runtime.builder.placing import Layout
 from runtime.builder.selection import select
 from runtime.builder.tree import Tree
+from runtime.container.scratch import scratch
+from runtime.image.layer.pack import pack
 from runtime.image.layer.unpack import unpack
 from runtime.rootfs.plan import Bind
 
@@ -27,6 +31,11 @@ if TYPE_CHECKING:
     from runtime.builder.dockerfile.mounts import Mount
 
 _SCRIPT = "/dev/pipes/script"
+_LOCKS = {
+    "shared": fcntl.LOCK_SH,
+    "locked": fcntl.LOCK_EX,
+    "private": fcntl.LOCK_EX | fcntl.LOCK_NB,
+}
 _HOSTS = Path("/etc/hosts")
 
 
@@ -73,7 +82,7 @@ class Mounts:
             case "bind":
                 self._bind(self._taken(mount, context), target, readonly=not mount.writable)
             case "cache":
-                self._bind(self._cache(mount), target, readonly=not mount.writable)
+                self._bind(self._cache(mount, context), target, readonly=not mount.writable)
             case "tmpfs":
                 if mount.size:
                     raise ValueError("--mount=type=tmpfs takes no size here")
@@ -110,20 +119,49 @@ class Mounts:
         single = context.find(mount.source or "/")
         return place / found.taken[0].name if single and single.kind == "file" else place
 
-    def _cache(self, mount: Mount) -> Path:
-        if mount.origin or mount.source or mount.sharing == "private":
-            raise ValueError("--mount=type=cache takes no from, no source and no sharing=private here")
-        place = self.caches / hashlib.sha256(mount.id.encode()).hexdigest()
-        self.caches.mkdir(0o700, parents=True, exist_ok=True)
-        lock = self.stack.enter_context(place.with_suffix(".lock").open("wb"))
-        lock.write(mount.id.encode(errors="surrogateescape"))  # for people
-        lock.flush()
-        fcntl.flock(lock, fcntl.LOCK_EX if mount.sharing == "locked" else fcntl.LOCK_SH)
+    def _cache(self, mount: Mount, context: Context) -> Path:
+        place = self._reserved(mount, context)
         if not place.exists():
-            place.mkdir(exist_ok=True)
+            self._seed(mount, context, place)
             os.chown(place, mount.uid, mount.gid)
             place.chmod(mount.mode)
         return place
+
+    def _reserved(self, mount: Mount, context: Context) -> Path:
+        """Lock the directory of a cache, and return it; of a private one the first that nobody has."""
+        seed = f"\0{self._content(mount, context)}" if mount.origin else ""
+        self.caches.mkdir(0o700, parents=True, exist_ok=True)
+        for number in itertools.count():
+            private = f"\0private{number}" if mount.sharing == "private" else ""
+            name = hashlib.sha256(f"{mount.id}{seed}{private}".encode(errors="surrogateescape")).hexdigest()
+            lock = (self.caches / name).with_suffix(".lock").open("wb")
+            try:
+                fcntl.flock(lock, _LOCKS[mount.sharing])
+            except BlockingIOError:
+                lock.close()
+                continue
+            self.stack.enter_context(lock)
+            lock.write(mount.id.encode(errors="surrogateescape"))  # for people
+            lock.flush()
+            return self.caches / name
+        raise AssertionError
+
+    def _content(self, mount: Mount, context: Context) -> str:
+        return select(context, (mount.source or "/",), "/").digest(context)
+
+    def _seed(self, mount: Mount, context: Context, place: Path) -> None:
+        """Begin a cache, with what a stage or an image has for it; it appears whole, or not at all."""
+        if mount.source and not mount.origin:
+            raise ValueError("--mount=type=cache with a source needs a from")
+        made = self._taken(mount, context) if mount.origin else self._directory()
+        with tempfile.TemporaryFile(dir=self.scratch) as tar, scratch(self.caches) as beside:
+            pack(made, tar, whiteouts=False)
+            tar.seek(0)
+            new = beside / "new"
+            new.mkdir()
+            unpack(tar, new)
+            with suppress(OSError):  # another build that shares it was first
+                new.rename(place)
 
     def _ssh(self, mount: Mount, target: str) -> None:
         if mount.id not in self.agents:

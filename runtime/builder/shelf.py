@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runtime.builder.cache import Cache
+from runtime.container import scratch
 from runtime.image import disk
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Kept:
 def everything(store: Store, data: Path) -> list[Kept]:
     """Return all that is kept, steps first, the oldest first; what vanishes meanwhile is left out."""
     steps = [_step(store, path) for path in _files(store.root / "steps")]
-    mounts = [_mount(path) for path in _files(data / MOUNTS) if path.is_dir()]
+    mounts = [_mount(path) for path in _mounts(data)]
     return sorted(filter(None, [*steps, *mounts]), key=lambda kept: (kept.kind != "step", kept.made))
 
 
@@ -49,17 +50,21 @@ def forget(store: Store, data: Path) -> tuple[int, int]:
     for path in steps:
         path.unlink(missing_ok=True)
     removed = 0
-    for path in _files(data / MOUNTS):
-        if path.is_dir():
-            with _alone(path) as alone:
-                if alone:
-                    disk.remove_tree(path)
-                    removed += 1
+    scratch.prune(data / MOUNTS)
+    for path in _mounts(data):
+        with _alone(path) as alone:
+            if alone:
+                disk.remove_tree(path)
+                removed += 1
     return len(steps), removed
 
 
 def _files(directory: Path) -> list[Path]:
     return sorted(directory.iterdir()) if directory.is_dir() else []
+
+
+def _mounts(data: Path) -> list[Path]:
+    return [path for path in _files(data / MOUNTS) if path.is_dir() and path.name != "scratch"]
 
 
 def _step(store: Store, path: Path) -> Kept | None:
