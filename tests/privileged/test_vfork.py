@@ -53,7 +53,7 @@ def cgroup():
     tree.remove([str(made)])
 
 
-@pytest.fixture(params=["anywhere", "born in a cgroup"])
+@pytest.fixture(params=["anywhere", "born-in"])
 def group(request):
     return "" if request.param == "anywhere" else request.getfixturevalue("cgroup")
 

@@ -22,6 +22,10 @@ NAMES = {
     "tests/privileged/test_container.py::test_process_one_sees_only_itself_and_its_children",
     "tests/privileged/test_container_limits.py::test_the_kernels_v2_tree_takes_a_child_at_birth",
     "tests/privileged/test_native_process.py::test_descendants_of_a_bare_process_go_with_it",
+    "tests/privileged/test_starter.py::test_a_child_that_is_killed_before_its_exec_counts_as_killed",
+    "tests/privileged/test_starter.py::test_forty_kills_at_any_moment_leave_nothing",
+    "tests/privileged/test_vfork.py::test_an_exec_lets_the_maker_go_on[born-in]",
+    "tests/privileged/test_vfork.py::test_a_child_that_is_killed_takes_the_maker_along[born-in]",
 }
 BROKEN = "def test_good(): pass\\ndef test_bad(): assert 1 == 2\\n"
 
