@@ -6,7 +6,8 @@ a stack of its own in the same memory (CLONE_VM | CLONE_VFORK). What that asks o
 
 - The thread ends soon afterwards: an exec leaves frames of the child on its state, which end with it.
 - A child that is killed before its exec may leave the interpreter in the midst of anything, so `spawn` ends
-  the process then. The caller is a process that can be spared.
+  the process then, or a fault does. The caller is a process that can be spared, and has called
+  `end_at_a_fault`.
 - Where the C library makes all threads of a process follow (setuid(2), C library/kernel differences), the
   child uses the system call itself.
 - Descriptors are the child's own, objects are not: it closes numbers, never Python's files.
@@ -38,6 +39,18 @@ _libc.pthread_self.restype = ctypes.c_void_p
 _libc.pthread_getattr_np.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
 _libc.pthread_attr_getstack.argtypes = [ctypes.c_void_p] * 3
 _Entry = ctypes.PYFUNCTYPE(None)
+FAULTS = frozenset((4, 6, 7, 8, 11))  # SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV
+_libc.signal.argtypes, _libc.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
+
+
+def end_at_a_fault() -> None:
+    """Make this process end without a word, a core or a line in the kernel's log when it faults.
+
+    A child may be killed while another thread could have run: then the interpreter faults, on the first thing
+    that it looks at, before `spawn` comes to end the process. Those signals must not be blocked.
+    """
+    for number in FAULTS:
+        _libc.signal(number, ctypes.cast(_libc._exit, ctypes.c_void_p))  # noqa: SLF001
 
 
 class Stack:

@@ -14,7 +14,7 @@ import os
 import select
 
 from runtime.cgroups import doors
-from runtime.linux import capabilities, namespaces, syscalls
+from runtime.linux import capabilities, namespaces, syscalls, vfork
 from runtime.linux.processes import myself
 from runtime.process import accounts, lean_json, program
 from runtime.process.program import Program
@@ -43,10 +43,10 @@ class Inherited:
     def __init__(self, spawner: int) -> None:
         self.spawner, self.reader = spawner, -1
         self.last_capability = capabilities.last()
-        self.all = signal.valid_signals()
+        self.all = signal.valid_signals() - vfork.FAULTS
         # Python ignores SIGPIPE, the spawner SIGINT, a shell some more for its background jobs; and an
         # ignored signal stays ignored over exec.
-        numbers = self.all - {signal.SIGKILL, signal.SIGSTOP}
+        numbers = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
         self.signals = [int(one) for one in numbers if signal.getsignal(one) != signal.SIG_DFL]
 
 

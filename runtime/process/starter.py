@@ -51,6 +51,7 @@ class Starter:
     def serve(self) -> NoReturn:
         """Never returns; the process ends here."""
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        vfork.end_at_a_fault()
         _thread.stack_size(_STACK)
         _thread.start_new_thread(self._turn, ())
         forever = _thread.allocate_lock()

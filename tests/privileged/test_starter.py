@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -47,6 +48,12 @@ def wait_for(condition):
     return found
 
 
+def segmentation_faults() -> list[str]:
+    """What the kernel's log says of such ends of Python."""
+    log = subprocess.run(["dmesg"], capture_output=True, text=True, check=True).stdout
+    return [line for line in log.splitlines() if "python" in line and "segfault" in line]
+
+
 def test_containers_are_the_spawners_children_and_the_starters_memory_is_not_theirs(box):
     running = box.start("sleep", "100")
     assert running.pid in children(box.spawner.pid)
@@ -66,6 +73,7 @@ def test_a_child_that_is_killed_before_its_exec_counts_as_killed(box, place, tmp
     # A thousand binds are half a second in which to find it.
     slow = tuple(Bind(tmp_path, f"/m{number}") for number in range(1000))
     first = starter(box.spawner)
+    faults = segmentation_faults()
     got = []
     asking = threading.Thread(target=lambda: got.append(box.start("true", mounts=slow)))
     asking.start()
@@ -78,6 +86,7 @@ def test_a_child_that_is_killed_before_its_exec_counts_as_killed(box, place, tmp
     got[0].remove()
     assert got[0].leftovers() == []
     assert starter(box.spawner) != first
+    assert segmentation_faults() == faults
     assert box.sh("echo again") == "again"
 
 
