@@ -39,6 +39,7 @@ class Given(TypedDict):
     agents: tuple[str, ...]
     sources: tuple[str, ...]
     targets: tuple[str, ...]
+    pull: bool
     no_cache: bool
     fresh: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -69,6 +70,7 @@ _OPTIONS = (
     click.option("--ssh", "agents", multiple=True, metavar="default|ID=SOCKET", help="For RUN --mount."),
     click.option("--cache-from", "sources", multiple=True, metavar="type=local,src=DIR", help="Import it."),
     click.option("--cache-to", "targets", multiple=True, metavar="type=local,dest=DIR", help="Export it."),
+    click.option("--pull", is_flag=True, help="Pull base images though the store has them."),
     click.option("--no-cache", is_flag=True, help="Make every step anew."),
     click.option(
         "--no-cache-filter", "fresh", multiple=True, metavar="STAGE[,STAGE]", help="Make these stages anew."
@@ -107,7 +109,7 @@ def build(context: Context, /, **given: Unpack[Given]) -> None:
     """Build an image from the Dockerfile in a directory, and print its digest.
 
     A tar is a directory too, also one on stdin (-); what else comes there is a Dockerfile without any.
-    Base images are those of the store (`tare image ls`); nothing is pulled. A RUN has this machine's network
+    Base images that the store has not (`tare image ls`) are pulled. A RUN has this machine's network
     unless it says --network=none. SOURCE_DATE_EPOCH makes equal input give an equal image. What was built
     without -t stays until the next `tare image prune`.
     """
@@ -159,6 +161,7 @@ def _options(context: Context, given: Given) -> Options:
     return Options(
         Progress() if quiet else Plain(context.say),
         use_cache=not given["no_cache"],
+        pull=given["pull"],
         epoch=options.epoch(),
         secrets=dict(map(options.secret, given["secrets"])),
         agents=dict(map(options.agent, given["agents"])),

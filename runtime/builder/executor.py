@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from runtime.builder import cache, command, output, running, schedule, transfer
 from runtime.builder import chain as chains
 from runtime.builder import graph as ops
+from runtime.builder.bases import Bases
 from runtime.builder.dockerfile.position import shortened
 from runtime.builder.fetching import Fetcher
 from runtime.builder.making import Maker
-from runtime.builder.plan import Base, plan
+from runtime.builder.plan import plan
 from runtime.builder.progress import Progress
 from runtime.container.scratch import scratch
 from runtime.errors import RuntimeFault
@@ -49,11 +50,13 @@ class Options:
     """How to build; `epoch` (seconds since 1970, SOURCE_DATE_EPOCH) is the newest time in the result.
 
     `secrets` are values and `agents` paths of ssh-agents' sockets, by the ids that mounts ask for;
-    `cache_from` and `cache_to` directories of `transfer`.
+    `pull` fetches base images though the store has them, `cache_from` and `cache_to` are directories of
+    `transfer`.
     """
 
     progress: Progress = field(default_factory=Progress)
     use_cache: bool = True
+    pull: bool = False
     epoch: int | None = None
     secrets: Mapping[str, bytes] = field(default_factory=dict)
     agents: Mapping[str, str] = field(default_factory=dict)
@@ -69,24 +72,17 @@ def build(
 
     A DockerfileFault shows the instruction that failed; nothing stays of it.
     """
-    bases: dict[str, Image] = {}
-
-    def resolve(name: str, platform: str) -> Base:
-        image = places.store.resolve(name)
-        own = f"{image.document.os}/{image.document.architecture}"
-        if platform.split("/")[:2] != own.split("/"):
-            raise RuntimeFault(f"{name} is an image for {own}, not {platform}", kind="missing")
-        bases[image.digest] = image
-        return Base(image.digest, output.settings(image.config, image.document.author))
-
+    bases = Bases(places.store, options.progress, always=options.pull)
     with ExitStack() as stack:
         fetcher = Fetcher(functools.cache(lambda: stack.enter_context(scratch(places.data))))
-        planned = plan(recipe, request, context, resolve, fetcher.content)
+        planned = plan(recipe, request, context, bases.resolve, fetcher.content)
         # What runs commands comes before the store's lock, which it would inherit and outlive us with.
         runs = any(isinstance(node.operation, ops.Execute) for node in planned.graph.nodes)
         runner = stack.enter_context(running.opened(places.run, places.data)) if runs else None
         stack.enter_context(places.store.writing())
-        executor = _Executor(places, planned, context, bases, runner=runner, fetcher=fetcher, options=options)
+        executor = _Executor(
+            places, planned, context, bases.found, runner=runner, fetcher=fetcher, options=options
+        )
         executor.make()
         return executor.finish(names)
 

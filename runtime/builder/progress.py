@@ -17,6 +17,9 @@ _CHUNK = 1 << 16
 class Progress:
     """Hears of the steps, from several threads, and keeps it to itself; `step` is a number in the graph."""
 
+    def note(self, text: str) -> None:
+        """Hear of something that is no step."""
+
     def begun(self, step: int, text: str) -> None:
         """Hear that a step's turn has come; `text` names its place and the step."""
 
@@ -45,6 +48,10 @@ class Plain(Progress):
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._since: dict[int, float] = {}
+
+    def note(self, text: str) -> None:
+        """Write it."""
+        self._say(text)
 
     def begun(self, step: int, text: str) -> None:
         """Write the step."""

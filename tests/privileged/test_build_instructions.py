@@ -76,6 +76,8 @@ def test_triggers_run_in_the_next_build_and_once(lab):
     assert (root / "tmp/ran-trigger").read_text() == "1\n"
     assert image.config.on_build == ()
     assert image.config.healthcheck.retries == 2  # a base image's is kept
+    own = lab.built("FROM trigger\nHEALTHCHECK --start-interval=2s CMD true\n").config.healthcheck
+    assert (own.start_interval, own.test) == (2_000_000_000, ("CMD-SHELL", "true"))
     assert lab.built("FROM trigger\nHEALTHCHECK NONE\n").config.healthcheck.test == ("NONE",)
 
 
