@@ -16,6 +16,7 @@ from tests.privileged.test_rootless_oci import user_with
 
 pytestmark = pytest.mark.privileged
 
+PACKAGES = ("msgspec", "isal", "backports.zstd", "click", "urllib3")
 EVERYTHING = """FROM busybox AS one
 RUN mkdir /d; echo one > /d/one; ln /d/one /d/two; rm -r /home; chmod 1777 /mnt
 FROM busybox
@@ -27,6 +28,10 @@ RUN --network=none ls /sys/class/net > /own; chown 5:6 /own; chmod 4755 /own
 COPY --from=one /d /d/
 USER 33
 RUN id -u > /tmp/who; echo $HOME >> /tmp/who
+USER 33:44
+RUN id > /tmp/both
+USER daemon
+RUN id > /tmp/daemon
 USER root
 RUN <<END
 #!/bin/sh
@@ -40,7 +45,7 @@ ENTRYPOINT ["/bin/sh"]
 @pytest.fixture(scope="module")
 def user():
     for made in user_with(ranges=True):
-        made.packages("msgspec", "isal", "backports.zstd", "click")
+        made.packages(*PACKAGES)
         for name in ("bench", "vmdriver"):
             shutil.copytree(ROOT / name, made.code / name, ignore=shutil.ignore_patterns("__pycache__"))
         yield made
@@ -93,6 +98,7 @@ def test_the_same_digest_as_roots(user, theirs, lab):
     root = lab.root(image)
     assert (root / "tmp/who").read_text() == "33\n/\n"
     assert (root / "own").read_text() == "lo\n"
+    assert "gid=44" in (root / "tmp/both").read_text()
 
 
 def test_a_failing_command_names_its_place_and_leaves_nothing(user, theirs, lab):
@@ -136,7 +142,7 @@ def test_an_interrupt_ends_the_build(user, theirs, lab):
 
 def test_one_id_is_too_few(lab):
     for made in user_with(ranges=False):
-        made.packages("msgspec", "isal", "backports.zstd", "click")
+        made.packages(*PACKAGES)
         for name in ("bench", "vmdriver"):
             shutil.copytree(ROOT / name, made.code / name)
         context = made.place / "context"
