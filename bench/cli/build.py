@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
@@ -11,6 +12,7 @@ import click
 
 from bench.cli import build_options as options
 from bench.cli import build_output as output
+from runtime.errors import RuntimeFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from bench.cli.context import Context
     from runtime.builder.executor import Options
     from runtime.builder.plan import Request
+    from runtime.builder.progress import Progress
     from runtime.image.image import Image
     from runtime.image.reference import Reference
 
@@ -87,9 +90,9 @@ _OPTIONS = (
     click.option("--metadata-file", "metadata", type=_PATH, help="Write what was made to a file, as JSON."),
     click.option(
         "--progress",
-        type=click.Choice(["auto", "plain", "quiet"]),
+        type=click.Choice(["auto", "plain", "tty", "quiet"]),
         default="auto",
-        help="How to show the steps; auto is plain.",
+        help="How to show the steps; auto is tty on a terminal, else plain.",
     ),
     click.option("-q", "--quiet", is_flag=True, help="Print nothing but the digest."),
 )
@@ -155,11 +158,9 @@ def _request(given: Given) -> Request:
 
 def _options(context: Context, given: Given) -> Options:
     from runtime.builder.executor import Options  # noqa: PLC0415 - as above
-    from runtime.builder.progress import Plain, Progress  # noqa: PLC0415
 
-    quiet = given["quiet"] or given["progress"] == "quiet"
     return Options(
-        Progress() if quiet else Plain(context.say),
+        _progress(context, "quiet" if given["quiet"] else given["progress"]),
         use_cache=not given["no_cache"],
         pull=given["pull"],
         epoch=options.epoch(),
@@ -168,6 +169,24 @@ def _options(context: Context, given: Given) -> Options:
         cache_from=tuple(options.directory("--cache-from", "src", text) for text in given["sources"]),
         cache_to=tuple(options.directory("--cache-to", "dest", text) for text in given["targets"]),
     )
+
+
+def _progress(context: Context, kind: str) -> Progress:
+    from runtime.builder.live import Live  # noqa: PLC0415 - as above
+    from runtime.builder.progress import Plain, Progress  # noqa: PLC0415
+
+    terminal = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    if kind == "quiet":
+        return Progress()
+    if kind == "tty" and not terminal:
+        hint = "use --progress plain"
+        raise RuntimeFault("--progress tty: standard error is no terminal", kind="usage", hint=hint)
+    return Live(_write) if terminal and kind != "plain" else Plain(context.say)
+
+
+def _write(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
 
 
 def _keep(image: Image, names: tuple[Reference, ...], iidfile: Path | None, metadata: Path | None) -> None:

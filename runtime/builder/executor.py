@@ -160,7 +160,11 @@ class _Executor:
         if self._options.use_cache and number not in self._plan.fresh and (found := self._cache.find(key)):
             progress.cached(number)
             return found[0]
-        layer = self._made(number, node, inputs)
+        try:
+            layer = self._made(number, node, inputs)
+        except BaseException:
+            progress.failed(number)
+            raise
         self._cache.keep(key, layer)
         progress.done(number)
         return layer

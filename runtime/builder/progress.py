@@ -29,6 +29,9 @@ class Progress:
     def done(self, step: int) -> None:
         """Hear that it was made."""
 
+    def failed(self, step: int) -> None:
+        """Hear that it could not be made, or was ended with the others."""
+
     @contextmanager
     def output(self, step: int) -> Iterator[int]:  # noqa: ARG002 - for those that show it
         """Yield the descriptor that the step's command writes to."""
@@ -68,29 +71,37 @@ class Plain(Progress):
 
     @contextmanager
     def output(self, step: int) -> Iterator[int]:
-        """Yield a pipe whose lines a thread writes, until its last holder has closed it."""
-        hear, tell = os.pipe2(os.O_CLOEXEC)
-        reader = threading.Thread(target=self._copy, args=(hear, step), daemon=True)
-        reader.start()
-        try:
-            yield tell
-        finally:
-            os.close(tell)
-            reader.join()
+        """Yield a pipe whose lines a thread writes."""
+        with piped(lambda line: self._say(f"#{step} {line}")) as descriptor:
+            yield descriptor
 
-    def _copy(self, hear: int, step: int) -> None:
-        # A line may be of any length: one that fills a chunk is written in pieces.
-        with os.fdopen(hear, "rb", buffering=0) as pipe:
-            rest = b""
-            while chunk := pipe.read(_CHUNK):
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    self._say(f"#{step} {_shown(line)}")
-                if len(rest) >= _CHUNK:
-                    self._say(f"#{step} {_shown(rest)}")
-                    rest = b""
-            if rest:
-                self._say(f"#{step} {_shown(rest)}")
+
+@contextmanager
+def piped(say: Callable[[str], None]) -> Iterator[int]:
+    """Yield a descriptor; a thread calls `say` for each line, until the last holder has closed it."""
+    hear, tell = os.pipe2(os.O_CLOEXEC)
+    reader = threading.Thread(target=_copy, args=(hear, say), daemon=True)
+    reader.start()
+    try:
+        yield tell
+    finally:
+        os.close(tell)
+        reader.join()
+
+
+def _copy(hear: int, say: Callable[[str], None]) -> None:
+    # A line may be of any length: one that fills a chunk is written in pieces.
+    with os.fdopen(hear, "rb", buffering=0) as pipe:
+        rest = b""
+        while chunk := pipe.read(_CHUNK):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                say(_shown(line))
+            if len(rest) >= _CHUNK:
+                say(_shown(rest))
+                rest = b""
+        if rest:
+            say(_shown(rest))
 
 
 def _shown(line: bytes) -> str:
