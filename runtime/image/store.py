@@ -50,6 +50,7 @@ from runtime.image.tags import Tags
 
 _HEX_ID = 64
 _SHORTEST_ID = 7
+_LARGEST_MANIFEST = 4 << 20  # bytes, as registries have it
 
 
 class Store:
@@ -83,7 +84,24 @@ class Store:
         for name, descriptor in known.items():
             if name == reference or (reference.digest == descriptor.digest and name.name == reference.name):
                 return descriptor
+        if isinstance(ref, str) and (found := self._unnamed(ref)) is not None:
+            return found
         raise _unknown(reference, known)
+
+    def _unnamed(self, text: str) -> Descriptor | None:
+        """Return the image of a whole digest that no name leads to, such as one built without a name."""
+        digits = text.removeprefix("sha256:")
+        if len(digits) != _HEX_ID or not set(digits) <= set("0123456789abcdef"):
+            return None
+        digest = Digest(f"sha256:{digits}")
+        if digest not in self.blobs or self.blobs.path(digest).stat().st_size > _LARGEST_MANIFEST:
+            return None
+        content = self.blobs.read(digest)
+        try:
+            manifest = decode(content, Manifest, name=f"blob {digest}")
+        except RuntimeFault:  # a layer, or a configuration
+            return None
+        return Descriptor(media_type=manifest.media_type or MANIFEST, digest=digest, size=len(content))
 
     def images(self) -> list[tuple[Reference, Image]]:
         """Return every named image, sorted by name."""

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from runtime.errors import RuntimeFault
 from runtime.image.bootstrap import bootstrap
-from runtime.image.digest import Digest
 from runtime.image.store import Store
 from tests.privileged.building import Lab
 
@@ -62,7 +62,16 @@ def test_a_build_without_a_name_is_written_down(lab, tmp_path):
     assert (tmp_path / "id").read_text() == digest
     assert json.loads((tmp_path / "meta").read_text())["containerimage.digest"] == digest
     assert digest not in {image.digest for _, image in lab.store.images()}
-    assert Digest(digest) in lab.store.blobs
+    image = lab.store.resolve(digest)
+    assert (lab.root(image) / "unnamed").read_text() == "a"
+    with pytest.raises(RuntimeFault, match="no image named"):
+        lab.store.resolve(str(image.manifest.config.digest))
+    assert lab.tare("image", "tag", digest, "named").returncode == 0
+    assert lab.store.resolve("named").digest == digest
+    lab.store.remove("named")
+    assert lab.tare("image", "prune").returncode == 0
+    with pytest.raises(RuntimeFault, match="no image named"):
+        lab.store.resolve(digest)
 
 
 @pytest.mark.parametrize(
