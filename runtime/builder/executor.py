@@ -76,9 +76,7 @@ def build(
     with ExitStack() as stack:
         fetcher = Fetcher(functools.cache(lambda: stack.enter_context(scratch(places.data))))
         planned = plan(recipe, request, context, bases.resolve, fetcher.content)
-        # What runs commands comes before the store's lock, which it would inherit and outlive us with.
-        runs = any(isinstance(node.operation, ops.Execute) for node in planned.graph.nodes)
-        runner = stack.enter_context(running.opened(places.run, places.data)) if runs else None
+        runner = stack.enter_context(running.Deferred(places.run, places.data))
         stack.enter_context(places.store.writing())
         executor = _Executor(
             places, planned, context, bases.found, runner=runner, fetcher=fetcher, options=options
@@ -90,7 +88,7 @@ def build(
 class _Executor:
     def __init__(
         self, places: Places, planned: Plan, context: Context, bases: dict[str, Image],
-        *, runner: running.Runner | None, fetcher: Fetcher, options: Options,
+        *, runner: running.Runner, fetcher: Fetcher, options: Options,
     ) -> None:  # fmt: skip
         self._store, self._plan, self._bases = places.store, planned, bases
         self._runner, self._options = runner, options
@@ -105,8 +103,7 @@ class _Executor:
         schedule.run(self._plan.graph, self._plan.result, self._work, workers=workers, stop=self._stop)
 
     def _stop(self) -> None:
-        if self._runner:
-            self._runner.close()
+        self._runner.close()
 
     def finish(self, names: tuple[Reference, ...]) -> Image:
         """Store the documents and give the image its names."""

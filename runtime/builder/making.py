@@ -18,7 +18,6 @@ from runtime.builder.selection import select
 from runtime.builder.shelf import MOUNTS
 from runtime.builder.tree import RootContext, Tree
 from runtime.container.scratch import scratch
-from runtime.errors import RuntimeFault
 from runtime.image.layer.pack import pack
 
 if TYPE_CHECKING:
@@ -35,10 +34,10 @@ if TYPE_CHECKING:
 
 
 class Maker:
-    """Makes layers; `now` is the newest time in them, `runner` is None in a build without RUN."""
+    """Makes layers; `now` is the newest time in them."""
 
     def __init__(
-        self, places: Places, context: Context, *, runner: Runner | None, fetcher: Fetcher,
+        self, places: Places, context: Context, *, runner: Runner, fetcher: Fetcher,
         options: Options, now: int,
     ) -> None:  # fmt: skip
         self._store, self._data, self._run = places.store, places.data, places.run
@@ -84,8 +83,6 @@ class Maker:
     def _executed(
         self, number: int, operation: ops.Execute, layers: tuple[Path, ...], others: list[Chain]
     ) -> Layer | None:
-        if self._runner is None:
-            raise RuntimeFault("a build without RUN met a RUN")
         if not layers:
             raise ValueError("there is nothing to run in an empty image")
         with ExitStack() as stack:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -34,18 +35,48 @@ class Runner(Protocol):
         """End every command; nothing of them stays."""
 
 
-@contextmanager
-def opened(run: Path, data: Path) -> Iterator[Runner]:
-    """Yield what runs commands here; `run` and `data` are the roots for records and files."""
-    if not userns.privileged():
-        runner = Unprivileged(run, data)
-        try:
-            yield runner
-        finally:
-            runner.close()
-        return
-    with Spawner(run, data) as spawner:
-        yield _Privileged(spawner)
+class Deferred:
+    """A runner that is made when the first command is run: a build that finds all in its cache needs none.
+
+    `run` and `data` are the roots for records and files. As a context manager it closes what was made.
+    """
+
+    def __init__(self, run: Path, data: Path) -> None:
+        self._run, self._data = run, data
+        self._lock = threading.Lock()
+        self._made: Runner | None = None
+        self._closed = False
+
+    def __enter__(self) -> Deferred:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    @contextmanager
+    def changes(self, spec: ContainerSpec, output: int) -> Iterator[Path]:
+        """As `Runner.changes`."""
+        with self._runner().changes(spec, output) as upper:
+            yield upper
+
+    def close(self) -> None:
+        """As `Runner.close`; from then on nothing is run."""
+        with self._lock:
+            made, self._made, self._closed = self._made, None, True
+        if made:
+            made.close()
+
+    def _runner(self) -> Runner:
+        with self._lock:
+            if self._closed:
+                raise RuntimeFault("the build has been ended")
+            if self._made is None:
+                self._made = _made(self._run, self._data)
+            return self._made
+
+
+def _made(run: Path, data: Path) -> Runner:
+    return _Privileged(Spawner(run, data)) if userns.privileged() else Unprivileged(run, data)
 
 
 class _Privileged:
