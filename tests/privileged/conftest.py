@@ -7,7 +7,10 @@ import os
 import pytest
 
 from runtime.container import ContainerSpec, Spawner
+from runtime.image.bootstrap import bootstrap
+from runtime.image.store import Store
 from tests.fakes.busybox_layer import make_layer
+from tests.privileged.building import Lab
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +65,17 @@ def box(spawner, layer):
     made = Box(spawner, layer)
     yield made
     os.close(made.null())
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A data root with the image busybox."""
+    root = tmp_path_factory.mktemp("tare")
+    bootstrap(Store(root / "images"), "busybox")
+    return root
+
+
+@pytest.fixture
+def lab(home, tmp_path):
+    """Builds in `home`, from a context of this test."""
+    return Lab.at(home, tmp_path)

@@ -12,24 +12,9 @@ from functools import partial
 
 import pytest
 
-from runtime.image.bootstrap import bootstrap
-from runtime.image.store import Store
-from tests.privileged.building import Lab
 from tests.privileged.test_build_image import podman, tree
 
 pytestmark = pytest.mark.privileged
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    root = tmp_path_factory.mktemp("tare")
-    bootstrap(Store(root / "images"), "busybox")
-    return root
-
-
-@pytest.fixture
-def lab(home, tmp_path):
-    return Lab.at(home, tmp_path)
 
 
 @pytest.fixture

@@ -15,13 +15,6 @@ pytestmark = pytest.mark.privileged
 SECRET = "hunter2-0123456789"
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    root = tmp_path_factory.mktemp("tare")
-    bootstrap(Store(root / "images"), "busybox")
-    return root
-
-
 @pytest.fixture
 def lab(home, tmp_path):
     made = Lab.at(home, tmp_path)

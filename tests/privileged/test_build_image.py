@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from runtime.image.bootstrap import bootstrap
 from runtime.image.store import Store
 
 pytestmark = pytest.mark.privileged
@@ -49,13 +48,6 @@ STOPSIGNAL SIGINT
 ENTRYPOINT ["/bin/echo"]
 CMD ["hello", "$A"]
 """
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    root = tmp_path_factory.mktemp("tare")
-    bootstrap(Store(root / "images"), "busybox")
-    return root
 
 
 @pytest.fixture

@@ -5,23 +5,8 @@ import json
 import pytest
 
 from runtime.errors import RuntimeFault
-from runtime.image.bootstrap import bootstrap
-from runtime.image.store import Store
-from tests.privileged.building import Lab
 
 pytestmark = pytest.mark.privileged
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    root = tmp_path_factory.mktemp("tare")
-    bootstrap(Store(root / "images"), "busybox")
-    return root
-
-
-@pytest.fixture
-def lab(home, tmp_path):
-    return Lab.at(home, tmp_path)
 
 
 def test_labels_hosts_and_a_network_come_from_the_command_line(lab):

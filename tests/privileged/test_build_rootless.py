@@ -8,10 +8,9 @@ import subprocess
 
 import pytest
 
-from runtime.image.bootstrap import bootstrap
 from runtime.image.store import Store
 from tests.fakes.ordinary_user import UID
-from tests.privileged.building import ROOT, TIME, Lab
+from tests.privileged.building import ROOT, TIME
 from tests.privileged.test_rootless_oci import user_with
 
 pytestmark = pytest.mark.privileged
@@ -49,18 +48,6 @@ def user():
         for name in ("bench", "vmdriver"):
             shutil.copytree(ROOT / name, made.code / name, ignore=shutil.ignore_patterns("__pycache__"))
         yield made
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    root = tmp_path_factory.mktemp("tare")
-    bootstrap(Store(root / "images"), "busybox")
-    return root
-
-
-@pytest.fixture
-def lab(home, tmp_path):
-    return Lab.at(home, tmp_path)
 
 
 @pytest.fixture

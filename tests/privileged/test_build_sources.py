@@ -11,24 +11,8 @@ import tempfile
 
 import pytest
 
-from runtime.image.bootstrap import bootstrap
-from runtime.image.store import Store
-from tests.privileged.building import Lab
-
 pytestmark = pytest.mark.privileged
 PACKED = {"plain": bytes, "gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress}
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    root = tmp_path_factory.mktemp("tare")
-    bootstrap(Store(root / "images"), "busybox")
-    return root
-
-
-@pytest.fixture
-def lab(home, tmp_path):
-    return Lab.at(home, tmp_path)
 
 
 def tar(files, links=()):
