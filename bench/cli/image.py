@@ -11,6 +11,7 @@ from bench.cli.build import build
 from bench.cli.build_cache import cache as build_cache
 from bench.cli.container_common import places
 from bench.cli.image_forget import forget
+from bench.cli.image_registry import pull_, push_
 from bench.cli.table import table
 from runtime.engine.holders import layers
 from runtime.errors import RuntimeFault
@@ -32,6 +33,8 @@ def command() -> None:
 
 
 command.add_command(build)
+command.add_command(pull_)
+command.add_command(push_)
 command.add_command(build_cache)
 
 

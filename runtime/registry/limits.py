@@ -20,4 +20,6 @@ LONGEST_PAUSE = 15.0  # seconds, of our own choosing
 LONGEST_RETRY_AFTER = 120.0  # seconds that a server may ask for
 
 CHUNK = 1 << 18  # bytes read or written at once
+UPLOAD_CHUNK = 32 << 20  # bytes of one PATCH: what a lost connection may cost
+NEIGHBOURS = 3  # repositories to ask for a blob before it is sent
 PARALLEL = 4  # blobs in flight

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from threading import Event
 from typing import TYPE_CHECKING
 
 from runtime.image.manifest import ConfigDocument, Descriptor, Index, Manifest, Platform, decode
 from runtime.image.platform import host_platform
 from runtime.registry import limits
 from runtime.registry.access import Access
-from runtime.registry.authorizer import Authorizer
+from runtime.registry.connect import connected
 from runtime.registry.download import download, each
 from runtime.registry.endpoint import Endpoint
 from runtime.registry.faults import RegistryFault, broken
 from runtime.registry.repository import Repository
-from runtime.registry.session import Session
-from runtime.registry.transport import Transport
 from runtime.registry.watch import Watch
 
 if TYPE_CHECKING:
@@ -43,14 +39,10 @@ def pull(
     Of an index the image for `platform` is fetched (default: this host's), or with `every` all of them.
     Nothing gets a name before all of it is there and checked.
     """
-    with store.writing(), ExitStack() as stack:
-        transport = stack.enter_context(Transport(access))
-        stop = Event()
-        endpoint = Endpoint(reference.domain, reference.path, access.verify)
-        scopes = (f"repository:{endpoint.path}:pull",)
-        authorizer = Authorizer(transport, scopes, lambda: access.account, stop, verify=access.verify)
-        repository = Repository(Session(transport, endpoint, authorizer, stop))
-        return _Pull(store, repository, watch, platform, every=every).run(reference)
+    endpoint = Endpoint(reference.domain, reference.path, access.verify)
+    scopes = (f"repository:{endpoint.path}:pull",)
+    with store.writing(), connected(endpoint, access, scopes) as session:
+        return _Pull(store, Repository(session), watch, platform, every=every).run(reference)
 
 
 class _Pull:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from runtime.registry.authorizer import Authorizer
     from runtime.registry.endpoint import Endpoint
-    from runtime.registry.transport import Answer, Body, Transport
+    from runtime.registry.transport import Answer, Content, Transport
 
 _OK = frozenset({200})
 _UNAUTHORIZED = 401
@@ -56,13 +56,12 @@ class Session:
         *,
         doing: str,
         headers: Mapping[str, str] | None = None,
-        body: Body = None,
+        body: Content = None,
         ok: Collection[int] = _OK,
     ) -> Iterator[Answer]:
         """Yield the answer, whose status is one of `ok`; sign in and follow redirects on the way.
 
-        Raises `Transient` for what may pass, `RegistryFault` for the rest. A body that can be read only
-        once is not sent again: sign in beforehand with a smaller request.
+        Raises `Transient` for what may pass, `RegistryFault` for the rest.
         """
         with ExitStack() as stack:
             answer = self._signed(stack, method, url, headers or {}, body)
@@ -90,7 +89,7 @@ class Session:
         return persist(once, self.stop)
 
     def _signed(
-        self, stack: ExitStack, method: str, url: str, headers: Mapping[str, str], body: Body
+        self, stack: ExitStack, method: str, url: str, headers: Mapping[str, str], body: Content
     ) -> Answer:
         """Send with our account if, and only if, `url` is the registry's own."""
         own = origin(url) == origin(self.base)
@@ -99,7 +98,7 @@ class Session:
         if answer.status != _UNAUTHORIZED or not own:
             return answer
         fresh = self._authorizer.answer(self.base, answer.headers("www-authenticate"), held)
-        if fresh is None or not (body is None or isinstance(body, bytes)):
+        if fresh is None:
             return answer
         stack.close()
         return self._send(stack, method, url, headers, body, fresh)
@@ -110,12 +109,13 @@ class Session:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        body: Body,
+        body: Content,
         authorization: str | None,
     ) -> Answer:
         signed = {**headers, "Authorization": authorization} if authorization else headers
+        whole = stack.enter_context(body()) if callable(body) else body
         return stack.enter_context(
-            self._transport.exchange(method, url, signed, body, verify=self.endpoint.verify)
+            self._transport.exchange(method, url, signed, whole, verify=self.endpoint.verify)
         )
 
     def _trouble(self, answer: Answer, doing: str) -> Exception:

@@ -28,13 +28,21 @@ from runtime.registry.endpoint import is_loopback
 from runtime.registry.faults import RegistryFault, Transient, broken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from types import TracebackType
-    from typing import IO
+    from typing import Protocol
 
     from runtime.registry.access import Access
 
-    Body = bytes | IO[bytes] | Iterable[bytes] | None
+    class Reader(Protocol):
+        """A body that is read while it is sent."""
+
+        def read(self, size: int = -1, /) -> bytes:
+            """Return up to `size` bytes; empty at the end."""
+
+    Body = bytes | Reader | None
+    Content = bytes | Callable[[], AbstractContextManager[Reader]] | None
 
 _AGENT = {"User-Agent": "tare", "Accept-Encoding": "identity"}
 _TIMEOUT = Timeout(connect=limits.CONNECT, read=limits.SILENCE)
@@ -135,12 +143,13 @@ class Transport:
     def _new_pool(self, proxy: str, host: str, *, verify: bool) -> urllib3.PoolManager:
         context = contexts(host, self._access.certificates, verify=verify)
         if not proxy:
-            return urllib3.PoolManager(maxsize=limits.PARALLEL, ssl_context=context)
+            return urllib3.PoolManager(maxsize=limits.PARALLEL, blocksize=limits.CHUNK, ssl_context=context)
         parts = urlsplit(proxy)
         login = f"{parts.username}:{parts.password or ''}" if parts.username else None
         return urllib3.ProxyManager(
             proxy,
             maxsize=limits.PARALLEL,
+            blocksize=limits.CHUNK,
             ssl_context=context,
             proxy_headers=make_headers(proxy_basic_auth=login) if login else None,
         )

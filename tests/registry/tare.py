@@ -1,0 +1,5 @@
+"""Runs `tare` from the repository: `python -m tests.registry.tare`."""
+
+from bench.cli.main import main
+
+main()
