@@ -177,8 +177,13 @@ def _run(context: Context, options: dict[str, Any]) -> int:
 
 
 def _discard(context: Context, container: str, wanted: blueprint.Wanted) -> None:
-    if wanted.remove and Path(places(context).of(container)).exists():
-        client.request(places(context), op="remove", id=container, force=True)
+    place = Path(places(context).of(container))
+    try:
+        if wanted.remove and place.exists():
+            client.request(places(context), op="remove", id=container, force=True)
+    except RuntimeFault:
+        if place.exists():  # else the next keeper has removed it by itself
+            raise
 
 
 def _create(context: Context, options: dict[str, Any]) -> tuple[str, blueprint.Wanted]:

@@ -11,7 +11,7 @@ import click
 from bench.cli.container_common import places
 from runtime.engine.holders import holders
 from runtime.errors import RuntimeFault
-from runtime.process.reclaim import remove_tree
+from runtime.process.removal import remove_tree
 
 if TYPE_CHECKING:
     from bench.cli.context import Context

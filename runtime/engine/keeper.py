@@ -260,10 +260,12 @@ class Keeper:
         """End what an earlier keeper, which was killed, left running; start anew what wants to be."""
         for container in documents.everything(self.places):
             state = documents.state(self.places, container)
-            if state["Status"] in _LIVE or state["Pid"]:
+            if state["Status"] in _LIVE or state["Pid"] or state.get("Starting"):
                 ward = self.wards[container] = Ward(self, container)
-                ward.save(Status="exited", Running=False, Restarting=False, Pid=0, ExitCode=137,
-                          Error="the keeper was killed", FinishedAt=documents.now())  # fmt: skip
+                ward.save(
+                    Status="exited", Starting=False, Running=False, Restarting=False, Pid=0, ExitCode=137,
+                    Error="the keeper was killed", FinishedAt=documents.now(),
+                )  # fmt: skip
                 ward._take_down(remove=ward.plan["HostConfig"]["AutoRemove"])  # noqa: SLF001
 
 

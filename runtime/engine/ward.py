@@ -66,7 +66,10 @@ class Ward:
         """Begin a start: `sinks` are where output goes too, `given` is a descriptor to be its stdin."""
         self.phase = "starting"
         me = os.getpid()
-        self.save(Status="created", Stopped=False, Error="", Keeper={"pid": me, "start": start_time(me)})
+        self.save(
+            Status="created", Starting=True, Stopped=False, Error="",
+            Keeper={"pid": me, "start": start_time(me)},
+        )  # fmt: skip
         stdio, ours = self._pipes(given)
         self.line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.child = self.keeper.fork(
@@ -131,8 +134,9 @@ class Ward:
             self._sinks = []
         self.phase, self.began = "running", time.monotonic()
         self.save(
-            Status="running", Running=True, Restarting=False, Pid=self.pid, Start=found["start"],
-            StartedAt=documents.now(), ExitCode=0, OOMKilled=False, Network=found["network"],
+            Status="running", Starting=False, Running=True, Restarting=False, Pid=self.pid,
+            Start=found["start"], StartedAt=documents.now(), ExitCode=0, OOMKilled=False,
+            Network=found["network"],
         )  # fmt: skip
         self.line.send(b"g")
 
@@ -143,7 +147,7 @@ class Ward:
         for sink in self._sinks:
             os.close(sink)
         self._sinks = []
-        self.save(Status="created", Running=False, Restarting=False, Pid=0, ExitCode=code,
+        self.save(Status="created", Starting=False, Running=False, Restarting=False, Pid=0, ExitCode=code,
                   Error=error["message"])  # fmt: skip
         self._tell(self.starting, {"error": {"kind": "failed", "hint": "", **error}})
         self._take_down(remove=self.plan["HostConfig"]["AutoRemove"])

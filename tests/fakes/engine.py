@@ -20,12 +20,13 @@ class Engine:
     def __init__(self, home):
         self.home = home
         self.environment = {**os.environ, "TARE_ROOT": str(home)}
+        self.prefix = []
 
     def tare(self, *args, **options):
         """Any `tare` command, to its end."""
         return subprocess.run(
-            [*TARE, *args], cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False,
-            timeout=60, **options,
+            [*self.prefix, *TARE, *args], cwd=ROOT, env=self.environment, capture_output=True, text=True,
+            check=False, timeout=60, **options,
         )  # fmt: skip
 
     def __call__(self, *args, code=0, **options):
@@ -41,7 +42,7 @@ class Engine:
 
     def begin(self, *args, **options):
         """Start a command and return."""
-        return subprocess.Popen([*TARE, *args], cwd=ROOT, env=self.environment, **options)
+        return subprocess.Popen([*self.prefix, *TARE, *args], cwd=ROOT, env=self.environment, **options)
 
     def inspect(self, name):
         """Docker's document of one container."""
