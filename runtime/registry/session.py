@@ -137,21 +137,26 @@ class Session:
         troubles: list[RegistryFault | Transient] = []
         for base in self.endpoint.bases:
             try:
-                return self._ping(base)
+                url, challenges = self._ping(base)
             except (RegistryFault, Transient) as trouble:
                 troubles.append(trouble)
+            else:
+                if challenges:  # a fault of this is no sign that nobody is there
+                    self._authorizer.answer(url, challenges, None)
+                return url
         raise next((one for one in troubles if _has_answered(one)), troubles[0])
 
-    def _ping(self, base: str) -> str:
-        """Check that a registry is there (distribution-spec, "Determining Support"): any answer will do."""
+    def _ping(self, base: str) -> tuple[str, list[str]]:
+        """Check that a registry is there (distribution-spec, "Determining Support"): any answer will do.
+
+        Returns the URL, and how it wants to be answered if it asks who we are.
+        """
         url = urljoin(base, "/v2/")
         with self._transport.exchange("GET", url, {}, verify=self.endpoint.verify) as answer:
             if answer.status in TRANSIENT:
                 fault = refused(answer.status, _error_body(answer), "reach the registry", self.endpoint.host)
                 raise Transient(fault, retry_after(answer.header("retry-after")))
-            if answer.status == _UNAUTHORIZED:
-                self._authorizer.answer(url, answer.headers("www-authenticate"), None)
-        return url
+            return url, answer.headers("www-authenticate") if answer.status == _UNAUTHORIZED else []
 
 
 def _error_body(answer: Answer) -> bytes:
