@@ -2,58 +2,23 @@
 
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests.fakes.busybox_layer import make_layer
+from tests.fakes.podman import LIMITS, at
 
 pytestmark = [
     pytest.mark.privileged,
     pytest.mark.slow,
     pytest.mark.skipif(not shutil.which("podman"), reason="needs podman: apt-get install podman"),
 ]
-ROOT = Path(__file__).resolve().parents[2]
-# podman raises both limits to what a host without CAP_SYS_RESOURCE does not give.
-LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]
-
-
-class Podman:
-    def __init__(self, place, runtime):
-        # Its mounts and storage live in a mount namespace of each call, its state below `place`.
-        self.base = [
-            "podman", "--root", place / "root", "--runroot", place / "run", "--tmpdir", place / "tmp",
-            "--cgroup-manager", "cgroupfs", "--storage-driver", "vfs", "--events-backend", "none",
-            "--runtime", runtime,
-        ]  # fmt: skip
-        self.output = place / "output"
-
-    def __call__(self, *words, code=0):
-        with self.output.open("w+") as output:
-            done = subprocess.run(
-                [*self.base, *words], stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False,
-                timeout=60,
-            )  # fmt: skip
-            output.seek(0)
-            text = output.read().replace("\r\n", "\n")
-        assert done.returncode == code, text
-        return text
-
-    def run(self, *words, code=0):
-        return self("run", *LIMITS, "--rm", "--network", "none", *words, code=code)
 
 
 @pytest.fixture(scope="module")
 def podman(tmp_path_factory):
     place = tmp_path_factory.mktemp("podman")
-    runtime = place / "tare-oci"
-    program = (
-        f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom runtime.oci.main import main\nsys.exit(main())"
-    )
-    runtime.write_text(f"#!{sys.executable} -IS\n{program}\n")
-    runtime.chmod(0o755)
-    made = Podman(place, runtime)
+    made = at(place)
     layer = make_layer(place / "layer")
     subprocess.run(["tar", "-C", layer, "-cf", place / "layer.tar", "."], check=True)
     made("import", str(place / "layer.tar"), "box:1")
