@@ -32,6 +32,7 @@ from runtime.engine.places import Places
 from runtime.engine.ward import Ward
 from runtime.errors import RuntimeFault
 from runtime.linux import syscalls
+from runtime.oci import record
 from runtime.process import lean_json
 
 TYPE_CHECKING = False
@@ -45,7 +46,6 @@ _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 _PDEATHSIG = 1
 _GREETING = 5.0  # seconds
 _LARGEST = 1 << 16
-_LIVE = ("running", "restarting", "paused")
 
 
 class Keeper:
@@ -244,7 +244,7 @@ class Keeper:
         if ward is None:
             ward = self.wards[message["id"]] = Ward(self, message["id"])
             ward.waiting.append(lambda _: self._send(client, {"done": True}))
-            ward._take_down(remove=True)  # noqa: SLF001
+            ward.take_down(remove=True)
             return
         if ward.phase in {"running", "starting"} and not message["force"]:
             hint = "stop it first, or use --force"
@@ -252,21 +252,20 @@ class Keeper:
         ward.remove = True
         ward.waiting.append(lambda _: self._send(client, {"done": True}))
         if ward.phase == "restarting":
-            ward._take_down(remove=True)  # noqa: SLF001
+            ward.take_down(remove=True)
         elif ward.phase != "finishing":
             ward.stop(signal.SIGKILL, None)
 
     def recover(self) -> None:
-        """End what an earlier keeper, which was killed, left running; start anew what wants to be."""
+        """End what an earlier keeper, which was killed, had in its care; start anew what wants to be."""
+        record.sweep(self.places.oci)
         for container in documents.everything(self.places):
-            state = documents.state(self.places, container)
-            if state["Status"] in _LIVE or state["Pid"] or state.get("Starting"):
-                ward = self.wards[container] = Ward(self, container)
-                ward.save(
-                    Status="exited", Starting=False, Running=False, Restarting=False, Pid=0, ExitCode=137,
-                    Error="the keeper was killed", FinishedAt=documents.now(),
-                )  # fmt: skip
-                ward._take_down(remove=ward.plan["HostConfig"]["AutoRemove"])  # noqa: SLF001
+            try:
+                if documents.state(self.places, container)["Keeper"]:
+                    ward = self.wards[container] = Ward(self, container)
+                    ward.adopt()
+            except RuntimeFault as err:  # damaged: it takes `rm --force`, and is no reason to keep no other
+                print(f"{container[:12]}: {err}", file=sys.stderr)  # noqa: T201
 
 
 def main(run: str, data: str) -> None:

@@ -67,7 +67,7 @@ class Ward:
         self.phase = "starting"
         me = os.getpid()
         self.save(
-            Status="created", Starting=True, Stopped=False, Error="",
+            Status="created", Stopped=False, Error="",
             Keeper={"pid": me, "start": start_time(me)},
         )  # fmt: skip
         stdio, ours = self._pipes(given)
@@ -134,7 +134,7 @@ class Ward:
             self._sinks = []
         self.phase, self.began = "running", time.monotonic()
         self.save(
-            Status="running", Starting=False, Running=True, Restarting=False, Pid=self.pid,
+            Status="running", Running=True, Restarting=False, Pid=self.pid,
             Start=found["start"], StartedAt=documents.now(), ExitCode=0, OOMKilled=False,
             Network=found["network"],
         )  # fmt: skip
@@ -147,10 +147,10 @@ class Ward:
         for sink in self._sinks:
             os.close(sink)
         self._sinks = []
-        self.save(Status="created", Starting=False, Running=False, Restarting=False, Pid=0, ExitCode=code,
+        self.save(Status="created", Running=False, Restarting=False, Pid=0, ExitCode=code,
                   Error=error["message"])  # fmt: skip
         self._tell(self.starting, {"error": {"kind": "failed", "hint": "", **error}})
-        self._take_down(remove=self.plan["HostConfig"]["AutoRemove"])
+        self.take_down(remove=self.plan["HostConfig"]["AutoRemove"])
 
     def ended(self, pid: int, status: int) -> bool:
         """Take note of a child's end; whether it was this container's."""
@@ -168,7 +168,7 @@ class Ward:
             Status="exited", Running=False, Pid=0, ExitCode=128 - code if code < 0 else code,
             OOMKilled=self._out_of_memory(), FinishedAt=documents.now(),
         )  # fmt: skip
-        self._take_down(remove=self.remove or (self.plan["HostConfig"]["AutoRemove"] and not self._again()))
+        self.take_down(remove=self.remove or (self.plan["HostConfig"]["AutoRemove"] and not self._again()))
         return True
 
     def _out_of_memory(self) -> bool:
@@ -177,7 +177,8 @@ class Ward:
         except (RuntimeFault, OSError):
             return False
 
-    def _take_down(self, *, remove: bool) -> None:
+    def take_down(self, *, remove: bool) -> None:
+        """Give back what a run has taken, and with `remove` the container itself."""
         self.phase, self.pid = "finishing", 0
         self._forget_fds()
         places, container = self.keeper.places, self.id
@@ -193,7 +194,7 @@ class Ward:
     def _finished(self) -> None:
         self._tell(self.waiting, {"exit": dict(self.state)})
         if self.remove and not self.removing:
-            self._take_down(remove=True)
+            self.take_down(remove=True)
         elif self.after:
             after, self.after = self.after, None
             self.phase = "idle"
@@ -277,8 +278,17 @@ class Ward:
             os.close(self.stdin)
             self.stdin = -1
 
+    def adopt(self) -> None:
+        """Take down what a keeper left that was killed, and start it again if its policy says so."""
+        status, ran = self.state["Status"], self.state["StartedAt"] != documents.NEVER
+        self.save(Status="exited" if ran else "created", Running=False, Restarting=False, Pid=0)
+        if status not in {"exited", "restarting"}:  # else its own end is on record
+            self.save(ExitCode=137, Error="the keeper was killed", FinishedAt=documents.now())
+        self.take_down(remove=self.plan["HostConfig"]["AutoRemove"] and not self._again())
+
     def forget(self) -> None:
         """Leave the keeper's care."""
+        self.save(Keeper=None)
         self.log.close()
         self.phase = "idle"
         self.keeper.wards.pop(self.id, None)

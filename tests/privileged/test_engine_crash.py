@@ -57,7 +57,8 @@ def network(engine):
 def traces(engine):
     """Everything that a container, or its end, could leave behind."""
     mark = f"engine-{key(engine.home / 'run')}-"
-    groups = [path for path, names, _ in os.walk("/sys/fs/cgroup") for name in names if name.startswith(mark)]
+    tree = os.walk("/sys/fs/cgroup")
+    groups = [f"{path}/{name}" for path, names, _ in tree for name in names if name.startswith(mark)]
     members = [path for path in Path("/proc").glob("[0-9]*") if mark in _text(path / "cgroup")]
     mounts = [line for line in _text(Path("/proc/self/mountinfo")).splitlines() if str(engine.home) in line]
     home, names = engine.home / "engine", ("run/engine/oci", "engine/removed", "engine/drafts")
