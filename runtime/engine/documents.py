@@ -5,7 +5,7 @@ one writer, the keeper. Both are replaced in one step, so a reader sees the old 
 """
 
 # pathlib and its imports stay out of the keeper:
-# ruff: noqa: PTH103, PTH104, PTH108, PTH115, PTH123, PTH208, PTH211
+# ruff: noqa: PTH103, PTH104, PTH108, PTH110, PTH115, PTH123, PTH208, PTH211
 
 from __future__ import annotations
 
@@ -69,6 +69,11 @@ def write(path: str, document: Document) -> None:
 def plan(places: Places, container: str) -> Document:
     """Return container.json of a full id."""
     return read(f"{places.of(container)}/container.json")
+
+
+def complete(places: Places, container: str) -> bool:
+    """Whether a container was made to its end: its plan is the last that is written."""
+    return os.path.exists(f"{places.of(container)}/container.json")
 
 
 def state(places: Places, container: str) -> Document:

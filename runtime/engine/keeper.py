@@ -82,6 +82,7 @@ class Keeper:
 
     def fork(self, task: Callable[[], int], keep: tuple[int, ...] = ()) -> int:
         """Do a task in a child; returns its number. It dies with the keeper."""
+        me = os.getpid()
         pid = os.fork()
         if pid:
             return pid
@@ -90,6 +91,8 @@ class Keeper:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             syscalls.prctl(_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != me:  # killed before: no signal comes, and the lock would be held
+                os._exit(1)
             for fd in {self._woken, self._waker, self.listener.fileno(), *self._clients} - set(keep):
                 os.close(fd)
             code = task()
@@ -241,6 +244,10 @@ class Keeper:
 
     def _op_remove(self, client: socket.socket, message: Document, _fds: list[int]) -> None:
         ward = self.wards.get(message["id"])
+        if ward is None and message["force"] and not documents.complete(self.places, message["id"]):
+            documents.remove(self.places, message["id"])
+            self._send(client, {"done": True})
+            return
         if ward is None:
             ward = self.wards[message["id"]] = Ward(self, message["id"])
             ward.waiting.append(lambda _: self._send(client, {"done": True}))

@@ -84,12 +84,18 @@ def _start(places: Places, container: str, line: socket.socket) -> None:
             network = _plug(places, plan, held)
             start = {"pid": child.pid, "start": child.start, "network": network}
             _report(line, {"created": start}, terminal.master())
-            line.recv(1)  # the keeper's word; if that has died, so have we, by PR_SET_PDEATHSIG
+            _await_leave(line, container)
             held.release()
         except BaseException:
             take_down(places, plan, container)
             raise
     _report(line, {"started": True})
+
+
+def _await_leave(line: socket.socket, container: str) -> None:
+    """Wait until the keeper has the container on record."""
+    if line.recv(1) != b"g":
+        raise RuntimeFault(f"the keeper of {container[:12]} has died")
 
 
 def _create(places: Places, container: str) -> tuple[Record, Child, _Console]:

@@ -202,3 +202,11 @@ def test_a_client_whose_keeper_is_killed_ends(engine):
     assert "has died" in client.communicate(timeout=15)[1]
     assert client.returncode == 125
     until(lambda: traces(engine) == [] and engine.names() == [])
+
+
+def test_a_container_that_was_half_made_is_removed_by_force(engine):
+    engine("create", "--name", "box", "busybox", "true")
+    (engine.home / "engine/containers" / engine.inspect("box")["Id"] / "container.json").unlink()
+    assert engine("rm", "-f", "box") == "box\n"
+    assert traces(engine) == []
+    assert engine("run", "--name", "box", "busybox", "echo", "again") == "again\n"
