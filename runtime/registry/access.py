@@ -26,12 +26,10 @@ class Account:
 class Access:
     """Options of one command.
 
-    `verify` False takes any certificate, and plain HTTP too; `account` wins over the stored ones; `mirrors`
-    (`HOST[:PORT][/PATH]`) are asked before the registry itself; `certificates` is a directory with the
-    registry's `*.crt`, in place of docker's and podman's.
+    `verify` False takes any certificate, and plain HTTP too; `account` wins over the stored ones;
+    `certificates` is a directory with the registry's `*.crt`, in place of docker's and podman's.
     """
 
     verify: bool = True
     account: Account | None = None
-    mirrors: tuple[str, ...] = ()
     certificates: Path | None = None

@@ -103,6 +103,6 @@ def _account(entry: dict[str, Any], file: Path, domain: str) -> Account | None:
         raise RuntimeFault(
             f"the account for {domain} in {file} is damaged",
             kind="usage",
-            hint=f"log in again: tare registry login {domain}",
+            hint=f"log in again: podman login {domain}, or docker login {domain}",
         )
     return Account(user, password, token) if user or token else None

@@ -40,9 +40,10 @@ def refused(status: int, body: bytes, doing: str, host: str) -> RegistryFault:
     reason = f"HTTP status {status}" + (f": {said}" if said else "")
     message = f"cannot {doing}: {reason}"
     if status == _UNAUTHORIZED:
-        return RegistryFault(message, hint=f"log in first: tare registry login {host}", status=status)
+        hint = f"give --creds USER, or log in with podman or docker: podman login {host}"
+        return RegistryFault(message, hint=hint, status=status)
     if status == _FORBIDDEN:
-        hint = f"the account has no right to that; use another: tare registry login {host}"
+        hint = "the account has no right to that; give another with --creds USER"
         return RegistryFault(message, hint=hint, status=status)
     if status == _NOT_FOUND:
         hint = "check the name and the tag; a private repository also looks as if it were missing"
