@@ -36,7 +36,7 @@ def test_lives_in_process(tmp_path, layer, null, rounds, figure):
     # Pages that are touched late, or copied after a fork, grow one stretch; what is kept of each life grows
     # them all.
     assert own <= max(lives * LEAST_LEAK, 8 << 10)
-    assert starters <= max(lives * FRAMES, 32 << 10)
+    assert starters <= max(lives * FRAMES, 64 << 10)
 
 
 def _lives(count, spawner, layer, null, numbers):
