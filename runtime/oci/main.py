@@ -75,7 +75,7 @@ def main(argv: list[str] | None = None) -> int:
     except RuntimeFault as err:
         log.error(str(err), err.hint)
     except OSError as err:
-        log.error(str(RuntimeFault.from_os(err, f"use {err.filename}")))
+        log.error(str(RuntimeFault.from_os(err, f"use {err.filename}" if err.filename else "finish")))
     except KeyboardInterrupt:
         log.error("interrupted")
         return 130
