@@ -1,4 +1,4 @@
-"""Where the executable `tare-oci` begins and ends: what an interpreter does at both ends and it can do without.
+"""Where the executable `tare-oci` begins and ends, without what an interpreter does there and it can spare.
 
 A run makes no cycles worth collecting while it lasts some milliseconds, and the kernel frees everything at
 its end faster than an interpreter that takes itself apart: together about 2.7 ms of a start's 30.

@@ -24,7 +24,12 @@ def test_output_that_nobody_takes_is_a_failure(*, unbuffered: bool) -> None:
     environment = {**BUFFERED, "PYTHONUNBUFFERED": "1"} if unbuffered else BUFFERED
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(
-            [*ENTRY, "features"], stdout=full, stderr=subprocess.PIPE, env=environment, check=False, timeout=20
+            [*ENTRY, "features"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environment,
+            check=False,
+            timeout=20,
         )
     assert ended.returncode == 1
     assert b"No space left on device" in ended.stderr
