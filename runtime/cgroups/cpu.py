@@ -26,15 +26,15 @@ class Cpu:
     periods_throttled: int
 
 
-def limit(tree: Tree, directory: Path, cpus: float) -> list[tuple[str, ...]]:
+def limit(tree: Tree, directory: str, cpus: float) -> list[tuple[str, ...]]:
     """Return steps that allow `cpus` CPUs' worth of time in every period."""
     quota = max(_LEAST_QUOTA, round(cpus * PERIOD))
     if tree.version == 1:
         return [
-            ("write", str(directory / "cpu.cfs_period_us"), str(PERIOD)),
-            ("write", str(directory / "cpu.cfs_quota_us"), str(quota)),
+            ("write", f"{directory}/cpu.cfs_period_us", str(PERIOD)),
+            ("write", f"{directory}/cpu.cfs_quota_us", str(quota)),
         ]
-    return [("write", str(directory / "cpu.max"), f"{quota} {PERIOD}")]
+    return [("write", f"{directory}/cpu.max", f"{quota} {PERIOD}")]
 
 
 def read(tree: Tree, directory: Path, accounting: Path | None = None) -> Cpu:

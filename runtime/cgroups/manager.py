@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.cgroups import cpu, memory, pids
@@ -11,7 +12,6 @@ from runtime.errors import RuntimeFault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from runtime.cgroups.hierarchy import Hierarchy, Tree
 
@@ -72,27 +72,25 @@ class Cgroup:
     def path(self, controller: str) -> Path | None:
         """Directory of `controller`, or None where this host does not have it."""
         tree = self.trees.get(controller)
-        return tree.mount / GROUP / self.name if tree else None
+        return Path(self._in(tree)) if tree else None
 
     @cached_property
-    def paths(self) -> tuple[Path, ...]:
+    def paths(self) -> tuple[str, ...]:
         """Every directory, each once: controllers may share a tree."""
-        return tuple({tree.mount: tree.mount / GROUP / self.name for tree in self.trees.values()}.values())
+        return tuple(dict.fromkeys(self._in(tree) for tree in self.trees.values()))
 
     @cached_property
-    def parents(self) -> tuple[Path, ...]:
+    def parents(self) -> tuple[str, ...]:
         """The directories shared by all instances."""
-        return tuple(path.parent for path in self.paths)
+        return tuple(path.rpartition("/")[0] for path in self.paths)
 
     @cached_property
-    def born_in(self) -> Path | None:
+    def born_in(self) -> str | None:
         """The v2 directory, into which clone3 can put the process from its first moment."""
-        return next(
-            (tree.mount / GROUP / self.name for tree in self.trees.values() if tree.version != 1), None
-        )
+        return next((self._in(tree) for tree in self.trees.values() if tree.version != 1), None)
 
     @cached_property
-    def joined(self) -> tuple[Path, ...]:
+    def joined(self) -> tuple[str, ...]:
         """The v1 directories, into which the process has to be moved."""
         return tuple(path for path in self.paths if path != self.born_in)
 
@@ -101,23 +99,26 @@ class Cgroup:
         found: list[tuple[str, ...]] = []
         born_in = self.born_in
         for parent, path in zip(self.parents, self.paths, strict=True):
-            found.append(("mkdir", str(parent)))
+            found.append(("mkdir", parent))
             if path == born_in:
                 # A controller works in a v2 directory only if every ancestor hands it down.
                 down = " ".join(f"+{name}" for name, tree in self.trees.items() if tree.version != 1)
-                found += [("enable", str(parent.parent), down), ("enable", str(parent), down)]
-            found.append(("mkdir", str(path)))
+                found += [("enable", parent.rpartition("/")[0], down), ("enable", parent, down)]
+            found.append(("mkdir", path))
         return found + self._limits(resources)
 
     def _limits(self, resources: Resources) -> list[tuple[str, ...]]:
         found: list[tuple[str, ...]] = []
-        if resources.memory is not None and (path := self.path("memory")):
-            found += memory.limit(self.trees["memory"], path, resources.memory)
-        if resources.cpus is not None and (path := self.path("cpu")):
-            found += cpu.limit(self.trees["cpu"], path, resources.cpus)
-        if resources.pids is not None and (path := self.path("pids")):
-            found += pids.limit(path, resources.pids)
+        if resources.memory is not None and (tree := self.trees.get("memory")):
+            found += memory.limit(tree, self._in(tree), resources.memory)
+        if resources.cpus is not None and (tree := self.trees.get("cpu")):
+            found += cpu.limit(tree, self._in(tree), resources.cpus)
+        if resources.pids is not None and (tree := self.trees.get("pids")):
+            found += pids.limit(self._in(tree), resources.pids)
         return found
+
+    def _in(self, tree: Tree) -> str:
+        return f"{tree.mount}/{GROUP}/{self.name}"
 
     def oom_kills(self) -> int:
         """How many of its processes the kernel has killed for want of memory."""

@@ -31,17 +31,17 @@ class Memory:
     oom_kills: int
 
 
-def limit(tree: Tree, directory: Path, limit_bytes: int) -> list[tuple[str, ...]]:
+def limit(tree: Tree, directory: str, limit_bytes: int) -> list[tuple[str, ...]]:
     """Return steps that cap memory, and swap with it, so that the cap is one on the sum."""
     if tree.version == 1:
         # Order matters: memory.memsw may not be below memory.limit.
         return [
-            ("write", str(directory / "memory.limit_in_bytes"), str(limit_bytes)),
-            ("try", str(directory / "memory.memsw.limit_in_bytes"), str(limit_bytes)),
+            ("write", f"{directory}/memory.limit_in_bytes", str(limit_bytes)),
+            ("try", f"{directory}/memory.memsw.limit_in_bytes", str(limit_bytes)),
         ]
     return [
-        ("write", str(directory / "memory.max"), str(limit_bytes)),
-        ("try", str(directory / "memory.swap.max"), "0"),
+        ("write", f"{directory}/memory.max", str(limit_bytes)),
+        ("try", f"{directory}/memory.swap.max", "0"),
     ]
 
 

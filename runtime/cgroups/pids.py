@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def limit(directory: Path, most: int) -> list[tuple[str, ...]]:
+def limit(directory: str, most: int) -> list[tuple[str, ...]]:
     """Return steps that refuse the fork after `most` processes and threads (EAGAIN)."""
-    return [("write", str(directory / "pids.max"), str(most))]
+    return [("write", f"{directory}/pids.max", str(most))]
 
 
 def read(directory: Path) -> int:

@@ -10,6 +10,12 @@ import os
 
 from runtime.linux import syscalls, userns
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Path = str | bytes
+
 RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND = 1, 2, 4, 8, 32, 4096
 MOVE, REC, PRIVATE, SLAVE, SHARED, STRICTATIME = 8192, 16384, 1 << 18, 1 << 19, 1 << 20, 1 << 24
 DETACH = 2
@@ -18,7 +24,7 @@ _PAGE = 4096  # bytes of options that mount(2) reads; the rest is cut off withou
 _KEPT = RDONLY | NOSUID | NODEV | NOEXEC  # the same bits in f_flag of statvfs(3), ST_RDONLY and so on
 
 
-def overlay(layers: list[str], upper: str, work: str, target: str) -> None:
+def overlay(layers: Sequence[Path], upper: Path, work: Path, target: Path) -> None:
     """Mount an overlay of `layers` (bottom first) at `target`, without device nodes.
 
     The old interface takes all options in one page; the new one a layer at a time ("lowerdir+", Linux 6.7),
@@ -26,43 +32,50 @@ def overlay(layers: list[str], upper: str, work: str, target: str) -> None:
     (Linux 5.11) overlay keeps its marks in attributes that a user may set ("userxattr", as
     `image.layer.whiteout` makes them).
     """
+    below, places = [os.fsencode(one) for one in layers], [os.fsencode(one) for one in (upper, work, target)]
     try:
         fd = syscalls.fsopen("overlay")
     except OSError as err:
         if err.errno != errno.ENOSYS:
             raise
     else:
-        if _overlay_new(fd, layers, upper, work, target):
+        if _overlay_new(fd, below, *places):
             return
-    options = _overlay_options(layers, upper, work)
-    if len(os.fsencode(options)) < _PAGE:
-        syscalls.mount("overlay", target, "overlay", NODEV, options)
+    options = _overlay_options(below, *places[:2])
+    if len(options) < _PAGE:
+        _overlay_old(places[2], options)
         return
     # By descriptors, whose names are short: 200 layers fit into the page.
-    held = [os.open(layer, os.O_PATH | os.O_CLOEXEC) for layer in layers]
+    held = [os.open(layer, os.O_PATH | os.O_CLOEXEC) for layer in below]
     try:
-        short = [f"/proc/self/fd/{fd}" for fd in held]
-        syscalls.mount("overlay", target, "overlay", NODEV, _overlay_options(short, upper, work))
+        short = [f"/proc/self/fd/{fd}".encode() for fd in held]
+        _overlay_old(places[2], _overlay_options(short, *places[:2]))
     finally:
         for fd in held:
             os.close(fd)
 
 
-def _overlay_options(layers: list[str], upper: str, work: str) -> str:
-    lower = ":".join(map(_escape, reversed(layers)))
-    private = "" if userns.privileged() else ",userxattr"
-    return f"lowerdir={lower},upperdir={_escape(upper)},workdir={_escape(work)}{private}"
+def _overlay_old(target: bytes, options: bytes) -> None:
+    number = syscalls.try_mount(b"overlay", target, b"overlay", NODEV, options)
+    if number:
+        raise OSError(number, os.strerror(number), os.fsdecode(target))
 
 
-def _overlay_new(fd: int, layers: list[str], upper: str, work: str, target: str) -> bool:
+def _overlay_options(layers: list[bytes], upper: bytes, work: bytes) -> bytes:
+    lower = b":".join(map(_escape, reversed(layers)))
+    private = b"" if userns.privileged() else b",userxattr"
+    return b"lowerdir=%b,upperdir=%b,workdir=%b%b" % (lower, _escape(upper), _escape(work), private)
+
+
+def _overlay_new(fd: int, layers: list[bytes], upper: bytes, work: bytes, target: bytes) -> bool:
     try:
         try:
             for layer in reversed(layers):
-                syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_STRING, "lowerdir+", layer)
-            syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_STRING, "upperdir", upper)
-            syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_STRING, "workdir", work)
+                syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_STRING, b"lowerdir+", layer)
+            syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_STRING, b"upperdir", upper)
+            syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_STRING, b"workdir", work)
             if not userns.privileged():
-                syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_FLAG, "userxattr")
+                syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_FLAG, b"userxattr")
             syscalls.fsconfig(fd, syscalls.FSCONFIG_CMD_CREATE)
         except OSError as err:
             # Unknown option, or a path that is too long. Before Linux 6.5 overlay takes any option and looks
@@ -92,10 +105,10 @@ def fresh(fstype: str, source: str, attributes: int, super_flags: int, data: lis
     fd = syscalls.fsopen(fstype)
     try:
         if source:
-            syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_STRING, "source", source)
+            syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_STRING, b"source", os.fsencode(source))
         for flag, name in _SUPER_NAMES:
             if super_flags & flag:
-                syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_FLAG, name)
+                syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_FLAG, name.encode())
         for option in data:
             _set(fd, option)
         syscalls.fsconfig(fd, syscalls.FSCONFIG_CMD_CREATE)
@@ -107,7 +120,7 @@ def fresh(fstype: str, source: str, attributes: int, super_flags: int, data: lis
 
 
 def _set(fd: int, option: str) -> None:
-    key, equals, value = option.partition("=")
+    key, equals, value = os.fsencode(option).partition(b"=")
     if equals:
         syscalls.fsconfig(fd, syscalls.FSCONFIG_SET_STRING, key, value)
     else:
@@ -151,7 +164,7 @@ def unescape(path: str) -> str:
     return path
 
 
-def attach(fd: int, target: str) -> None:
+def attach(fd: int, target: str | bytes) -> None:
     """Attach the detached mount `fd` at `target`, and close the descriptor."""
     try:
         syscalls.move_mount(fd, target)
@@ -165,12 +178,16 @@ def change(target: str, set_: int, clear: int) -> None:
     syscalls.mount("", target, "", REMOUNT | BIND | kept & ~clear | set_ & 0xF)
 
 
-def make_readonly(target: str) -> None:
-    """Remount the mount at `target` read-only, keeping its other flags (a remount drops those not named)."""
+def seal(target: bytes) -> int:
+    """Make the mount at `target` read-only and keep its other flags; returns 0, or an errno."""
+    number = syscalls.try_readonly(target)
+    if number != errno.ENOSYS:
+        return number
+    # Before Linux 5.12: a remount drops the flags that it does not name.
     kept = os.statvfs(target).f_flag & _KEPT
-    syscalls.mount("", target, "", REMOUNT | BIND | RDONLY | kept)
+    return syscalls.try_mount(None, target, None, REMOUNT | BIND | RDONLY | kept, None)
 
 
-def _escape(path: str) -> str:
+def _escape(path: bytes) -> bytes:
     # Documentation/filesystems/overlayfs.rst: a colon separates layers; a comma would end the option.
-    return path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
+    return path.replace(b"\\", b"\\\\").replace(b":", b"\\:").replace(b",", b"\\,")

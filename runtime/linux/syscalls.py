@@ -26,6 +26,10 @@ _libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
 _move, _tree = _libc["syscall"], _libc["syscall"]
 _tree.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.c_long]
 _move.argtypes = [*_tree.argtypes, ctypes.c_char_p, ctypes.c_long]
+_configure = _libc["syscall"]
+_configure.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_ulong, *[ctypes.c_char_p] * 2, ctypes.c_long]
+_alter = _libc["syscall"]
+_alter.argtypes = [*_tree.argtypes, ctypes.c_void_p, ctypes.c_long]
 
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41}
 _CAPSET = {"x86_64": 126, "aarch64": 91, "riscv64": 91}
@@ -129,6 +133,20 @@ def mount(source: str, target: str, fstype: str = "", flags: int = 0, data: str 
         raise _fail(target)
 
 
+def try_mount(
+    source: bytes | None, target: bytes, fstype: bytes | None, flags: int, data: bytes | None
+) -> int:
+    """Mount, where a failure is an answer: 0, or an errno."""
+    return ctypes.get_errno() if _libc.mount(source, target, fstype, flags, data) < 0 else 0
+
+
+def try_readonly(target: bytes) -> int:
+    """Make the mount at `target` read-only and change nothing else (Linux 5.12): 0, or an errno."""
+    if _alter(_MOUNT_SETATTR, AT_FDCWD, target, 0, _READONLY, _ATTR_SIZE) < 0:
+        return ctypes.get_errno()
+    return 0
+
+
 def umount(target: str, flags: int = 0) -> None:
     """Unmount."""
     if _libc.umount2(os.fsencode(target), flags) < 0:
@@ -140,19 +158,19 @@ def pivot_root(new: str, old: str) -> None:
     _syscall(new, _per_machine(_PIVOT_ROOT, "pivot_root"), os.fsencode(new), os.fsencode(old))
 
 
-def open_tree(path: str, *, recursive: bool) -> int:
+def open_tree(path: str | bytes, *, recursive: bool) -> int:
     """Descriptor of a detached copy of the mount at `path`: a bind mount that has no place yet."""
     flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (AT_RECURSIVE if recursive else 0)
     fd: int = _tree(_OPEN_TREE, AT_FDCWD, os.fsencode(path), flags)
     if fd < 0:
-        raise _fail(path)
+        raise _fail(os.fsdecode(path))
     return fd
 
 
-def move_mount(fd: int, target: str) -> None:
+def move_mount(fd: int, target: str | bytes) -> None:
     """Attach the detached mount `fd` at `target`, where links are followed, as mount(2) does."""
     if _move(_MOVE_MOUNT, fd, b"", AT_FDCWD, os.fsencode(target), _MOVE_FLAGS) < 0:
-        raise _fail(target)
+        raise _fail(os.fsdecode(target))
 
 
 def fsopen(fstype: str) -> int:
@@ -160,10 +178,10 @@ def fsopen(fstype: str) -> int:
     return _syscall(fstype, _FSOPEN, fstype.encode(), 1)
 
 
-def fsconfig(fd: int, command: int, key: str | None = None, value: str | None = None) -> None:
+def fsconfig(fd: int, command: int, key: bytes | None = None, value: bytes | None = None) -> None:
     """One step of configuring `fd`. The kernel refuses a value of 256 bytes or more."""
-    encoded = [None if s is None else os.fsencode(s) for s in (key, value)]
-    _syscall(value or key or "fsconfig", _FSCONFIG, fd, command, *encoded, 0)
+    if _configure(_FSCONFIG, fd, command, key, value, 0) < 0:
+        raise _fail(os.fsdecode(value or key or b"fsconfig"))
 
 
 def fsmount(fd: int, attributes: int) -> int:
@@ -222,6 +240,10 @@ class _MountAttr(ctypes.Structure):
     """struct mount_attr, include/uapi/linux/mount.h."""
 
     _fields_ = tuple((name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns_fd"))
+
+
+_sealed = _MountAttr(1, 0, 0, 0)  # MOUNT_ATTR_RDONLY
+_READONLY, _ATTR_SIZE = ctypes.addressof(_sealed), ctypes.sizeof(_sealed)
 
 
 def mount_setattr(

@@ -19,7 +19,8 @@ from runtime.errors import RuntimeFault
 from runtime.linux import capabilities, keyring, namespaces, syscalls
 from runtime.oci import airlock, birth, limits
 from runtime.process import lean_json
-from runtime.rootfs.execute import StepError, execute
+from runtime.rootfs.execute import execute
+from runtime.rootfs.step_error import StepError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import json
+import marshal
 import os
 import socket
 import subprocess
@@ -23,7 +23,6 @@ sys.path.insert(0, sys.argv[2])
 from runtime.process.spawner import main
 main(int(sys.argv[1]), int(sys.argv[3]))
 """
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Refusal(Exception):  # noqa: N818
@@ -51,20 +50,20 @@ class _Line:
         with self._lock:
             self._seq += 1
             message["seq"] = self._seq
-            socket.send_fds(self._socket, [_encode(message).encode()], fds)
+            socket.send_fds(self._socket, [marshal.dumps(message)], fds)
             return self._receive(self._seq)
 
     def tell(self, message: dict[str, Any]) -> None:
         """Send what has no reply; OSError."""
         with self._lock:
-            self._socket.send(_encode(message).encode())
+            self._socket.send(marshal.dumps(message))
 
     def _receive(self, seq: int) -> tuple[dict[str, Any], list[int]]:
         while True:
             data, fds, _, _ = socket.recv_fds(self._socket, 1 << 16, 1, socket.MSG_CMSG_CLOEXEC)
             if not data:
                 raise EOFError
-            reply = json.loads(data)
+            reply: dict[str, Any] = marshal.loads(data)  # noqa: S302 - the spawner is this interpreter too
             if reply["seq"] == seq:
                 return reply, fds
             for fd in fds:  # the reply to a request whose caller was interrupted

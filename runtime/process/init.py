@@ -1,7 +1,8 @@
 """The child's side of a start: from its first instruction to the exec of its program.
 
 It works in the memory of the starter, which waits for it (`runtime.linux.vfork` says what that asks), and
-reports on a pipe: nothing (closed by a successful exec) or one JSON object that says which stage failed.
+reports on a pipe: nothing (closed by a successful exec), or one value, marshalled, that says which stage
+failed.
 """
 
 # pathlib stays out of the process that forks:
@@ -10,16 +11,18 @@ reports on a pipe: nothing (closed by a successful exec) or one JSON object that
 from __future__ import annotations
 
 import errno
+import marshal
 import os
 import select
 
 from runtime.cgroups import doors
 from runtime.linux import capabilities, namespaces, syscalls, vfork
 from runtime.linux.processes import myself
-from runtime.process import accounts, lean_json, program
+from runtime.process import accounts, program
 from runtime.process.program import Program
 from runtime.process.reclaim import record
-from runtime.rootfs.execute import StepError, execute
+from runtime.rootfs.assemble import assemble
+from runtime.rootfs.step_error import StepError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +74,7 @@ def run(current: list[Work], inherited: Inherited) -> NoReturn:
         report = {"stage": "internal", "errno": 0, "what": "exec returned"}
     work = current[0]
     try:
-        os.write(work.sync, lean_json.dumps({"error": report, "held": work.held}).encode())
+        os.write(work.sync, marshal.dumps({"error": report, "held": work.held}))
         work.settled = True
     finally:
         os._exit(127)
@@ -90,7 +93,7 @@ def _become(current: list[Work], inherited: Inherited) -> None:
         namespaces.raise_loopback()
     if launch["hostname"]:
         syscalls.sethostname(launch["hostname"])
-    execute(launch["mounts"])
+    assemble(work.sequences)
     _stdio(work.stdio)
     syscalls.default_signals(inherited.signals)
     os.umask(0o022)

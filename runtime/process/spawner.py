@@ -1,7 +1,8 @@
 """The small process that is the parent of all instances, and dies with its client.
 
 It forks a starter (`runtime.process.starter`), which makes the children, as the spawner's; the spawner reaps
-and removes. Requests and replies are JSON on one SOCK_SEQPACKET socket, descriptors as SCM_RIGHTS:
+and removes. Requests and replies are values, marshalled, on one SOCK_SEQPACKET socket, descriptors as
+SCM_RIGHTS:
   {"op": "starter", "seq"}       -> {"seq"} + a socket to a new starter
   {"op": "reap", "seq", "id"}    -> {"seq", "status"}: a wait status, or null while it runs
   {"op": "remove", "seq", "id"}  -> {"seq"}
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import marshal
 import os
 import select
 import signal
@@ -26,7 +28,6 @@ import sys
 
 from runtime.cgroups import tree
 from runtime.linux.processes import start_time
-from runtime.process import lean_json
 from runtime.process.forked import Forked
 from runtime.process.instance import Instance
 from runtime.process.starter import LARGEST
@@ -78,7 +79,7 @@ class Spawner:
             return False
         if not data:
             return False
-        message: Message = lean_json.loads(data)
+        message: Message = marshal.loads(data)  # noqa: S302 - from our own client
         if message["op"] == "forget":
             self._forget(message)
             return True
@@ -171,7 +172,7 @@ class Spawner:
         return self.instances[name]
 
     def _reply(self, seq: int, fields: Message, fds: list[int]) -> None:
-        data = lean_json.dumps({"seq": seq, **fields}).encode()
+        data = marshal.dumps({"seq": seq, **fields})
         try:
             socket.send_fds(self.control, [data], fds)
         except (BrokenPipeError, ConnectionResetError):

@@ -10,6 +10,7 @@ import os
 from runtime.cgroups import tree
 from runtime.linux.processes import start_time
 from runtime.process.reclaim import claim
+from runtime.rootfs.assemble import ready
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ class Work:
     to a report of why it can't.
     """
 
-    __slots__ = ("held", "message", "program", "settled", "state", "stdio", "sync")
+    __slots__ = ("held", "message", "program", "sequences", "settled", "state", "stdio", "sync")
 
     def __init__(self, message: dict[str, Any], owner: dict[str, int], stdio: list[int]) -> None:
         self.message, self.stdio = message, stdio
+        self.sequences = [ready(one) for one in message["launch"]["mounts"]]
         self.state: dict[str, Any] = {**message["state"], "owner": owner, "init": None}
         self.held = self.settled = False
         self.sync = -1

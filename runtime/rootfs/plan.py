@@ -6,12 +6,14 @@ the values are those of docker (moby, oci/defaults.go).
 
 from __future__ import annotations
 
+import marshal
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from runtime.linux.mounts import NODEV, NOEXEC, NOSUID, RDONLY, STRICTATIME
 from runtime.rootfs import steps
-from runtime.rootfs.steps import Attach, Device, Hold, Link, Mask, Mount, Readonly
+from runtime.rootfs.steps import Attach, Device, Hold, Link, Mask, Mount, Readonly, Step
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,22 +45,35 @@ class Bind:
 class Place:
     """Directories of one container: where its changes go, and where its root is assembled."""
 
-    directory: Path
+    directory: str
 
     @property
-    def upper(self) -> Path:
+    def upper(self) -> str:
         """Everything that the container writes."""
-        return self.directory / "upper"
+        return f"{self.directory}/upper"
 
     @property
-    def work(self) -> Path:
+    def work(self) -> str:
         """The overlay's own scratch space, on the same file system as `upper`."""
-        return self.directory / "work"
+        return f"{self.directory}/work"
 
     @property
-    def root(self) -> Path:
+    def root(self) -> str:
         """Mount point, empty when seen from the host."""
-        return self.directory / "root"
+        return f"{self.directory}/root"
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Steps that belong together, and their wire form: marshalled, for `rootfs.assemble.ready`."""
+
+    steps: tuple[Step, ...]
+    wire: bytes
+
+    @classmethod
+    def of(cls, *found: Step) -> Sequence:
+        """Return these steps as one sequence."""
+        return cls(found, marshal.dumps([step.wire() for step in found]))
 
 
 def container(
@@ -68,28 +83,36 @@ def container(
     *,
     cgroup_v1: tuple[str, ...],
     readonly: bool,
-) -> list[steps.Step]:
-    """Return the steps for a container; `cgroup_v1` names v1 controllers to show, none means the v2 tree."""
-    held = [*_HELD, *(Hold(str(bind.source)) for bind in binds)]
-    overlay = steps.Overlay(tuple(map(str, layers)), str(place.upper), str(place.work), str(place.root))
-    found: list[steps.Step] = [steps.Private(), overlay, *held, steps.Pivot(str(place.root))]
-    found += [*_KERNEL, *_cgroups(cgroup_v1), *_IN_DEV]
-    found += [Attach(str(bind.source), bind.target, bind.readonly) for bind in binds]
-    found += _HIDDEN
-    return [*found, Readonly("/")] if readonly else found
+) -> tuple[Sequence, Sequence]:
+    """Return the steps for a container, up to its root and inside it.
+
+    `cgroup_v1` names v1 controllers to show, none means the v2 tree.
+    """
+    held = (*_HELD, *(Hold(str(bind.source)) for bind in binds))
+    overlay = steps.Overlay(tuple(map(str, layers)), place.upper, place.work, place.root)
+    outside = Sequence.of(steps.Private(), overlay, *held, steps.Pivot(place.root))
+    return outside, _inside(cgroup_v1, binds, readonly)
 
 
-def native(root: Path | None, binds: tuple[Bind, ...]) -> list[steps.Step]:
+@cache
+def _inside(cgroup_v1: tuple[str, ...], binds: tuple[Bind, ...], readonly: bool) -> Sequence:  # noqa: FBT001
+    attached = [Attach(str(bind.source), bind.target, bind.readonly) for bind in binds]
+    last = [Readonly("/")] if readonly else []
+    return Sequence.of(*_KERNEL, *_cgroups(cgroup_v1), *_IN_DEV, *attached, *_HIDDEN, *last)
+
+
+def native(root: Path | None, binds: tuple[Bind, ...]) -> Sequence:
     """Return the steps for a bare process: a chroot, and a private mount namespace only if there are binds.
 
     Mount points are not created: the tree may be a shared checkout.
     """
-    found: list[steps.Step] = []
+    found: list[Step] = []
     if binds:
         found += [steps.Private(), *(Hold(str(bind.source)) for bind in binds)]
     if root:
         found.append(steps.Chroot(str(root)))
-    return found + [Attach(str(bind.source), bind.target, bind.readonly, create=False) for bind in binds]
+    attached = [Attach(str(bind.source), bind.target, bind.readonly, create=False) for bind in binds]
+    return Sequence.of(*found, *attached)
 
 
 # The same for every container, so made once.
@@ -111,8 +134,8 @@ _IN_DEV = (
 _HIDDEN = (*map(Readonly, READONLY), *map(Mask, MASKED), Readonly("/sys/fs/cgroup"), Readonly("/sys"))
 
 
-def _cgroups(v1: tuple[str, ...]) -> list[steps.Step]:
+def _cgroups(v1: tuple[str, ...]) -> list[Step]:
     if not v1:
         return [Mount("cgroup2", "/sys/fs/cgroup", _NONE | RDONLY)]
-    found: list[steps.Step] = [Mount("tmpfs", "/sys/fs/cgroup", _NONE, "mode=755,size=1m")]
+    found: list[Step] = [Mount("tmpfs", "/sys/fs/cgroup", _NONE, "mode=755,size=1m")]
     return found + [Mount("cgroup", f"/sys/fs/cgroup/{name}", _NONE | RDONLY, name) for name in v1]

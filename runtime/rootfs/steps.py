@@ -1,6 +1,6 @@
 """The steps of building a root file system, as values: a phrase for people, a wire form for the child.
 
-`rootfs.execute` carries them out, in the child, inside its own mount namespace: a mount made there cannot be
+`rootfs.assemble` carries them out, in the child, inside its own mount namespace: a mount made there cannot be
 left behind on the host, whatever happens.
 """
 
@@ -12,7 +12,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class Step:
-    """One step; `name` is its function in `rootfs.execute`, the fields are the arguments."""
+    """One step; `name` is its function in `rootfs.assemble`, the fields are the arguments."""
 
     name: ClassVar[str]
     phrase: ClassVar[str]

@@ -11,9 +11,10 @@ from pathlib import Path
 from runtime.linux import syscalls
 from runtime.linux.namespaces import flags
 from runtime.rootfs import oci_cgroups
-from runtime.rootfs.execute import StepError, execute
+from runtime.rootfs.execute import execute
 from runtime.rootfs.oci_plan import plan
 from runtime.rootfs.sources import Taken
+from runtime.rootfs.step_error import StepError
 from tests.fakes.busybox_layer import make_layer
 
 NONE = ["nosuid", "nodev", "noexec"]

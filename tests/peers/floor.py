@@ -25,7 +25,8 @@ def build(folder: Path) -> Path:
 
 def write_plan(wanted: Request, path: Path) -> Path:
     """Write the plan of `wanted` to `path`, a verb and its arguments a line, separated by tabs."""
-    lines = [*_parent(wanted.message), *_child(wanted.message["launch"])]
+    mounts = [step.wire() for step in wanted.steps]
+    lines = [*_parent(wanted.message), *_child(wanted.message["launch"]), *_mounts(mounts)]
     for fields in lines:
         if any(mark in field for field in fields for mark in "\t\n"):
             raise ValueError(f"a plan can't hold {fields}")
@@ -56,7 +57,6 @@ def _child(launch: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     yield from ((name, launch[name]) for name in ("hostname", "cwd"))
     yield from (("arg", text) for text in launch["args"])
     yield from (("env", f"{key}={text}") for key, text in launch["env"].items())
-    yield from _mounts(launch["mounts"])
 
 
 def _mounts(steps: list[list[Any]]) -> Iterator[tuple[str, ...]]:

@@ -174,7 +174,7 @@ def test_close_removes_what_still_runs(place, layer):
         started = spawner.start(
             ContainerSpec("a", (layer,), ("sleep", "100")), stdin=null, stdout=null, stderr=null
         )
-        parents = started.cgroup.parents
+        parents = [Path(parent) for parent in started.cgroup.parents]
     os.close(null)
     assert started.leftovers() == []
     assert not any(path.exists() for path in parents if not list(path.glob("*/")))

@@ -107,8 +107,8 @@ DEFENCES = (
     Defence("no new privileges", "runtime/process/init.py",
             "        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)\n", "        pass\n",
             f"{BOX}::test_capabilities_and_no_new_privileges"),
-    Defence("volumes through links", "runtime/rootfs/execute.py",
-            "        mounts.make_readonly(target)\n\n\ndef _make_point", "        pass\n\n\ndef _make_point",
+    Defence("volumes through links", "runtime/rootfs/assemble.py",
+            "        _check(mounts.seal(target), target)\n\n\ndef _device", "        pass\n\n\ndef _device",
             f"{BOX}::test_binds_stay_inside_and_obey_readonly"),
 )  # fmt: skip
 

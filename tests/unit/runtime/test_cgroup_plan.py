@@ -52,7 +52,7 @@ def v2_host(root: Path) -> Hierarchy:
 
 def populate(cgroup: Cgroup) -> None:
     """Put the files into the directories that the kernel would put there by itself."""
-    for path in cgroup.paths:
+    for path in map(Path, cgroup.paths):
         path.mkdir(parents=True, exist_ok=True)
         for name in FILES[path.parts[-3]]:
             (path / name).touch()
@@ -157,11 +157,11 @@ def test_a_missing_swap_file_is_no_failure(tmp_path):
 
 def test_v2_child_is_born_in_its_cgroup_and_v1_child_is_moved(tmp_path):
     on_v2 = Cgroup.plan(v2_host(tmp_path / "a"), "x", LIMITS)
-    assert on_v2.born_in == tmp_path / "a/unified/tare/x"
+    assert on_v2.born_in == str(tmp_path / "a/unified/tare/x")
     assert on_v2.joined == ()
     mixed = Cgroup.plan(hybrid_host(tmp_path / "b"), "x", LIMITS)
-    assert mixed.born_in == tmp_path / "b/unified/tare/x"
-    assert mixed.joined == (tmp_path / "b/cpu/tare/x", tmp_path / "b/memory/tare/x")
+    assert mixed.born_in == str(tmp_path / "b/unified/tare/x")
+    assert mixed.joined == tuple(str(tmp_path / place) for place in ("b/cpu/tare/x", "b/memory/tare/x"))
     populate(mixed)
     tree.enter(map(str, mixed.joined), 42)
     assert (tmp_path / "b/memory/tare/x/cgroup.procs").read_text() == "42"
