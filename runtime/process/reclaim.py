@@ -44,7 +44,7 @@ def claim(directory: str, state: dict[str, Any]) -> None:
         remove_tree(draft)
         os.mkdir(draft, 0o700)
     try:
-        _write(f"{draft}/state.json", state)  # nobody reads a draft, so not in two steps
+        record(draft, state)  # in two steps: a prune reads drafts too
         os.rename(draft, directory)
     except OSError as err:
         remove_tree(draft)
@@ -66,18 +66,14 @@ def _draft(directory: str, owner: dict[str, int]) -> str:
 def record(directory: str, state: dict[str, Any]) -> None:
     """Write state.json so that a reader sees the old or the new one, never half of it."""
     path = f"{directory}/state.json"
-    _write(f"{path}.new", state)
-    os.rename(f"{path}.new", path)
-
-
-def _write(path: str, state: dict[str, Any]) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    fd = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     try:
         data = lean_json.dumps(state).encode()
         while data:  # a full disk may take a part before it refuses the rest
             data = data[os.write(fd, data) :]
     finally:
         os.close(fd)
+    os.rename(f"{path}.new", path)
 
 
 def reclaim(directory: str, state: dict[str, Any]) -> None:
