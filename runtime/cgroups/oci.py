@@ -7,7 +7,7 @@ carry the group over the container's record to later verbs. Nothing here writes 
 from __future__ import annotations
 
 import errno
-from importlib import import_module
+import sys
 
 from runtime.cgroups import tree
 from runtime.cgroups.fields import Fields
@@ -146,16 +146,21 @@ def limit_steps(resources: dict[str, Any] | None, room: Room) -> list[Step]:
     for name, module in _OBJECTS.items():
         inner = asked.inner(name)
         if inner is not None:
-            found += import_module(f"runtime.cgroups.resources.{module}").plan(inner, room)
+            found += _module(f"runtime.cgroups.resources.{module}").plan(inner, room)
     for name, module in (("hugepageLimits", "resources.hugepages"), ("devices", "devices")):
         entries = asked.each(name)
         if entries:
-            found += import_module(f"runtime.cgroups.{module}").plan(entries, room)
+            found += _module(f"runtime.cgroups.{module}").plan(entries, room)
     unified = asked.raw("unified")
     if unified:
-        found += import_module("runtime.cgroups.resources.unified").plan(f"{WHERE}.unified", unified, room)
+        found += _module("runtime.cgroups.resources.unified").plan(f"{WHERE}.unified", unified, room)
     asked.done()
     return found
+
+
+def _module(name: str) -> Any:  # noqa: ANN401 - importlib's import_module, without its import
+    __import__(name)
+    return sys.modules[name]
 
 
 def make(steps: list[Step]) -> None:

@@ -10,16 +10,26 @@ import gc
 import os
 import sys
 
+from runtime.oci import codecache
+
 # Not switched off: a `run` in the foreground may relay a terminal for days.
 gc.set_threshold(100_000)
+
+FREQUENT = ("run", "create", "start", "state", "kill", "delete", "exec")
 
 
 def main() -> None:
     """Run `tare-oci` with the arguments of this process, and end it; never returns."""
-    from runtime.oci import main as command  # noqa: PLC0415 - below the threshold
+    file = codecache.path(next((word for word in sys.argv[1:] if word in FREQUENT), ""))
+    known = file and codecache.load(file)
+    recorder = codecache.Recorder() if file and not known else None
+    from runtime.oci import main as command  # noqa: PLC0415 - below the threshold, and from the cache
 
     code = command.main()
-    os._exit(code if _flushed() else 1)
+    code = code if _flushed() else 1
+    if recorder:
+        recorder.save(file)
+    os._exit(code)
 
 
 def _flushed() -> bool:
