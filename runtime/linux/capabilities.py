@@ -82,9 +82,9 @@ def _consistent(found: Sets, warnings: list[str]) -> Sets:
 
 def held() -> int:
     """Return what this process can give: its permitted capabilities that its bounding set lets through."""
-    with open("/proc/self/status", encoding="latin-1") as file:  # noqa: PTH123
-        fields = dict(line.split(":", 1) for line in file)
-    return int(fields["CapPrm"], 16) & int(fields["CapBnd"], 16)
+    with open("/proc/self/status", "rb") as file:  # noqa: PTH123 - bytes: a codec would have to be loaded
+        fields = dict(line.split(b":", 1) for line in file)
+    return int(fields[b"CapPrm"], 16) & int(fields[b"CapBnd"], 16)
 
 
 def prepare(last: int, found: Sets) -> None:
@@ -121,5 +121,5 @@ def bound(last: int, kept: int) -> None:
 
 def last() -> int:
     """Return the highest capability number of the running kernel."""
-    with open("/proc/sys/kernel/cap_last_cap", encoding="ascii") as file:  # noqa: PTH123
+    with open("/proc/sys/kernel/cap_last_cap", "rb") as file:  # noqa: PTH123
         return int(file.read())

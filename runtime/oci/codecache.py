@@ -55,16 +55,16 @@ def load(file: str) -> bool:
 def _read(file: str) -> list[Entry]:
     try:
         with open(file, "rb", buffering=0) as opened:
-            found: list[Entry] = marshal.loads(opened.read(_LARGEST))  # noqa: S302 - as trusted as any .pyc
+            found: object = marshal.loads(opened.read(_LARGEST))  # noqa: S302 - as trusted as any .pyc
     except (OSError, EOFError, ValueError, TypeError):
         return []
-    return found
+    return found if isinstance(found, list) else []
 
 
 def _current(entry: Entry) -> bool:
     try:
         now = os.stat(entry[1])
-    except OSError:
+    except (OSError, TypeError, IndexError):
         return False
     return now.st_mtime_ns == entry[2] and now.st_size == entry[3]
 
@@ -83,7 +83,7 @@ class Recorder:
             spec = finder.find_spec(name, where, target)
             if spec is not None:
                 if type(spec.loader).__name__ == "SourceFileLoader":
-                    spec.loader = _Accompanied(spec.loader, self._complete)  # type: ignore[assignment]
+                    spec.loader = _Accompanied(spec.loader, self._complete)
                 return spec
         return None
 
@@ -113,7 +113,9 @@ class _Accompanied:
         self.loader.exec_module(module)
         spec = module.__spec__
         # A package that imports a part of itself, such as ctypes, has to be begun before that part.
-        if spec and not getattr(getattr(sys.modules.get(spec.name.rpartition(".")[0]), "__spec__", None), "_initializing", False):
+        if spec and not getattr(
+            getattr(sys.modules.get(spec.name.rpartition(".")[0]), "__spec__", None), "_initializing", False
+        ):
             self._complete.append(spec)
 
 

@@ -97,6 +97,7 @@ def create(arguments: Arguments, log: Log, terminal: Terminal) -> tuple[Record, 
     plan = Plan(arguments, log)
     terminal.prepare(plan.launch)
     held = record.claim(arguments.root, plan.name, plan.state(), plan.content)
+    held.remember(plan.config)
     try:
         return held, _make(plan, held, log, arguments)
     except BaseException:

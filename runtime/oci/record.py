@@ -31,6 +31,7 @@ class Record:
 
     def __init__(self, directory: str, state: dict[str, Any]) -> None:
         self.directory, self.state = directory, state
+        self._config: dict[str, Any] | None = None
 
     @property
     def id(self) -> str:
@@ -55,9 +56,14 @@ class Record:
 
     def config(self) -> dict[str, Any]:
         """Return the config.json that it was created from: later changes of the bundle do not count."""
-        with open(f"{self.directory}/config.json", encoding="utf-8") as file:
-            found: dict[str, Any] = lean_json.loads(file.read())
-        return found
+        if self._config is None:
+            with open(f"{self.directory}/config.json", encoding="utf-8") as file:
+                self._config = lean_json.loads(file.read())
+        return self._config
+
+    def remember(self, config: dict[str, Any]) -> None:
+        """Spare reading again what has just been read."""
+        self._config = config
 
     def save(self) -> None:
         """Write state.json in one step."""
