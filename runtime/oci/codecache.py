@@ -75,7 +75,7 @@ class Recorder:
     def __init__(self) -> None:
         self._complete: list[ModuleSpec] = []
         self._others = list(sys.meta_path)
-        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, self)
 
     def find_spec(self, name: str, where: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:  # noqa: ANN401
         """Find what the others find; of what comes from a source file, the loader is accompanied."""
@@ -83,7 +83,7 @@ class Recorder:
             spec = finder.find_spec(name, where, target)
             if spec is not None:
                 if type(spec.loader).__name__ == "SourceFileLoader":
-                    spec.loader = _Accompanied(spec.loader, self._complete)
+                    spec.loader = _Accompanied(spec.loader, self._complete)  # type: ignore[assignment]
                 return spec
         return None
 
