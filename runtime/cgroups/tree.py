@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Step = list[str] | tuple[str, ...]
 
 _SIGKILL = 9
+_PAGE = 4096
 _MOVES = 5
 _PATIENCE = 5.0  # seconds that a dying process may keep its cgroup busy
 
@@ -120,6 +121,8 @@ def exists(directory: str) -> bool:
 
 def occupied(directory: str) -> str:
     """Why a new container can't have this cgroup (config-linux.md, "Control groups"); empty if it can."""
+    if not exists(directory):
+        return ""
     if any(map(processes, descendants(directory))):
         return "has processes already"
     states = _read(f"{directory}/freezer.state"), _read(f"{directory}/cgroup.freeze")
@@ -267,10 +270,15 @@ def _confirm(path: str, text: str) -> None:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().strip()
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # a third of what open() takes
     except OSError:
         return ""
+    try:
+        return b"".join(iter(lambda: os.read(fd, _PAGE), b"")).decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
+    finally:
+        os.close(fd)
 
 
 def _rmdir(directory: str) -> bool:

@@ -166,7 +166,7 @@ def _finish(launch: Launch, line: Line) -> None:
     """From a finished root to the airlock: what remains is about this one process."""
     if not launch["steps"]:
         _terminal(launch)
-    syscalls.default_signals()
+    syscalls.default_signals(launch["signals"])
     env = dict(item.split("=", 1) for item in launch["env"])
     _directory(launch["cwd"], make=True)
     syscalls.cloexec_from(3 + launch["keep"])

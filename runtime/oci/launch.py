@@ -9,7 +9,7 @@ import os
 
 from runtime.errors import RuntimeFault
 from runtime.linux import capabilities, userns
-from runtime.oci import limits, spaces
+from runtime.oci import limits, signals, spaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def program(process: Config, linux: Config, log: Log, *, mapped: bool) -> dict[s
     found = {
         "args": process["args"],
         "env": _environment(process.get("env") or []),
+        "signals": signals.changed(),
         "cwd": process["cwd"],
         "uid": user.get("uid", 0),
         "gid": user.get("gid", 0),

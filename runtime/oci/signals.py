@@ -54,6 +54,11 @@ def _raise(_number: int, _frame: object) -> NoReturn:
     raise Ended
 
 
+def changed() -> list[int]:
+    """Return the signals that this process does not leave to their default: a child has to give them back."""
+    return [one for one in range(1, _LAST + 1) if signal.getsignal(one) != signal.SIG_DFL]
+
+
 def send(pidfd: int, which: int) -> None:
     """Send a signal to the process behind the descriptor; nothing happens when it has ended."""
     try:

@@ -43,10 +43,10 @@ def fresh(
 
     `instead` is bound where the kernel refuses a new mount: a cgroup2 one, from inside a user namespace.
     """
-    before = _existed(room, target)
+    inherits = _inherits_mode(fstype, data) and _existed(room, target)
     place = room.place(target, directory=True, proc=fstype == "proc", follow=fstype not in {"proc", "sysfs"})
     try:
-        data = _with_mode(fstype, data, place) if before else data
+        data = _with_mode(data, place) if inherits else data
         try:
             fd = _new(fstype, source, set, super, data)
         except OSError as err:
@@ -89,10 +89,12 @@ def _existed(room: Room, target: str) -> bool:
     return True
 
 
-def _with_mode(fstype: str, data: list[str], place: int) -> list[str]:
-    """Give a tmpfs the mode of the directory that it covers, as other runtimes do, unless it has one."""
-    if fstype != "tmpfs" or any(option.startswith("mode=") for option in data):
-        return data
+def _inherits_mode(fstype: str, data: list[str]) -> bool:
+    """Whether it takes the mode of the directory that it covers: a tmpfs, as in other runtimes."""
+    return fstype == "tmpfs" and not any(option.startswith("mode=") for option in data)
+
+
+def _with_mode(data: list[str], place: int) -> list[str]:
     return [*data, f"mode={stat.S_IMODE(os.fstat(place).st_mode):o}"]
 
 

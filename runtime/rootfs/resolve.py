@@ -18,6 +18,7 @@ PROC_MAGIC = 0x9FA0
 _RULES = syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_MAGICLINKS
 _LINKS = 40  # as the kernel's MAXSYMLINKS
 _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def find(root: int, path: str, *, follow: bool = True) -> int:
@@ -43,7 +44,30 @@ def make(root: int, path: str, *, directory: bool) -> int:
     try:
         return find(root, path)
     except FileNotFoundError:
-        return _Walk(root, path, create=True, directory=directory).run()
+        made = _make_last(root, path, directory=directory)
+        return _Walk(root, path, create=True, directory=directory).run() if made is None else made
+
+
+def _make_last(root: int, path: str, *, directory: bool) -> int | None:
+    """Make the last component alone, which is mostly what is missing; None when that is not all there is."""
+    above, _, name = path.rstrip("/").rpartition("/")
+    if name in {"", ".", ".."}:
+        return None
+    try:
+        holder = find(root, above or "/")
+    except OSError:
+        return None
+    try:
+        if directory:
+            os.mkdir(name, 0o755, dir_fd=holder)
+        else:
+            os.close(os.open(name, _FILE, 0o644, dir_fd=holder))
+        # Nobody can have put a link there that leads elsewhere.
+        return syscalls.openat2(holder, name, os.O_PATH, _RULES | syscalls.RESOLVE_NO_SYMLINKS)
+    except OSError:  # a link that leads nowhere, or somebody else acts too
+        return None
+    finally:
+        os.close(holder)
 
 
 def parent(root: int, path: str) -> tuple[int, str]:
@@ -103,8 +127,7 @@ class _Walk:
             if self.todo or self.directory:
                 os.mkdir(name, 0o755, dir_fd=self.here[-1])
             else:
-                flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-                os.close(os.open(name, flags, 0o644, dir_fd=self.here[-1]))
+                os.close(os.open(name, _FILE, 0o644, dir_fd=self.here[-1]))
         except FileExistsError:  # somebody else made it: the caller looks again at what it is
             return
 
