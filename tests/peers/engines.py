@@ -67,7 +67,7 @@ def docker(folder: Path, made: Bundle) -> Peer:
             raise Missing(f"{missing[0]} is not installed")
         place = scratch(folder, "docker")
         words = [shutil.which("docker") or "", "--host", f"unix://{place}/socket"]
-        with _daemon(place, words):
+        with daemon(place, words):
             _import([*words, "import", "-", _IMAGE], made)
             with command("docker", "", lambda _: [*words, *_RUN, _IMAGE, "/bin/true"]).open() as once:
                 yield once
@@ -83,7 +83,8 @@ def _import(words: list[str], made: Bundle) -> None:
 
 
 @contextmanager
-def _daemon(place: Path, client: list[str]) -> Iterator[None]:
+def daemon(place: Path, client: list[str]) -> Iterator[None]:
+    """Run a dockerd of its own, with all its state below `place`, to which the words `client` speak."""
     words = [
         "dockerd", "--data-root", f"{place}/data", "--exec-root", f"{place}/exec", "--pidfile",
         f"{place}/pid", "--host", f"unix://{place}/socket", "--bridge", "none", "--iptables=false",

@@ -24,6 +24,22 @@ class Missing(Exception):  # noqa: N818
 
 
 @dataclass(frozen=True)
+class Staged:
+    """An action around which there is more to do each time: `prepare` before it, untimed.
+
+    `settle`, after it, is timed on its own: what the action left for later.
+    """
+
+    prepare: Callable[[], None]
+    act: Callable[[], None]
+    settle: Callable[[], None] = os.sync
+
+    def __call__(self) -> None:
+        """Act."""
+        self.act()
+
+
+@dataclass(frozen=True)
 class Peer:
     """`open()` prepares it and gives the action that is timed; `what` says what it includes."""
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.peers.peer import Missing
+from tests.peers.peer import Missing, Staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class Timed:
-    """A peer and its seconds from start to everything removed; `missing` says why there are none."""
+    """A peer and its seconds; `missing` says why there are none.
+
+    `settling` are the seconds that what each sample left behind took to reach the disk (`Staged.settle`).
+    """
 
     name: str
     what: str
     samples: list[float] = field(default_factory=list)
+    settling: list[float] = field(default_factory=list)
     missing: str = ""
 
 
@@ -52,11 +56,20 @@ def interleaved(
 def _sample(timed: Timed, action: Callable[[], None], *, kept: bool) -> None:
     if timed.missing:
         return
-    begin = time.perf_counter_ns()
     try:
-        action()
+        if isinstance(action, Staged):
+            action.prepare()
+        seconds = _seconds(action)
+        settling = [_seconds(action.settle)] if isinstance(action, Staged) else []
     except (OSError, subprocess.SubprocessError) as err:
         timed.missing = f"failed in a round: {err}"
         return
     if kept:
-        timed.samples.append((time.perf_counter_ns() - begin) / 1e9)
+        timed.samples.append(seconds)
+        timed.settling += settling
+
+
+def _seconds(action: Callable[[], None]) -> float:
+    begin = time.perf_counter_ns()
+    action()
+    return (time.perf_counter_ns() - begin) / 1e9

@@ -34,22 +34,29 @@ GOALS = (
 )
 
 
-def report(timed: Sequence[Timed], idle: Sequence[Idle]) -> dict[str, Any]:
+def report(
+    timed: Sequence[Timed],
+    idle: Sequence[Idle],
+    *,
+    bases: Sequence[str] = BASES,
+    goals: Sequence[Goal] = GOALS,
+) -> dict[str, Any]:
     """Return the figures as JSON takes them: seconds, bytes, quotients with their intervals."""
     by_name = {one.name: one for one in timed}
-    peers = [_peer(one, by_name) for one in timed]
+    peers = [_peer(one, by_name, bases) for one in timed]
     return {
         "schema": "tare/peers/1",
         "peers": peers,
-        "goals": [_goal(goal, by_name) for goal in GOALS],
+        "bases": list(bases),
+        "goals": [_goal(goal, by_name) for goal in goals],
         "idle": [asdict(one) for one in idle],
     }
 
 
-def _peer(one: Timed, by_name: dict[str, Timed]) -> dict[str, Any]:
+def _peer(one: Timed, by_name: dict[str, Timed], bases: Sequence[str]) -> dict[str, Any]:
     quotients = {
         base: _fields(ratio(one.samples, by_name[base].samples))
-        for base in BASES
+        for base in bases
         if base in by_name and base != one.name
     }
     return {**asdict(one), "unit": "s", "median": _median(one), "ratios": quotients}
@@ -72,16 +79,22 @@ def _fields(estimate: Estimate | None) -> dict[str, Any] | None:
 
 def table(found: dict[str, Any]) -> str:
     """Return the figures as people read them: milliseconds, quotients with 95 % intervals."""
-    lines = [f"{'peer':<16} {'median':>9} {'n':>3}" + "".join(f"  {f'/ {base}':<19}" for base in BASES)]
+    bases = found["bases"]
+    lines = [f"{'peer':<16} {'median':>9} {'n':>3}" + "".join(f"  {f'/ {base}':<19}" for base in bases)]
     for peer in found["peers"]:
         if peer["missing"]:
             lines.append(f"{peer['name']:<16} missing: {peer['missing']}")
             continue
-        cells = [f"  {_span(peer['ratios'].get(base)):<19}" for base in BASES]
+        cells = [f"  {_span(peer['ratios'].get(base)):<19}" for base in bases]
         lines.append(
             f"{peer['name']:<16} {peer['median'] * 1e3:>6.1f} ms {len(peer['samples']):>3}{''.join(cells)}"
+            f"{_settled(peer['settling'])}"
         )
     return "\n".join([*lines, "", *map(_goal_line, found["goals"]), "", *_idle_lines(found["idle"])])
+
+
+def _settled(seconds: list[float]) -> str:
+    return f" and {statistics.median(seconds) * 1e3:.0f} ms to disk" if seconds else ""
 
 
 def _span(quotient: dict[str, Any] | None) -> str:
