@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(name: str, asked: argparse.Namespace, debian: Debian) -> dict[str, Any]:
     _say(f"{name}:")
-    with arena.folder() as folder, ExitStack() as stack:
+    with arena.folder() as place, arena.disk(place) as folder, ExitStack() as stack:
         image = EIGHT if name.endswith("eight") else ONE
         host = stack.enter_context(transfers.registry(folder / "registry", debian, image))
         peers: list[Peer] = []
