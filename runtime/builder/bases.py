@@ -49,4 +49,4 @@ class Bases:
         from runtime.registry import pull  # noqa: PLC0415 - most builds need none
 
         self._progress.note(f"pulling {name}")
-        return self._store.load(pull(self._store, Reference.parse(name)))
+        return self._store.load(pull(self._store, Reference.parse(name), unpack=True))

@@ -4,12 +4,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
 from runtime.image import disk
 from runtime.image.digest import Digest
-from runtime.image.layer.compression import HashingWriter
+from runtime.image.layer.compression import Tally
 from runtime.image.manifest import Descriptor
 from runtime.image.seam import corrupt
 
@@ -58,15 +59,14 @@ class Blobs:
         return Descriptor(media_type=media_type, digest=sink.digest, size=sink.size)
 
     @contextmanager
-    def writing(self) -> Iterator[HashingWriter]:
+    def writing(self) -> Iterator["Sink"]:
         """Yield a sink; what was written becomes a blob, named by its digest, if the block succeeds."""
         descriptor, name = tempfile.mkstemp(dir=self._scratch)
         temporary = Path(name)
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                sink = HashingWriter(file)
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
+                sink = Sink(file, temporary)
                 yield sink
-                file.flush()
                 os.fchmod(descriptor, 0o644)
             final = self.path(sink.digest)
             final.parent.mkdir(parents=True, exist_ok=True)
@@ -80,3 +80,18 @@ class Blobs:
         size = path.stat().st_size
         path.unlink()
         return size
+
+
+class Sink(Tally):
+    """A blob on its way into the store: hashes, counts and writes. `path` is where it grows."""
+
+    def __init__(self, file: FileIO, path: Path) -> None:
+        super().__init__()
+        self._file = file
+        self.path = path
+
+    def write(self, data: bytes, /) -> None:
+        """Write and account; all of it is in the file afterwards."""
+        view = memoryview(self._account(data))
+        while view:
+            view = view[self._file.write(view) :]

@@ -20,7 +20,9 @@ from runtime.image.blobs import Blobs
 from runtime.image.checkout import flatten
 from runtime.image.digest import Digest
 from runtime.image.image import Image
+from runtime.image.layer.ahead import ahead
 from runtime.image.layer.compression import (
+    CHUNK,
     GzipWriter,
     HashingReader,
     HashingWriter,
@@ -211,25 +213,33 @@ class Store:
     def _layer(self, layer: Descriptor, diff_id: Digest) -> Path:
         path = self.layers / diff_id.hex
         if not path.exists():
-            with self.writing(), self._one_at_a_time(path), disk.building(path, self.scratch) as tree:
-                if not path.exists():
-                    self.unpack_layer(layer, diff_id, tree)
+            self.unpack(layer, diff_id)
         return path
+
+    def unpack(self, layer: Descriptor, diff_id: Digest, source: Readable | None = None) -> None:
+        """Unpack a layer, once for all images: from its blob, or from `source` if that is still on its way.
+
+        A `source` is not held to the blob's digest, but what it gives is to the diff id.
+        """
+        path = self.layers / diff_id.hex
+        with self.writing(), self._one_at_a_time(path):
+            if path.exists():
+                return
+            with disk.building(path, self.scratch) as tree:
+                if source is None:
+                    self.unpack_layer(layer, diff_id, tree)
+                else:
+                    _check(layer, diff_id, _extract(source, f"blob {layer.digest}", tree))
 
     def unpack_layer(self, layer: Descriptor, diff_id: Digest, tree: Path) -> None:
         """Extract a layer into an empty directory, checking both of its digests on the way."""
-        name = f"blob {layer.digest}"
         with self.blobs.open(layer.digest) as blob:
             packed = HashingReader(blob)
-            with decompressed(packed, name=name) as plain:
-                tar = HashingReader(plain)
-                unpack(tar, tree)
-                tar.drain()
+            found = _extract(packed, f"blob {layer.digest}", tree)
             packed.drain()
         if packed.digest != layer.digest:
-            raise corrupt(f"{name} is damaged: its content has the digest {packed.digest}")
-        if tar.digest != diff_id:
-            raise corrupt(f"{name} is not the layer {diff_id} that the configuration names")
+            raise corrupt(f"blob {layer.digest} is damaged: its content has the digest {packed.digest}")
+        _check(layer, diff_id, found)
 
     @contextmanager
     def _one_at_a_time(self, path: Path) -> Iterator[None]:
@@ -246,6 +256,22 @@ class Store:
         self.blobs.path(Digest.of(b"")).parent.mkdir(parents=True, exist_ok=True)
         self.tags.create()
         disk.replace(self.root / layout.NAME, layout.CONTENT, scratch=self.scratch)
+
+
+def _extract(packed: Readable, name: str, tree: Path) -> Digest:
+    """Extract a compressed tar, reading it ahead; returns its diff id."""
+    with decompressed(packed, name=name) as plain:
+        tar = HashingReader(plain)
+        with ahead(tar) as content:
+            unpack(content, tree)
+            while content.read(CHUNK):  # a tar's padding is part of the digest
+                pass
+    return tar.digest
+
+
+def _check(layer: Descriptor, diff_id: Digest, found: Digest) -> None:
+    if found != diff_id:
+        raise corrupt(f"blob {layer.digest} is not the layer {diff_id} that the configuration names")
 
 
 def _by_digits(text: str, known: dict[Reference, Descriptor]) -> Descriptor | None:

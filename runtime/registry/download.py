@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from runtime.image.locks import locked
@@ -18,31 +19,53 @@ if TYPE_CHECKING:
     from runtime.image.manifest import Descriptor
     from runtime.image.store import Store
     from runtime.registry.repository import Repository
+    from runtime.registry.unpacking import Behind, Unpacker
     from runtime.registry.watch import Watch
 
     Item = TypeVar("Item")
 
 
-def download(repository: Repository, store: Store, descriptor: Descriptor, watch: Watch) -> None:
+def download(
+    repository: Repository,
+    store: Store,
+    descriptor: Descriptor,
+    watch: Watch,
+    unpacker: Unpacker | None = None,
+) -> None:
     """Put a blob into the store, whose scratch directory must be there (`Store.writing`).
 
     What doesn't have the size and the digest of its descriptor never gets there: a fault of kind `corrupt`.
+    With `unpacker`, a layer is unpacked at the same time.
     """
     watch.begin(descriptor.digest, descriptor.size)
     # Who wants the same blob waits and then finds it: twenty pulls of one image are one download.
     with locked(store.scratch / f".{descriptor.digest.hex}.pull", exclusive=True):
-        if _is_there(store, descriptor):
-            watch.end(descriptor.digest, "exists")
-            return
-        with store.blobs.writing() as sink:
-            for piece in repository.blob(descriptor):
-                sink.write(piece)
-                watch.advance(descriptor.digest, len(piece))
-                if repository.session.stop.is_set():
-                    raise Stopped
-            if sink.digest != descriptor.digest:
-                raise broken(f"blob {descriptor.digest} was damaged on its way: it came as {sink.digest}")
-    watch.end(descriptor.digest, "done")
+        known = _is_there(store, descriptor)
+        if not known:
+            with unpacker.behind(descriptor) if unpacker else nullcontext() as behind:
+                _fetch(repository, store, descriptor, watch, behind)
+    if known and unpacker:
+        unpacker.unpack(descriptor)
+    watch.end(descriptor.digest, "exists" if known else "done")
+
+
+def _fetch(
+    repository: Repository, store: Store, descriptor: Descriptor, watch: Watch, behind: Behind | None
+) -> None:
+    with store.blobs.writing() as sink:
+        if behind:
+            behind.follow(sink.path)
+        for piece in repository.blob(descriptor):
+            sink.write(piece)
+            watch.advance(descriptor.digest, len(piece))
+            if behind:
+                behind.grown(len(piece))
+            if repository.session.stop.is_set():
+                raise Stopped
+        if sink.digest != descriptor.digest:
+            raise broken(f"blob {descriptor.digest} was damaged on its way: it came as {sink.digest}")
+        if behind:
+            behind.finish()
 
 
 def _is_there(store: Store, descriptor: Descriptor) -> bool:

@@ -13,12 +13,13 @@ from runtime.registry.download import download, each
 from runtime.registry.endpoint import Endpoint
 from runtime.registry.faults import RegistryFault, broken
 from runtime.registry.repository import Repository
+from runtime.registry.unpacking import Unpacker
 from runtime.registry.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runtime.image import Reference, Store
+    from runtime.image import Digest, Reference, Store
     from runtime.registry.document import Document
 
 _ANY = Access()
@@ -32,30 +33,34 @@ def pull(
     access: Access = _ANY,
     platform: Platform | None = None,
     every: bool = False,
+    unpack: bool = False,
     watch: Watch = _NOBODY,
 ) -> Descriptor:
     """Fetch an image, give it its name in the store, and return what the name now stands for.
 
-    Of an index the image for `platform` is fetched (default: this host's), or with `every` all of them.
+    Of an index the image for `platform` is fetched (default: this host's), or with `every` all of them. With
+    `unpack` the layers of images for this host are unpacked on the way, so that a container can start.
     Nothing gets a name before all of it is there and checked.
     """
     endpoint = Endpoint(reference.domain, reference.path, access.verify)
     scopes = (f"repository:{endpoint.path}:pull",)
     with store.writing(), connected(endpoint, access, scopes) as session:
-        return _Pull(store, Repository(session), watch, platform, every=every).run(reference)
+        wanted = _Pull(store, Repository(session), watch, platform, every=every, unpack=unpack)
+        return wanted.run(reference)
 
 
 class _Pull:
     """One pull from one place."""
 
     def __init__(
-        self, store: Store, repository: Repository, watch: Watch, platform: Platform | None, *, every: bool
-    ) -> None:
+        self, store: Store, repository: Repository, watch: Watch, platform: Platform | None,
+        *, every: bool, unpack: bool,
+    ) -> None:  # fmt: skip
         self._store = store
         self._repository = repository
         self._watch = watch
         self._platform = platform
-        self._every = every
+        self._every, self._unpack = every, unpack
 
     def run(self, reference: Reference) -> Descriptor:
         """Fetch all and then give it its name."""
@@ -88,15 +93,28 @@ class _Pull:
         raise _no_image(index, name, platform)
 
     def _fetch(self, manifests: list[Manifest]) -> None:
-        session = self._repository.session
-        wanted = {one.digest: one for manifest in manifests for one in (manifest.config, *manifest.layers)}
+        # The configurations say what the layers have to be.
+        self._download({one.config.digest: one.config for one in manifests}, None)
+        documents = [_config(self._store, manifest) for manifest in manifests]
+        unpacker = Unpacker(self._store, self._diff_ids(manifests, documents)) if self._unpack else None
+        self._download({one.digest: one for manifest in manifests for one in manifest.layers}, unpacker)
+
+    def _download(self, wanted: dict[Digest, Descriptor], unpacker: Unpacker | None) -> None:
         each(
-            lambda one: download(self._repository, self._store, one, self._watch),
+            lambda one: download(self._repository, self._store, one, self._watch, unpacker),
             wanted.values(),
-            session.stop,
+            self._repository.session.stop,
         )
-        for manifest in manifests:
-            _check_config(self._store, manifest)
+
+    @staticmethod
+    def _diff_ids(manifests: list[Manifest], documents: list[ConfigDocument]) -> dict[Digest, Digest]:
+        """Return what each layer has to be when it is unpacked; only of images for this host."""
+        found: dict[Digest, Digest] = {}
+        for manifest, document in zip(manifests, documents, strict=True):
+            if _suits(Platform(os=document.os, architecture=document.architecture), host_platform()):
+                digests = [layer.digest for layer in manifest.layers]
+                found |= zip(digests, document.rootfs.diff_ids, strict=True)
+        return found
 
     def _named(self, documents: list[Document]) -> Descriptor:
         """Return what gets the name: what was asked for, unless this host's image is not below it."""
@@ -120,7 +138,7 @@ def _no_image(index: Index, name: str, platform: Platform) -> RegistryFault:
     )
 
 
-def _check_config(store: Store, manifest: Manifest) -> None:
+def _config(store: Store, manifest: Manifest) -> ConfigDocument:
     name = f"the configuration {manifest.config.digest}"
     try:
         document = decode(store.blobs.read(manifest.config.digest), ConfigDocument, name=name, hint="")
@@ -129,3 +147,4 @@ def _check_config(store: Store, manifest: Manifest) -> None:
     if len(document.rootfs.diff_ids) != len(manifest.layers):
         number = len(document.rootfs.diff_ids)
         raise broken(f"{name} is for {number} layers, but the manifest has {len(manifest.layers)}")
+    return document

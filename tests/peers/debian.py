@@ -111,7 +111,9 @@ def _parts(archive: tarfile.TarFile, size: int) -> list[list[tarfile.TarInfo]]:
     where: dict[str, int] = {}
     done = 0
     for member in archive:
-        where[member.name] = where[member.linkname] if member.islnk() else min(PARTS - 1, done * PARTS // size)
+        where[member.name] = (
+            where[member.linkname] if member.islnk() else min(PARTS - 1, done * PARTS // size)
+        )
         parts[where[member.name]].append(member)
         done += member.size
     return parts

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.image import Reference, Store
@@ -16,6 +15,7 @@ from tests.registry.server import launch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.peers.debian import Debian
     from tests.peers.movers import Mover

@@ -44,7 +44,7 @@ class Writable(Protocol):
         """Take some bytes."""
 
 
-class _Tally:
+class Tally:
     """The digest and the number of the bytes that passed."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class _Tally:
         return data
 
 
-class HashingReader(_Tally):
+class HashingReader(Tally):
     """A reader that hashes and counts."""
 
     def __init__(self, stream: Readable) -> None:
@@ -79,7 +79,7 @@ class HashingReader(_Tally):
             pass
 
 
-class HashingWriter(_Tally):
+class HashingWriter(Tally):
     """A writer that hashes and counts."""
 
     def __init__(self, sink: Writable) -> None:

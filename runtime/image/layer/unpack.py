@@ -7,10 +7,9 @@ import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from runtime.errors import RuntimeFault
-from runtime.image.layer import whiteout
+from runtime.image.layer import members, whiteout
 from runtime.image.layer.compression import CHUNK, Readable
 from runtime.image.layer.entry import mtime_ns, xattrs
 from runtime.image.layer.rooted import Parts, Rooted
@@ -33,11 +32,10 @@ def unpack(tar: Readable, root: Path, *, owners: bool | None = None) -> None:
     the host's root, who alone can make them. Raises `OSError` for what the host refuses.
     """
     with Rooted(root) as rooted:
-        extraction = _Extraction(rooted, owners=kept() if owners is None else owners)
+        stream = members.Forward(tar)
+        extraction = _Extraction(rooted, stream, owners=kept() if owners is None else owners)
         try:
-            with tarfile.open(
-                fileobj=cast("BinaryIO", tar), mode="r|", encoding="utf-8", errors="surrogateescape"
-            ) as archive:
+            with members.opened(stream) as archive:
                 for member in archive:
                     extraction.add(member, archive)
                     setattr(archive, "members", [])  # noqa: B010 - the stubs lack it; it keeps every header
@@ -72,8 +70,9 @@ def _mapped(member: tarfile.TarInfo) -> Iterator[None]:
 class _Extraction:
     """One layer on its way to disk."""
 
-    def __init__(self, rooted: Rooted, *, owners: bool) -> None:
+    def __init__(self, rooted: Rooted, stream: members.Forward, *, owners: bool) -> None:
         self._rooted = rooted
+        self._stream = stream
         self._owners = owners
         self._privileged = userns.privileged()
         # Directories get mode and time last: writing into them changes the time, and the mode may forbid it.
@@ -86,8 +85,12 @@ class _Extraction:
         elif member.isdir():
             self._directory(parts, member)
         elif parts:
-            self._clear(parts)
-            self._maker(member)(parts, member, archive)
+            make = self._maker(member)
+            try:
+                make(parts, member, archive)
+            except FileExistsError:
+                self._clear(parts)
+                make(parts, member, archive)
         else:
             raise corrupt(f"a layer's root is not a directory but {member.name!r}")
 
@@ -159,7 +162,7 @@ class _Extraction:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(parts[-1], flags, 0o600, dir_fd=self._rooted.parent(parts))
         try:
-            _copy(descriptor, member, archive)
+            self._fill(descriptor, member, archive)
             # chown clears set-user-id and file capabilities, so it comes before both.
             self._own(descriptor, member)
             os.fchmod(descriptor, stat.S_IMODE(member.mode))
@@ -167,6 +170,20 @@ class _Extraction:
             os.utime(descriptor, ns=_times(member))
         finally:
             os.close(descriptor)
+
+    def _fill(self, descriptor: int, member: tarfile.TarInfo, archive: tarfile.TarFile) -> None:
+        if member.issparse():
+            _fill_sparse(descriptor, member, archive)
+            return
+        if member.size < 0:
+            raise corrupt(f"a layer's {member.name!r} has a negative size")
+        self._stream.seek(member.offset_data)
+        left = member.size
+        for piece in self._stream.pieces(member.size):
+            _write(descriptor, piece)
+            left -= len(piece)
+        if left:
+            raise tarfile.ReadError("unexpected end of data")
 
     def _hard_link(self, parts: Parts, member: tarfile.TarInfo, _archive: tarfile.TarFile) -> None:
         target = _parts(member.linkname)
@@ -222,11 +239,11 @@ class _Extraction:
                     raise
 
 
-def _copy(descriptor: int, member: tarfile.TarInfo, archive: tarfile.TarFile) -> None:
+def _fill_sparse(descriptor: int, member: tarfile.TarInfo, archive: tarfile.TarFile) -> None:
     content = archive.extractfile(member)
     if content is None:
         raise corrupt(f"a layer's {member.name!r} has no content")
-    segments: list[tuple[int, int]] = getattr(member, "sparse", None) or [(0, member.size)]
+    segments: list[tuple[int, int]] = getattr(member, "sparse", [])
     position = 0
     for offset, size in segments:
         # A stream can't seek, so tarfile's zeros for a hole are read and dropped.
@@ -234,11 +251,14 @@ def _copy(descriptor: int, member: tarfile.TarInfo, archive: tarfile.TarFile) ->
             pass
         os.lseek(descriptor, offset, os.SEEK_SET)
         for chunk in _chunks(content, size):
-            view = memoryview(chunk)
-            while view:
-                view = view[os.write(descriptor, view) :]
+            _write(descriptor, memoryview(chunk))
         position = offset + size
     os.ftruncate(descriptor, member.size)
+
+
+def _write(descriptor: int, view: memoryview) -> None:
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def _chunks(content: Readable, size: int) -> Iterator[bytes]:
@@ -257,8 +277,11 @@ def _times(member: tarfile.TarInfo) -> tuple[int, int]:
 
 def _parts(name: str) -> Parts:
     """Clean a member's name lexically, as docker does: absolute is relative, `..` may not climb out."""
+    plain = tuple(name.split("/"))
+    if "" not in plain and "." not in plain and ".." not in plain and "\0" not in name:
+        return plain  # almost all are like this
     parts: list[str] = []
-    for part in name.split("/"):
+    for part in plain:
         if part == "..":
             if not parts:
                 raise _escape(name)
