@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
+from bench.cli import again
 from bench.cli import build_options as options
 from bench.cli import build_output as output
 from runtime.errors import RuntimeFault
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from bench.cli.context import Context
     from runtime.builder.executor import Options
-    from runtime.builder.plan import Request
+    from runtime.builder.plan import Plan, Request
     from runtime.builder.progress import Progress
     from runtime.image.image import Image
     from runtime.image.reference import Reference
@@ -121,6 +122,7 @@ def build(context: Context, /, **given: Unpack[Given]) -> None:
     from runtime.builder.dockerfile import parse  # noqa: PLC0415
     from runtime.image.reference import Reference  # noqa: PLC0415
 
+    note = _note(context, given)
     own_namespaces()
     names = tuple(Reference.parse(tag) for tag in given["tags"])
     request, how = _request(given), _options(context, given)
@@ -128,11 +130,36 @@ def build(context: Context, /, **given: Unpack[Given]) -> None:
     places = executor.Places(context.store(), context.run, context.data)
     with source(given["where"], given["file"], context.data) as found:
         recipe = stages.read(parse(found.content, found.name))
-        image = executor.build(places, recipe, request, found.context, names, options=how)
+        plans: list[Plan] = []
+        image = executor.build(places, recipe, request, found.context, names, options=how, seen=plans.append)
     for each in outputs:
         each.write(places.store, image, names)
     _keep(image, names, given["iidfile"], given["metadata"])
+    if note and not any(plan.fetches for plan in plans):
+        digests = (image.digest, image.manifest.config.digest, *(layer.digest for layer in image.layers))
+        note.keep(image.digest, [str(places.store.blobs.path(digest)) for digest in digests])
     click.echo(image.digest, err=any(each.on_stdout for each in outputs))
+
+
+_UNREPEATABLE = (
+    "secrets", "agents", "sources", "targets", "pull", "no_cache", "fresh", "outputs", "iidfile", "metadata",
+)  # fmt: skip
+
+
+def _note(context: Context, given: Given) -> again.Note | None:
+    """Return what this build would have to find again; None for one that reads or writes more than that."""
+    where, file = Path(given["where"]), given["file"]
+    asked = [name for name in _UNREPEATABLE if given.get(name)]
+    if not again.command or not given["tags"] or asked or file == "-" or not where.is_dir():
+        return None
+    own = Path(file) if file else where / "Dockerfile"
+    ignored = (where / ".dockerignore", own.with_name(f"{own.name}.dockerignore"))
+    try:
+        return again.Note(
+            str(context.data / "images"), [str(path.absolute()) for path in (where, own, *ignored)]
+        )
+    except again.Unknowable:
+        return None
 
 
 def own_namespaces() -> None:

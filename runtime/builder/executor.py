@@ -24,7 +24,7 @@ from runtime.errors import RuntimeFault
 from runtime.image.platform import host_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from runtime.builder.chain import Chain, Layer
@@ -66,9 +66,9 @@ class Options:
 
 def build(
     places: Places, recipe: Recipe, request: Request, context: Context, names: tuple[Reference, ...],
-    *, options: Options,
+    *, options: Options, seen: Callable[[Plan], None] = lambda _: None,
 ) -> Image:  # fmt: skip
-    """Build an image and give it its names, if any.
+    """Build an image and give it its names, if any; `seen` is shown what is to be done.
 
     A DockerfileFault shows the instruction that failed; nothing stays of it.
     """
@@ -76,6 +76,7 @@ def build(
     with ExitStack() as stack:
         fetcher = Fetcher(functools.cache(lambda: stack.enter_context(scratch(places.data))))
         planned = plan(recipe, request, context, bases.resolve, fetcher.content)
+        seen(planned)
         runner = stack.enter_context(running.Deferred(places.run, places.data))
         stack.enter_context(places.store.writing())
         executor = _Executor(

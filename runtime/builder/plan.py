@@ -69,6 +69,12 @@ class Plan:
     history: tuple[Made, ...] = ()
     fresh: frozenset[int] = frozenset()
 
+    @property
+    def fetches(self) -> bool:
+        """Whether the result holds what a URL gives."""
+        needed = self.graph.needed(self.result)
+        return any(isinstance(self.graph.nodes[number].operation, ops.Fetch) for number in needed)
+
 
 def plan(
     recipe: Recipe, request: Request, context: Context, resolve: Callable[[str, str], Base],

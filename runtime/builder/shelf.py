@@ -49,6 +49,8 @@ def forget(store: Store, data: Path) -> tuple[int, int]:
     steps = list(_files(store.root / "steps"))
     for path in steps:
         path.unlink(missing_ok=True)
+    for path in _files(store.root / "builds"):  # what whole builds have noted
+        path.unlink(missing_ok=True)
     removed = 0
     scratch.prune(data / MOUNTS)
     for path in _mounts(data):

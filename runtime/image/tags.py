@@ -61,8 +61,10 @@ class Tags:
             annotations={**descriptor.annotations, REF_NAME: name},
         )
         with locked(self._lock, exclusive=True):
-            others = [other for other in self._load().manifests if other.annotations.get(REF_NAME) != name]
-            self._save([*others, entry])
+            known = self._load().manifests
+            others = [other for other in known if other.annotations.get(REF_NAME) != name]
+            if entry not in known or len(others) + 1 < len(known):
+                self._save([*others, entry])
 
     def remove(self, reference: Reference) -> bool:
         """Forget a name; returns whether there was one."""

@@ -42,7 +42,7 @@ FROM {image}
 COPY --from=first /spun /first
 COPY --from=second /spun /second
 """
-_TURNS = 1_500_000  # of the shell's loop: two to three seconds on one core
+_TURNS = 4_000_000  # of the shell's loop: some three seconds on one core
 
 
 def cached(mover: Mover, image: str, context: Path) -> Peer:
