@@ -7,13 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.build import build
-from bench.cli.build_cache import cache as build_cache
-from bench.cli.container_common import places
-from bench.cli.image_forget import forget
-from bench.cli.image_registry import pull_, push_
+from bench.cli.lazy import LazyGroup
 from bench.cli.table import table
-from runtime.engine.holders import layers
 from runtime.errors import RuntimeFault
 from runtime.image import Store, bootstrap
 from runtime.image.manifest import encode
@@ -27,15 +22,18 @@ if TYPE_CHECKING:
 _STEP = 1024
 
 
-@click.group()
+# TLS and HTTP, containers, the builder: no verb needs all of them, and an unchanged build is over sooner.
+_LATER = {
+    "build": "bench.cli.build:build",
+    "cache": "bench.cli.build_cache:cache",
+    "pull": "bench.cli.image_registry:pull_",
+    "push": "bench.cli.image_registry:push_",
+}
+
+
+@click.group(cls=LazyGroup, later=_LATER)
 def command() -> None:
     """Make images and look after them."""
-
-
-command.add_command(build)
-command.add_command(pull_)
-command.add_command(push_)
-command.add_command(build_cache)
 
 
 def _store(context: Context) -> Store:
@@ -110,6 +108,8 @@ def history(context: Context, image: str, form: str) -> None:
 @click.pass_obj
 def rm(context: Context, force: bool, images: tuple[str, ...]) -> None:
     """Forget images; `tare image prune` gives back their space."""
+    from bench.cli.image_forget import forget  # noqa: PLC0415 - reads containers
+
     for image in images:
         for name in forget(context, image, force=force):
             click.echo(f"{name.familiar} removed", err=True)
@@ -129,6 +129,9 @@ def tag(context: Context, source: str, target: str) -> None:
 @click.pass_obj
 def prune_(context: Context, cache: bool) -> None:
     """Give back the space of what no image and no container needs."""
+    from bench.cli.container_common import places  # noqa: PLC0415 - reads containers
+    from runtime.engine.holders import layers  # noqa: PLC0415
+
     done = prune(_store(context), cache=cache, held=lambda: layers(places(context)))
     click.echo(f"{done.blobs} blobs, {done.directories} directories, {human(done.bytes)} freed", err=True)
     for path in done.kept:
