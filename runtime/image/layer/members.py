@@ -94,8 +94,7 @@ class Member(tarfile.TarInfo):
         member.type = kind
         member.linkname = _text(link, encoding, errors)
         member.uname, member.gname = _text(user, encoding, errors), _text(group, encoding, errors)
-        if kind in {tarfile.CHRTYPE, tarfile.BLKTYPE}:
-            member.devmajor, member.devminor = _octal(major), _octal(minor)
+        member.devmajor, member.devminor = _octal(major), _octal(minor)
         if kind == tarfile.DIRTYPE:
             member.name = member.name.rstrip("/")
         if prefix[0]:

@@ -1,0 +1,174 @@
+"""A build that would change nothing is answered from a note; whatever differs leads to the ordinary build."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench.cli import again
+from bench.cli.context import Context
+from runtime.builder import shelf
+from runtime.image.bootstrap import bootstrap
+from runtime.image.store import Store
+
+pytestmark = pytest.mark.privileged
+ROOT = Path(__file__).resolve().parents[2]
+TARE = [sys.executable, "-c", "from bench.cli.entry import main; main()"]
+TEXT = "FROM busybox\nCOPY sub /sub\nCOPY a /a\n"
+NOTHING = "nothing has changed"
+
+
+class Lab:
+    """A context, and a store with busybox."""
+
+    def __init__(self, place):
+        self.home, self.context = place / "home", place / "context"
+        (self.context / "sub").mkdir(parents=True)
+        (self.context / "sub/x").write_text("x")
+        (self.context / "a").write_text("a")
+        (self.context / "Dockerfile").write_text(TEXT)
+        self.store = Store(self.home / "images")
+        bootstrap(self.store, "busybox")
+
+    def build(self, *options, **environment):
+        """Build; returns the digest and what was said."""
+        done = subprocess.run(
+            [*TARE, "--root", str(self.home), "image", "build", "-t", "made", *options, str(self.context)],
+            cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False,
+            timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip(), done.stderr
+
+    def noted(self, *options):
+        """Build until there is a note, and see that it is used; returns the digest."""
+        self.build(*options)
+        time.sleep(1.1)  # what is younger than a second is not noted
+        digest, said = self.build(*options)
+        assert said.count(" cached") == 2, said
+        assert self.build(*options) == (
+            digest,
+            f"{NOTHING} since the last build, in which every step was cached\n",
+        )
+        return digest
+
+
+@pytest.fixture
+def lab(tmp_path):
+    return Lab(tmp_path)
+
+
+def edited(path):
+    """Another content of the same size, and the old time put back, as a careful tool would."""
+    before = path.stat()
+    path.write_text("b")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def replaced(path):
+    path.with_name("new").write_text("a")
+    path.with_name("new").rename(path)
+
+
+FILES = {
+    "edited": edited,
+    "replaced": replaced,
+    "mode": lambda path: path.chmod(0o600),
+    "more": lambda path: path.with_name("y").write_text("y"),
+    "less": Path.unlink,
+    "a directory": lambda path: (path.parent / "new").mkdir(),
+    "a link instead": lambda path: (path.unlink(), path.symlink_to("y")),
+}
+
+
+@pytest.mark.parametrize("change", FILES)
+def test_a_file_that_changed_is_seen(tmp_path, change):
+    path = tmp_path / "context/sub/x"
+    path.parent.mkdir(parents=True)
+    path.write_text("a")
+    roots = [str(tmp_path / "context"), str(tmp_path / "absent")]
+    before = again.Seen(roots).digest
+    assert again.Seen(roots).digest == before
+    time.sleep(0.02)  # a tick of the file system's clock
+    FILES[change](path)
+    assert again.Seen(roots).digest != before
+
+
+def test_a_file_that_was_absent_is_seen(tmp_path):
+    before = again.Seen([str(tmp_path / "absent")]).digest
+    (tmp_path / "absent").touch()
+    assert again.Seen([str(tmp_path / "absent")]).digest != before
+
+
+def test_too_much_to_look_at_is_no_note(tmp_path, monkeypatch):
+    monkeypatch.setattr(again, "_MOST", 5)
+    with pytest.raises(again.Unknowable):
+        again.Seen([str(tmp_path)])
+
+
+CHANGES = {
+    "file": lambda lab: edited(lab.context / "a"),
+    "name": lambda lab: lab.store.remove("made"),
+    "blob": lambda lab: lab.store.blobs.remove(lab.store.resolve("made").layers[-1].digest),
+    "cache": lambda lab: shelf.forget(lab.store, lab.home),
+}
+
+
+def test_what_differs_is_seen(lab):
+    lab.noted()
+    for change in CHANGES.values():
+        change(lab)
+        found, said = lab.build()
+        assert NOTHING not in said
+        assert lab.store.resolve("made").digest == found
+        root = lab.store.checkout(lab.store.resolve("made"))
+        assert (root / "a").read_text() == (lab.context / "a").read_text()
+        time.sleep(1.1)
+        lab.build()
+        assert NOTHING in lab.build()[1]
+
+
+def test_another_command_or_environment_has_another_note(lab):
+    lab.noted()
+    assert NOTHING not in lab.build(SOURCE_DATE_EPOCH="1000000000")[1]
+
+
+@pytest.mark.parametrize("options", ["--no-cache-filter 0", "--iidfile {}/id"])
+def test_a_build_that_does_more_is_never_answered(lab, options):
+    words = options.format(lab.home).split()
+    lab.build(*words)
+    time.sleep(1.1)
+    lab.build(*words)
+    assert NOTHING not in lab.build(*words)[1]
+
+
+def test_what_was_just_written_is_not_noted(lab):
+    for _ in range(2):
+        (lab.context / "a").write_text("a")
+        lab.build()
+        assert not list((lab.home / "images/builds").glob("*"))
+
+
+def test_a_damaged_note_is_none(lab):
+    digest = lab.noted()
+    (note,) = (lab.home / "images/builds").iterdir()
+    words = ["--root", str(lab.home), "image", "build"]
+    assert again.find(note.name, words) == digest
+    for damage in (b"", b"tare/again/1\0", b"\xff\0" * 9, note.read_bytes()[:-3]):
+        note.write_bytes(damage)
+        assert again.find(note.name, words) is None
+
+
+@pytest.mark.parametrize("words", [["--root", "/x/y"], ["--root=/x/y"], ["--root", "relative"], []])
+@pytest.mark.parametrize("environment", [{}, {"TARE_ROOT": "/t"}, {"XDG_DATA_HOME": "/d"}])
+def test_the_note_is_looked_for_where_the_data_is(words, environment, monkeypatch):
+    for name in ("TARE_ROOT", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    given = words[-1].removeprefix("--root=") if words else environment.get("TARE_ROOT")
+    context = Context.at(Path(given) if given else None)
+    assert again._data([*words, "image", "build", "."]) == str(context.data)
