@@ -40,8 +40,16 @@ def types(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def peers(session: nox.Session) -> None:
-    """Time container starts against the C floor and other runtimes (root); --json FILE keeps the figures."""
-    tool(session, "python", "-m", "tests.peers.starts", *session.posargs)
+    """Time container starts, and pulls, pushes and builds of images, against other tools (root).
+
+    `-- starts OPTION…` or `-- images OPTION…` does one of them, options alone are those of the starts;
+    --json FILE keeps the figures.
+    """
+    first, *others = session.posargs or [""]
+    parts = [first] if first in {"starts", "images"} else ["starts"] if first else ["starts", "images"]
+    words = others if first in parts else session.posargs
+    for part in parts:
+        tool(session, "python", "-m", f"tests.peers.{part}", *words)
 
 
 @nox.session(default=False)

@@ -45,8 +45,8 @@ COPY --from=second /spun /second
 _TURNS = 4_000_000  # of the shell's loop: some three seconds on one core
 
 
-def cached(mover: Mover, image: str, context: Path) -> Peer:
-    """Return the second build of an unchanged context."""
+def cached(mover: Mover, image: str, context: Path, *, touched: bool) -> Peer:
+    """Return the build of a context that was built before; `touched` gives all files a new time each time."""
     context.mkdir()
     (context / "Dockerfile").write_text(_CACHED.format(image=image))
     (context / "requirements.txt").write_text("".join(f"package{n}==1.{n}\n" for n in range(40)))
@@ -54,7 +54,8 @@ def cached(mover: Mover, image: str, context: Path) -> Peer:
     chance = random.Random(1)
     for number in range(_FILES):
         (context / f"src/module{number}.py").write_bytes(chance.randbytes(_FILE))
-    return _peer(mover, image, context, "build: everything in the cache")
+    said = "touched since" if touched else "nothing has changed"
+    return _peer(mover, image, context, f"build: every step in the cache, {said}", touched=touched)
 
 
 def stages(mover: Mover, image: str, context: Path) -> Peer:
@@ -65,7 +66,7 @@ def stages(mover: Mover, image: str, context: Path) -> Peer:
     return _peer(mover, image, context, "build --no-cache: two stages that spin", "--no-cache")
 
 
-def _peer(mover: Mover, image: str, context: Path, what: str, *options: str) -> Peer:
+def _peer(mover: Mover, image: str, context: Path, what: str, *options: str, touched: bool = False) -> Peer:
     words = mover.build
 
     @contextmanager
@@ -76,6 +77,12 @@ def _peer(mover: Mover, image: str, context: Path, what: str, *options: str) -> 
             do(mover.pull, null, image=image)
             build = [*words[:-1], *options, words[-1]]
             do((build,), null, context=str(context))
-            yield Staged(os.sync, lambda: do((build,), null, context=str(context)))
+
+            def prepare() -> None:
+                for path in context.rglob("*") if touched else ():
+                    path.touch()
+                os.sync()
+
+            yield Staged(prepare, lambda: do((build,), null, context=str(context)))
 
     return Peer(mover.name, what, ready)

@@ -31,6 +31,7 @@ EXPERIMENTS = {
     "push-one": (Goal("tare", "docker", 0.5),),
     "push-eight": (Goal("tare", "docker", 0.5),),
     "rebuild": (Goal("tare", "docker", 0.5),),
+    "rebuild-touched": (),  # in which Tare has no note to answer from
     "stages": (Goal("tare", "docker", 0.65),),
 }
 PROGRAMS = ("podman", "docker", "dockerd", "skopeo", "umoci", "docker-registry")
@@ -97,8 +98,10 @@ def _peer(name: str, mover: movers.Mover, image: str, folder: Path) -> Peer:
         return transfers.pull(mover, image, folder / "tare/images" if mover.name == "tare" else None)
     if name.startswith("push"):
         return transfers.push(mover, image, folder / "registry")
-    make = builds.cached if name == "rebuild" else builds.stages
-    return make(mover, image, folder / f"{mover.name}-context")
+    context = folder / f"{mover.name}-context"
+    if name == "stages":
+        return builds.stages(mover, image, context)
+    return builds.cached(mover, image, context, touched=name == "rebuild-touched")
 
 
 def _parser() -> argparse.ArgumentParser:
