@@ -1,10 +1,11 @@
 """Builds that were asked for before, word for word, and would change nothing.
 
-Most of a rebuild whose every step is in the cache is to load the builder: 0.25 s. So such a build leaves a
+Most of a rebuild whose every step is in the cache is to load the builder: 0.2 s. So such a build leaves a
 note of all that it depended on, and the next one with the same command, directory and environment only
-compares: of every file of the context, of the store's names and of the builder's own code the mode, size,
-inode and times, as make and git do; and whether the image's blobs are there. Whatever differs leads to the
-ordinary build.
+compares. The store's names and the builder's own code have to have the modes, sizes, inodes and times that
+they had, the image's blobs have to be there, and of the context either the same holds, as make and git have
+it, or all names, modes, links and contents are equal, which is what a COPY's key is made of. Whatever differs
+leads to the ordinary build.
 
 A note is only written by a build that found all as the note says before it began and after it ended, and in
 which nothing is younger than a second: what changes twice within one tick of a file system's clock can't be
@@ -14,6 +15,7 @@ told apart. This module imports next to nothing.
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
 from _blake2 import blake2b
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 _FORMAT = "tare/again/1"
 _MOST = 20_000  # files; to look at more takes as long as an ordinary build
+_MOST_BYTES = 64 << 20  # of contents, likewise
+_CHUNK = 1 << 18
 _NOTES = 100
 _SETTLED = 1_000_000_000  # nanoseconds
 _HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
@@ -49,16 +53,22 @@ def _digest(words: Iterable[str]) -> str:
 
 def find(name: str, arguments: list[str]) -> str | None:
     """Return the digest of the image that the noted build of that identity gave, if nothing has changed."""
-    place = f"{_data(arguments)}/images/builds/{name}"
+    store = f"{_data(arguments)}/images"
     try:
-        with open(place, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
-            form, digest, seen, count, *paths = file.read().split("\0")
-        blobs, roots = paths[: int(count)], paths[int(count) :]
-        if form != _FORMAT or Seen(roots).digest != seen:
+        with open(f"{store}/builds/{name}", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
+            form, digest, count, *words = file.read().split("\0")
+        blobs, (fixed, seen, content, *roots) = words[: int(count)], words[int(count) :]
+        if form != _FORMAT or _fixed(store).digest != fixed:
+            return None
+        if Seen(roots).digest != seen and not (content and Seen(roots, contents=True).digest == content):
             return None
         return digest if all(os.path.isfile(blob) for blob in blobs) else None  # noqa: PTH113
     except (OSError, ValueError, Unknowable):
         return None
+
+
+def _fixed(store: str) -> Seen:
+    return Seen([f"{store}/index.json", *_CODE])
 
 
 def _data(arguments: list[str]) -> str:
@@ -77,24 +87,25 @@ def _data(arguments: list[str]) -> str:
 
 
 class Seen:
-    """How everything below `roots` looks now, and Tare's own code; `digest` stands for it.
+    """How everything below `roots` looks now; `digest` stands for it.
 
-    Unknowable if that is too much, or if there is something that can't be read.
+    With `contents`, what files hold counts in place of inodes, sizes and times. Unknowable if that is too
+    much, or if there is something that can't be read.
     """
 
-    def __init__(self, roots: list[str]) -> None:
-        self.roots = roots
+    def __init__(self, roots: list[str], *, contents: bool = False) -> None:
+        self._contents, self._left = contents, _MOST_BYTES
         self._words: list[str] = []
         self._newest = 0
-        for root in (*roots, *_CODE):
+        for root in roots:
             try:
                 self._add(root, os.stat(root))  # noqa: PTH116
                 if os.path.isdir(root):  # noqa: PTH112
                     self._walk(root, code=root in _CODE)
-            except OSError as err:
-                if root not in roots or not isinstance(err, FileNotFoundError):
-                    raise Unknowable from err
+            except FileNotFoundError:
                 self._words.append(f"{root} is not there")
+            except OSError as err:
+                raise Unknowable from err
         self.digest = _digest(self._words)
 
     def settled(self, now: int) -> bool:
@@ -114,32 +125,67 @@ class Seen:
         if len(self._words) > _MOST:
             raise Unknowable
         self._newest = max(self._newest, status.st_mtime_ns, status.st_ctime_ns)
-        self._words.append(
-            f"{path} {status.st_dev}:{status.st_ino} {status.st_mode} {status.st_size} "
-            f"{status.st_mtime_ns} {status.st_ctime_ns}"
-        )
+        self._words += [path, str(status.st_mode)]
+        if self._contents:
+            self._words.append(self._content(path, status))
+        else:
+            self._words.append(
+                f"{status.st_dev}:{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+            )
+
+    def _content(self, path: str, status: os.stat_result) -> str:
+        if stat.S_ISLNK(status.st_mode):
+            return os.readlink(path)  # noqa: PTH115
+        if not stat.S_ISREG(status.st_mode):
+            return ""
+        self._left -= status.st_size
+        if self._left < 0:
+            raise Unknowable
+        whole = blake2b(digest_size=32)
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            while chunk := file.read(_CHUNK):
+                whole.update(chunk)
+        return whole.hexdigest()
+
+
+def _contents(roots: list[str]) -> str:
+    """Return the digest of all contents; empty where there is too much to read each time."""
+    try:
+        return Seen(roots, contents=True).digest
+    except Unknowable:
+        return ""
 
 
 class Note:
-    """What a build that begins now would have to find again; `store` is the image store's directory."""
+    """What a build that begins now would have to find again; `store` is the image store's directory.
+
+    Unknowable as `Seen` is.
+    """
 
     def __init__(self, store: str, roots: list[str]) -> None:
-        self._store = store
+        self._store, self._roots = store, roots
         self._began = time.time_ns()
-        self._seen = Seen([f"{store}/index.json", *roots])
+        self._before = self._looked()
+
+    def _looked(self) -> tuple[Seen, Seen]:
+        return _fixed(self._store), Seen(self._roots)
 
     def keep(self, digest: str, blobs: list[str]) -> None:
         """Write the note, if all is as it was; `blobs` are the files that make up the image."""
-        seen = Seen(self._seen.roots)
-        if seen.digest != self._seen.digest or not seen.settled(self._began):
+        try:
+            content = _contents(self._roots)
+            after = self._looked()
+        except Unknowable:
+            return
+        seen = [one.digest for one in after]
+        if seen != [one.digest for one in self._before] or not all(one.settled(self._began) for one in after):
             return
         place = f"{self._store}/builds"
         os.makedirs(place, 0o700, exist_ok=True)  # noqa: PTH103
-        words = [_FORMAT, digest, seen.digest, str(len(blobs)), *blobs, *seen.roots]
         # Not synced: a note that a crash spoils is as good as none.
         draft = f"{place}/.{command}.{os.getpid()}"
         with open(draft, "w", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
-            file.write("\0".join(words))
+            file.write("\0".join([_FORMAT, digest, str(len(blobs)), *blobs, *seen, content, *self._roots]))
         os.replace(draft, f"{place}/{command}")  # noqa: PTH105
         _thin(place)
 

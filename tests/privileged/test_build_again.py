@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TARE = [sys.executable, "-c", "from bench.cli.entry import main; main()"]
 TEXT = "FROM busybox\nCOPY sub /sub\nCOPY a /a\n"
 NOTHING = "nothing has changed"
+AGAIN = f"{NOTHING} since the last build, in which every step was cached\n"
 
 
 class Lab:
@@ -49,10 +50,7 @@ class Lab:
         time.sleep(1.1)  # what is younger than a second is not noted
         digest, said = self.build(*options)
         assert said.count(" cached") == 2, said
-        assert self.build(*options) == (
-            digest,
-            f"{NOTHING} since the last build, in which every step was cached\n",
-        )
+        assert self.build(*options) == (digest, AGAIN)
         return digest
 
 
@@ -90,11 +88,22 @@ def test_a_file_that_changed_is_seen(tmp_path, change):
     path.parent.mkdir(parents=True)
     path.write_text("a")
     roots = [str(tmp_path / "context"), str(tmp_path / "absent")]
-    before = again.Seen(roots).digest
-    assert again.Seen(roots).digest == before
+    before = [again.Seen(roots, contents=each).digest for each in (False, True)]
+    assert [again.Seen(roots, contents=each).digest for each in (False, True)] == before
     time.sleep(0.02)  # a tick of the file system's clock
     FILES[change](path)
-    assert again.Seen(roots).digest != before
+    assert again.Seen(roots).digest != before[0]
+    # A COPY of a file that was replaced by an equal one is the same COPY.
+    assert (again.Seen(roots, contents=True).digest == before[1]) == (change == "replaced")
+
+
+def test_times_and_owners_are_no_content(tmp_path):
+    path = tmp_path / "x"
+    path.write_text("a")
+    before = again.Seen([str(tmp_path)], contents=True).digest
+    os.chown(path, 7, 7)
+    os.utime(path, (1, 1))
+    assert again.Seen([str(tmp_path)], contents=True).digest == before
 
 
 def test_a_file_that_was_absent_is_seen(tmp_path):
@@ -104,9 +113,33 @@ def test_a_file_that_was_absent_is_seen(tmp_path):
 
 
 def test_too_much_to_look_at_is_no_note(tmp_path, monkeypatch):
-    monkeypatch.setattr(again, "_MOST", 5)
-    with pytest.raises(again.Unknowable):
+    for number in range(9):
+        (tmp_path / str(number)).write_text("a")
+    with monkeypatch.context() as patch, pytest.raises(again.Unknowable):
+        patch.setattr(again, "_MOST", 5)
         again.Seen([str(tmp_path)])
+    with monkeypatch.context() as patch, pytest.raises(again.Unknowable):
+        patch.setattr(again, "_MOST_BYTES", 5)
+        again.Seen([str(tmp_path)], contents=True)
+
+
+def test_new_times_alone_are_no_change(lab):
+    digest = lab.noted()
+    touch(lab)
+    assert lab.build() == (digest, AGAIN)
+
+
+def touch(lab):
+    for path in lab.context.rglob("*"):
+        path.touch()
+
+
+def test_a_large_context_is_not_read_again(lab):
+    with (lab.context / "sub/large").open("wb") as file:
+        file.truncate(again._MOST_BYTES)
+    lab.noted()
+    touch(lab)
+    assert NOTHING not in lab.build()[1]
 
 
 CHANGES = {
