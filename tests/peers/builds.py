@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 NO_BUILD = "it builds nothing"
 _FILES, _FILE = 60, 8192  # of the application that is copied; bytes of each
+# Tare notes what a second build of an unchanged context has found, unless a file is younger than that.
+_SETTLED = 1.2  # seconds
 # The shape of an application's Dockerfile: what it depends on first, then its files, then how it starts.
 _CACHED = """
 FROM {image}
@@ -76,6 +79,8 @@ def _peer(mover: Mover, image: str, context: Path, what: str, *options: str, tou
         with discard() as null:
             do(mover.pull, null, image=image)
             build = [*words[:-1], *options, words[-1]]
+            do((build,), null, context=str(context))
+            time.sleep(_SETTLED)
             do((build,), null, context=str(context))
 
             def prepare() -> None:
