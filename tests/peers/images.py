@@ -6,7 +6,6 @@ all state on one file system. Needs root. With `--strict`, exit code 1 says that
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -14,13 +13,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.peers import arena, builds, movers, peak, transfers
+from tests.peers import arena, builds, movers, options, peak, transfers
 from tests.peers.debian import EIGHT, ONE, images
 from tests.peers.peer import Missing
 from tests.peers.rounds import Timed, interleaved
 from tests.peers.verdict import Goal, report, table
 
 if TYPE_CHECKING:
+    import argparse
+
     from tests.peers.debian import Debian
     from tests.peers.peer import Peer
 
@@ -105,15 +106,9 @@ def _peer(name: str, mover: movers.Mover, image: str, folder: Path) -> Peer:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="peers images", description="Compare pulls, pushes and builds.")
+    parser = options.parser("peers images", "Compare pulls, pushes and builds.", rounds=7, warmup=1)
     parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="of " + ", ".join(EXPERIMENTS))
-    parser.add_argument("--rounds", type=int, default=7, help="blocks that count (default: 7)")
-    parser.add_argument("--warmup", type=int, default=1, help="blocks that are thrown away (default: 1)")
-    parser.add_argument("--seed", type=int, default=1, help="of the order (default: 1)")
-    parser.add_argument("--only", metavar="PEER[,PEER]", help="these peers and no others")
-    parser.add_argument("--json", metavar="FILE", help="write all samples and quotients there")
     parser.add_argument("--no-peak", action="store_true", help="leave the peak memory of a pull out")
-    parser.add_argument("--strict", action="store_true", help="exit with 1 when a goal is missed")
     return parser
 
 

@@ -7,16 +7,19 @@ is missed.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tests.peers import arena, bundle, idle
+from tests.peers import arena, bundle, idle, options
 from tests.peers.contestants import TRUE, contestants
 from tests.peers.rounds import interleaved
 from tests.peers.verdict import report, table
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -46,14 +49,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="peers", description="Compare container starts.")
-    parser.add_argument("--rounds", type=int, default=40, help="blocks that count (default: 40)")
-    parser.add_argument("--warmup", type=int, default=3, help="blocks that are thrown away (default: 3)")
-    parser.add_argument("--seed", type=int, default=1, help="of the order (default: 1)")
-    parser.add_argument("--only", metavar="PEER[,PEER]", help="these peers and no others")
-    parser.add_argument("--json", metavar="FILE", help="write all samples and quotients there")
+    parser = options.parser("peers", "Compare container starts.", rounds=40, warmup=3)
     parser.add_argument("--no-idle", action="store_true", help="leave the memory of idle containers out")
-    parser.add_argument("--strict", action="store_true", help="exit with 1 when a goal is missed")
     return parser
 
 
