@@ -47,7 +47,7 @@ OPTIONS = """
 class Plan:
     """Everything that is decided before anything is taken."""
 
-    def __init__(self, arguments: Arguments, log: Log) -> None:
+    def __init__(self, arguments: Arguments, log: Log, *, share: bool = False) -> None:
         self.bundle = os.path.abspath(arguments.text("bundle") or ".")
         self.name = arguments.id()
         self.content = configuration.read(self.bundle)
@@ -78,7 +78,7 @@ class Plan:
         offsets = linux.get("timeOffsets") or {} if "time" in self.spaces.new else None
         self.launch["offsets"] = None if self.rootless else offsets
         self.launch["inner_offsets"] = offsets if self.rootless else None
-        self.shares = not self.rootless and together.possible(self.spaces, self.config, self.launch)
+        self.shares = share and not self.rootless and together.possible(self.spaces, self.config, self.launch)
 
     def state(self) -> dict[str, Any]:
         """Return what goes on record first."""
@@ -89,13 +89,16 @@ class Plan:
         }  # fmt: skip
 
 
-def create(arguments: Arguments, log: Log, terminal: Terminal) -> tuple[Record, Child]:
+def create(
+    arguments: Arguments, log: Log, terminal: Terminal, *, share: bool = False
+) -> tuple[Record, Child]:
     """Make the container; returns its record, and its first process in the airlock.
 
-    Raises RuntimeFault, and then nothing is left.
+    `share` is for a process that is tare-oci and nothing else: it may lend the child its memory, and becomes
+    another tare-oci if that is spoilt (`oci.together`). Raises RuntimeFault, and then nothing is left.
     """
     record.refuse_taken(arguments.root, arguments.id())
-    plan = Plan(arguments, log)
+    plan = Plan(arguments, log, share=share)
     terminal.prepare(plan.launch)
     held = record.claim(arguments.root, plan.name, plan.state(), plan.content)
     held.remember(plan.config)
