@@ -71,15 +71,20 @@ def exit_with(work: Callable[[], int]) -> NoReturn:
     """Exit with what `work` returns; with 125, 126 or 127 when it was Tare that failed."""
     try:
         code = work()
-    except RuntimeFault as err:
-        say(str(err), err.hint)
-        code = _CODES.get(err.kind, 125)
-    except OSError as err:
-        say(f"{err.filename or 'the host'}: {err.strerror or err}", "see the path in the message")
-        code = 125
+    except (RuntimeFault, OSError) as err:
+        failed(err)
     except KeyboardInterrupt:  # before there was a process 1 to pass it to
         code = 130
     sys.exit(code)
+
+
+def failed(err: RuntimeFault | OSError) -> NoReturn:
+    """Say what went wrong, and exit with 125, 126 or 127."""
+    if isinstance(err, RuntimeFault):
+        say(str(err), err.hint)
+        sys.exit(_CODES.get(err.kind, 125))
+    say(f"{err.filename or 'the host'}: {err.strerror or err}", "see the path in the message")
+    sys.exit(125)
 
 
 def say(message: str, hint: str) -> None:

@@ -14,11 +14,10 @@ import click
 
 from bench.cli.container_common import engine_id, places
 from runtime.cgroups import events
-from runtime.cgroups.members import pids
 from runtime.container import records
 from runtime.engine import documents, view
 from runtime.errors import RuntimeFault
-from runtime.oci import record
+from runtime.oci import members, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,13 +178,13 @@ def _print(row: dict[str, Any], *, timestamps: bool) -> None:
 def top(context: Context, name: str, options: tuple[str, ...]) -> None:
     """Show the processes of a container, by ps(1)."""
     where, container = places(context), engine_id(context, name)
-    members = {str(pid) for pid in pids(record.find(where.oci, container).group)}
+    found = {str(pid) for pid in members.pids(record.find(where.oci, container))}
     done = subprocess.run(["ps", *(options or ("-ef",))], capture_output=True, text=True, check=False)
     header, *lines = done.stdout.splitlines() or [""]
     if "PID" not in header.split():
         raise RuntimeFault("ps printed no column PID", kind="usage", hint="ask for one, as -ef does")
     column = header.split().index("PID")
-    click.echo("\n".join([header, *(line for line in lines if line.split()[column] in members)]))
+    click.echo("\n".join([header, *(line for line in lines if line.split()[column] in found)]))
 
 
 @click.command()
@@ -219,9 +218,11 @@ def stats(context: Context, no_stream: bool, form: str, names: tuple[str, ...]) 
 
 def _figures(context: Context, container: str) -> dict[str, Any]:
     try:
-        return events.stats(record.find(places(context).oci, container).group)
+        held = record.find(places(context).oci, container)
     except RuntimeFault:  # it has ended
         return {}
+    members.need_cgroup(held, "measure")
+    return events.stats(held.group)
 
 
 def _row(context: Context, container: str, before: dict[str, Any], seconds: float) -> dict[str, Any]:
