@@ -18,6 +18,18 @@ if TYPE_CHECKING:
     from bench.cli.context import Context
     from runtime.container.records import Record
 
+# Options of `docker run` that somebody may bring along, and that are not in container_options.py.
+_DOCKERS = {
+    "annotation", "attach", "blkio-weight", "blkio-weight-device", "cgroup-parent", "cgroupns", "cpu-count",
+    "cpu-percent", "cpu-period", "cpu-quota", "cpu-rt-period", "cpu-rt-runtime", "cpuset-mems",
+    "device-cgroup-rule", "device-read-bps", "device-read-iops", "device-write-bps", "device-write-iops",
+    "disable-content-trust", "dns-option", "dns-search", "domainname", "expose", "gpus", "health-cmd",
+    "health-interval", "health-retries", "health-start-period", "health-timeout", "io-maxbandwidth",
+    "io-maxiops", "ip", "ip6", "ipc", "isolation", "kernel-memory", "link", "link-local-ip", "mac-address",
+    "memory-reservation", "memory-swappiness", "network-alias", "no-healthcheck", "oom-kill-disable", "pid",
+    "platform", "publish-all", "pull", "quiet", "runtime", "sig-proxy", "storage-opt", "userns", "uts",
+    "volume-driver", "volumes-from",
+}  # fmt: skip
 _CODES = {"not-executable": 126, "not-found": 127}
 
 
@@ -34,6 +46,11 @@ class RunCommand(click.Command):
         """Parse the command line."""
         try:
             return super().make_context(*args, **kwargs)
+        except click.NoSuchOption as err:
+            name = err.option_name
+            if name.lstrip("-") not in _DOCKERS:
+                raise RunUsageError(err.format_message(), err.ctx) from err
+            raise RunUsageError(f"{name} is docker's, and tare has nothing for it", err.ctx) from err
         except click.UsageError as err:
             raise RunUsageError(err.format_message(), err.ctx) from err
 

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 PATH = "/sbin/docker-init"
 
-# Called with an absolute path and the command's words. All signals are blocked and taken one by one; the
-# child, which is a process group of its own and that of the terminal if there is one, begins with those of
-# before. Exits as the command did, 128 + n after signal n; with 127 where there is no such file, else with
-# 126. A test assembles it anew and compares.
+# Called with an absolute path and the command's words. All signals are blocked and taken one by one, so
+# that the handlers, which tell others that signals are heeded, are never called; the child, a process group
+# of its own and that of the terminal if there is one, begins with the mask of before. Exits as the command
+# did, 128 + n after signal n; with 127 where there is no such file, else with 126. A test assembles it anew
+# and compares.
 SOURCE_X86_64 = """
 _start: mov rbp, rsp
         push -1
@@ -33,6 +34,21 @@ _start: mov rbp, rsp
         mov r10d, 8
         mov eax, 14
         syscall
+        push 0
+        push 0
+        push 0
+        lea rax, [rip+await]
+        push rax
+        mov ebx, 64
+heed:   mov edi, ebx
+        mov rsi, rsp
+        xor edx, edx
+        mov r10d, 8
+        mov eax, 13
+        syscall
+        dec ebx
+        jnz heed
+        add rsp, 32
         mov eax, 57
         syscall
         test eax, eax
@@ -105,12 +121,13 @@ failed: mov edi, 126
         jmp leave
 """
 CODE_X86_64 = bytes.fromhex(
-    "4889e56aff6a006a00488d742410488d542408bf0200000041ba08000000b80e0000000f05b8390000000f0585c00f88d500"
-    "000074724189c4488d7c241031f631d241ba08000000b8800000000f0585c07ee683f811740e89c64489e7b83e0000000f05"
-    "ebd3bfffffffff4889e6ba010000004531d2b83d0000000f0585c07eb84439e075e08b3c2489f883e07f74088db880000000"
-    "eb09c1ef0881e7ff000000b8e70000000f0531ff31f6b86d0000000f05b8270000000f0589042431ffbe105400004889e2b8"
-    "100000000f05bf02000000488d74240831d241ba08000000b80e0000000f05488b4500488b7d10488d7518488d54c510b83b"
-    "0000000f05bf7f00000083f8fe7498bf7e000000eb91"
+    "4889e56aff6a006a00488d742410488d542408bf0200000041ba08000000b80e0000000f056a006a006a00488d0536000000"
+    "50bb4000000089df4889e631d241ba08000000b80d0000000f05ffcb75e84883c420b8390000000f0585c00f88d500000074"
+    "724189c4488d7c241031f631d241ba08000000b8800000000f0585c07ee683f811740e89c64489e7b83e0000000f05ebd3bf"
+    "ffffffff4889e6ba010000004531d2b83d0000000f0585c07eb84439e075e08b3c2489f883e07f74088db880000000eb09c1"
+    "ef0881e7ff000000b8e70000000f0531ff31f6b86d0000000f05b8270000000f0589042431ffbe105400004889e2b8100000"
+    "000f05bf02000000488d74240831d241ba08000000b80e0000000f05488b4500488b7d10488d7518488d54c510b83b000000"
+    "0f05bf7f00000083f8fe7498bf7e000000eb91"
 )
 
 

@@ -143,7 +143,7 @@ def test_volumes_read_only_and_tmpfs(engine):
 @pytest.mark.parametrize("network", ["none", "host"])
 def test_networks(engine, network):
     inside = engine("run", "--network", network, "busybox", "readlink", "/proc/self/ns/net").strip()
-    assert (inside == os.readlink("/proc/self/ns/net")) == (network == "host")
+    assert (inside == str(Path("/proc/self/ns/net").readlink())) == (network == "host")
     assert "lo" in engine("run", "--network", network, "busybox", "ls", "/sys/class/net").split()
 
 
@@ -179,14 +179,14 @@ def test_a_killed_keeper_is_followed_by_another(engine):
 def test_two_first_commands_at_once_share_one_keeper(engine):
     commands = [engine.command("run", "-d", "--name", f"b{n}", "busybox", "sleep", "1000") for n in range(4)]
     started = [
-        subprocess.Popen(words, cwd=engine.user.place, env=engine.user.environment(), stdin=subprocess.DEVNULL,
-                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        subprocess.Popen(words, cwd=engine.user.place, env=engine.user.environment(),
+                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         for words in commands
     ]  # fmt: skip
     for one in started:
         assert one.communicate(timeout=60)[1] == b""
-    names = {os.readlink(f"/proc/{engine.inspect(f'b{n}')['State']['Pid']}/ns/user") for n in range(4)}
-    assert len(names) == 1
+    pids = [engine.inspect(f"b{n}")["State"]["Pid"] for n in range(4)]
+    assert len({Path(f"/proc/{pid}/ns/user").readlink() for pid in pids}) == 1
     assert engine("exec", "b3", "echo", "hello") == "hello\n"
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 SOURCES = Path(__file__).parents[2]
 ESCAPES, LIFE = "tests/torture/test_escapes.py", "tests/privileged/test_oci_lifecycle.py"
 BOX = "tests/privileged/test_container.py"
-CONFINED = "tests/torture/test_confined.py"
+CONFINED, ENGINE = "tests/torture/test_confined.py", "tests/privileged/test_engine_options.py"
 
 
 @dataclass(frozen=True)
@@ -127,13 +127,13 @@ DEFENCES = (
             "(_born_in(held), _joined(held))", "(_born_in(held), [])",
             f"{CONFINED}::test_a_further_process_opens_no_device_either"),
     Defence("mknod without the capability", "runtime/oci/init.py",
-            "    capabilities.settle(sets)\n", "    capabilities.regain()\n",
+            '    capabilities.prepare(launch["last"], sets)\n', "",
             f"{CONFINED}::test_no_node_without_its_capability"),
     Defence("capabilities that were not given", "runtime/oci/init.py",
             '    capabilities.prepare(launch["last"], sets)\n', "",
             f"{CONFINED}::test_no_capability_but_the_given_ones"),
     Defence("capabilities of an exec", "runtime/oci/init.py",
-            "    capabilities.settle(sets)\n", "    capabilities.regain()\n",
+            '    capabilities.prepare(launch["last"], sets)\n', "",
             f"{CONFINED}::test_an_exec_gets_no_capability_more"),
     Defence("no new privileges, by the specification", "runtime/oci/init.py",
             "        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)\n", "",
@@ -153,6 +153,12 @@ DEFENCES = (
     Defence("read-only paths, by the specification", "runtime/rootfs/oci_plan.py",
             '("shield", "readonlyPaths")', '("shield", "none")',
             f"{CONFINED}::test_masked_and_readonly_paths"),
+    Defence("seccomp, docker's profile", "runtime/engine/bundle.py",
+            '{**found, "seccomp": seccomp} if seccomp else found', "found",
+            f"{ENGINE}::test_the_default_profile_and_what_lifts_it"),
+    Defence("a device that was not given", "runtime/engine/bundle.py",
+            "    found = [_DENY]\n", "    found = [_ALLOW]\n",
+            f"{ENGINE}::test_a_device_that_was_not_given"),
     Defence("volumes through links", "runtime/rootfs/assemble.py",
             "        _check(mounts.seal(target), target)\n\n\ndef _device", "        pass\n\n\ndef _device",
             f"{BOX}::test_binds_stay_inside_and_obey_readonly"),
