@@ -16,6 +16,7 @@ from bench.cli.container_common import engine_id, places
 from runtime.cgroups import events
 from runtime.container import records
 from runtime.engine import documents, view
+from runtime.engine.history import History
 from runtime.errors import RuntimeFault
 from runtime.oci import members, record
 
@@ -126,33 +127,20 @@ def logs(context: Context, /, *, follow: bool, tail: str, since: str, timestamps
         raise RuntimeFault(
             f"--tail {tail} is no number of lines", kind="usage", hint="for example 20, or all"
         )
-    path = Path(where.of(container)) / "log.json"
-    rows = [
-        row for row in _entries(path, 0)[0] if not since or view.seconds_of(row["time"]) >= _moment(since)
-    ]
-    done = _entries(path, 0)[1]
+    plan = documents.plan(where, container)
+    if plan["HostConfig"]["LogConfig"]["Type"] == "none":
+        raise RuntimeFault(f"container {name} keeps no log", kind="usage", hint="it has --log-driver none")
+    history = History(Path(plan["LogPath"]))
+    rows = [row for row in history.read() if not since or view.seconds_of(row["time"]) >= _moment(since)]
     for row in rows if tail == "all" else rows[len(rows) - min(int(tail), len(rows)) :]:
         _print(row, timestamps=timestamps)
     while follow:
         running = view.state(where, container)["Status"] in {"running", "paused", "restarting"}
-        rows, done = _entries(path, done)
-        for row in rows:
+        for row in history.read():
             _print(row, timestamps=timestamps)
         if not running:
             return
         time.sleep(_TURN)
-
-
-def _entries(path: Path, start: int) -> tuple[list[dict[str, Any]], int]:
-    """Return the whole lines from a position on, and where they end."""
-    try:
-        with path.open("rb") as file:
-            file.seek(start)
-            text = file.read()
-    except FileNotFoundError:
-        return [], start
-    whole = text[: text.rfind(b"\n") + 1]
-    return [json.loads(line) for line in whole.splitlines()], start + len(whole)
 
 
 def _moment(text: str) -> float:

@@ -26,16 +26,17 @@ def create(places: Places, wanted: Wanted, image: Image, layers: tuple[Path, ...
     plan = describe(places, wanted, image, layers, container)
     config = bundle(plan, key(Path(places.run)), allowed)
     directory = Path(places.of(container))
-    documents.claim(places, plan["Name"].removeprefix("/"), container)
-    try:
-        directory.mkdir(mode=0o710, parents=True)
-        _write_files(wanted, plan, directory)
-        documents.write(f"{directory}/plan.json", config)
-        documents.write(f"{directory}/state.json", documents.fresh_state())
-        documents.write(f"{directory}/container.json", plan)
-    except BaseException:
-        documents.remove(places, container)
-        raise
+    directory.mkdir(mode=0o710, parents=True)
+    with documents.working_on(places, container):  # if we die, the next who wants the name may have it
+        try:
+            documents.claim(places, plan["Name"].removeprefix("/"), container)
+            _write_files(wanted, plan, directory)
+            documents.write(f"{directory}/plan.json", config)
+            documents.write(f"{directory}/state.json", documents.fresh_state())
+            documents.write(f"{directory}/container.json", plan)
+        except BaseException:
+            documents.remove(places, container)
+            raise
     return container
 
 

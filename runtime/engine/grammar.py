@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from runtime.engine import logfile
 from runtime.errors import RuntimeFault
 from runtime.oci.limits import RLIMITS
 
@@ -14,7 +15,6 @@ _MOST_RETRIES = 1_000_000
 _UNLIMITED = (1 << 64) - 1
 _FLAGS = {"no-new-privileges", "no-new-privileges=true", "seccomp=unconfined"}
 _LOG_OPTIONS = {"max-size", "max-file"}
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _LEAST_LOG = 4096  # bytes; less would turn the files over with every few lines
 
 
@@ -119,7 +119,7 @@ def log(driver: str, options: tuple[str, ...]) -> dict[str, Any]:
     if unknown or (given and driver == "none"):
         word = (unknown or sorted(given))[0]
         raise RuntimeFault(f"--log-opt {word} is not supported", kind="usage", hint="max-size and max-file")
-    if "max-size" in given and log_size(given["max-size"]) < _LEAST_LOG:
+    if "max-size" in given and logfile.size(given["max-size"]) < _LEAST_LOG:
         hint = f"at least {_LEAST_LOG} bytes, for example 10m"
         raise RuntimeFault(f"--log-opt max-size={given['max-size']} is no size", kind="usage", hint=hint)
     files = given.get("max-file", "1")
@@ -128,12 +128,6 @@ def log(driver: str, options: tuple[str, ...]) -> dict[str, Any]:
     if "max-file" in given and "max-size" not in given:
         raise RuntimeFault("--log-opt max-file needs max-size", kind="usage", hint="for example max-size=10m")
     return {"Type": driver, "Config": given}
-
-
-def log_size(text: str) -> int:
-    """Return the bytes of a max-size such as 10m; 0 for what is none."""
-    digits, unit = (text[:-1], text[-1:].lower()) if text[-1:].isalpha() else (text, "")
-    return int(digits) * _UNITS[unit] if digits.isdigit() and unit in _UNITS else 0
 
 
 def pair(option: str, separator: str, text: str) -> tuple[str, str]:

@@ -266,6 +266,7 @@ class Keeper:
     def recover(self) -> None:
         """End what an earlier keeper, which was killed, had in its care; start anew what wants to be."""
         record.sweep(self.places.oci)
+        documents.sweep(self.places)
         for container in documents.everything(self.places):
             try:
                 if documents.state(self.places, container)["Keeper"]:

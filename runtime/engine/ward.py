@@ -11,8 +11,8 @@ import sys
 import time
 
 from runtime.cgroups import events
-from runtime.engine import documents, worker
-from runtime.engine.streams import Log, Tap
+from runtime.engine import documents, logfile, worker
+from runtime.engine.streams import Tap
 from runtime.errors import RuntimeFault
 from runtime.linux.processes import start_time
 from runtime.oci import record
@@ -41,7 +41,7 @@ class Ward:
         self.pid = 0
         self.phase = "idle"
         self.taps: list[Tap] = []
-        self.log = Log(f"{keeper.places.of(container)}/log.json")
+        self.log = logfile.of(self.plan["HostConfig"]["LogConfig"], self.plan["LogPath"])
         self.line: socket.socket
         self.child = 0
         self.pause = _FIRST_PAUSE

@@ -204,3 +204,25 @@ def test_every_option_is_in_the_help():
     ).stdout  # fmt: skip
     for name in ("--init", "--device", "--ulimit", "--privileged", "--log-opt", "--detach-keys", "--mount"):
         assert name in text
+
+
+def test_a_log_that_takes_turns(engine):
+    options = ("--log-opt", "max-size=4k", "--log-opt", "max-file=3")
+    engine(
+        "run", "-d", "--name", "box", *options, "busybox", "sh", "-c", "for n in $(seq 400); do echo $n; done"
+    )
+    engine("wait", "box")
+    place = Path(engine.inspect("box")["LogPath"]).parent
+    assert sorted(path.name for path in place.glob("log.json*")) == ["log.json", "log.json.1", "log.json.2"]
+    assert all(path.stat().st_size <= 4096 for path in place.glob("log.json*"))
+    found = [int(line) for line in engine("logs", "box").split()]
+    assert found == list(range(401 - len(found), 401))
+    assert engine.inspect("box")["HostConfig"]["LogConfig"] == {
+        "Type": "json-file", "Config": {"max-size": "4k", "max-file": "3"},
+    }  # fmt: skip
+
+
+def test_no_log(engine):
+    assert engine("run", "--name", "box", "--no-rm", "--log-driver", "none", "busybox", "echo", "x") == "x\n"
+    assert "keeps no log" in engine.fails("container", "logs", "box")
+    assert not Path(engine.inspect("box")["LogPath"]).exists()

@@ -22,6 +22,7 @@ SOURCES = Path(__file__).parents[2]
 ESCAPES, LIFE = "tests/torture/test_escapes.py", "tests/privileged/test_oci_lifecycle.py"
 BOX = "tests/privileged/test_container.py"
 CONFINED, ENGINE = "tests/torture/test_confined.py", "tests/privileged/test_engine_options.py"
+CRASH = "tests/privileged/test_engine_crash.py"
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,37 @@ DEFENCES = (
     Defence("volumes through links", "runtime/rootfs/assemble.py",
             "        _check(mounts.seal(target), target)\n\n\ndef _device", "        pass\n\n\ndef _device",
             f"{BOX}::test_binds_stay_inside_and_obey_readonly"),
+    Defence("keeper killed in a start", "runtime/engine/keeper.py",
+            "        record.sweep(self.places.oci)\n", "        return\n",
+            f"{CRASH}::test_a_keeper_killed_during_a_start_leaves_a_container_that_starts"),
+    Defence("keeper killed in a restart", "runtime/engine/restarts.py",
+            '    return policy["Name"] in _ALWAYS\n', "    return False\n",
+            f"{CRASH}::test_a_keeper_killed_in_a_restart_starts_it_again"),
+    Defence("keeper killed beside a network", "runtime/engine/worker.py",
+            "        network.detach(places.run, container)\n", "        pass\n",
+            f"{CRASH}::test_a_keeper_killed_beside_published_ports_leaves_no_network"),
+    Defence("keeper killed before a removal", "runtime/engine/ward.py",
+            '        self.take_down(remove=self.plan["HostConfig"]["AutoRemove"] and not self._again())\n',
+            "        self.take_down(remove=False)\n", f"{CRASH}::test_what_had_ended_keeps_its_code"),
+    Defence("client killed in a creation", "runtime/engine/documents.py",
+            "        if abandoned(places, holder):\n", "        if not holder:\n",
+            f"{CRASH}::test_a_client_killed_at_any_step_of_a_creation_takes_no_name"),
+    Defence("keeper killed in a removal", "runtime/engine/keeper.py",
+            "        documents.sweep(self.places)\n", "",
+            f"{CRASH}::test_half_a_removal_is_finished_by_the_next_keeper"),
+    Defence("client killed while it starts", "runtime/engine/keeper.py",
+            "        if ward is None and message[\"force\"] and not", "        if ward is None and not message and not",
+            f"{CRASH}::test_a_client_killed_while_starting_leaves_its_name_to_be_used_again"),
+    Defence("reader killed", "runtime/engine/streams.py",
+            '                self.pending = b""\n                return False\n', "                raise\n",
+            f"{CRASH}::test_killed_readers_and_execs_leave_the_container_alone"),
+    Defence("keeper killed under a client", "runtime/engine/client.py",
+            '            raise RuntimeFault(f"the keeper (process {self.keeper}) has died", hint=hint)\n',
+            '            return {"exit": {"ExitCode": 0, "OOMKilled": False}}, []\n',
+            f"{CRASH}::test_a_client_whose_keeper_is_killed_ends"),
+    Defence("half a container", "runtime/engine/keeper.py",
+            '            documents.remove(self.places, message["id"])\n', "",
+            f"{CRASH}::test_a_container_that_was_half_made_is_removed_by_force"),
 )  # fmt: skip
 
 
