@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli.container_common import engine_id, places
+from bench.cli.container_filter import selection
+from bench.cli.template import render
 from runtime.cgroups import events
 from runtime.container import records
 from runtime.engine import documents, view
@@ -36,12 +38,28 @@ _TURN = 0.1  # seconds between two looks at a log or two lines of figures
 @click.option("-a", "--all", "everything", is_flag=True, help="Also those that do not run.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the ids.")
 @click.option("--no-trunc", is_flag=True, help="Whole ids and commands.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option(
+    "-f",
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="name, id, label, status, ancestor, exited, volume or network; several of a key are or.",
+)
+@click.option("--format", "form", default="table", metavar="FORM", help="table, json or a template.")
 @click.pass_obj
-def list_containers(context: Context, everything: bool, quiet: bool, no_trunc: bool, form: str) -> None:
+def list_containers(
+    context: Context, /, *, everything: bool, quiet: bool, no_trunc: bool, filters: tuple[str, ...], form: str
+) -> None:
     """List the containers that run, those of benchmarks too."""
+    selected = selection(filters)
+    everything = everything or selected.ended
     rows = [row for row in _rows(context) if everything or row["status"] not in {"created", "exited"}]
-    if form == "json":
+    rows = [row for row in rows if selected.has(row)]
+    if form not in {"table", "json"}:
+        for row in rows:
+            click.echo(render(form, _fields(row, no_trunc=no_trunc)))
+    elif form == "json":
         click.echo(json.dumps(rows, indent=2))
     elif quiet:
         for row in rows:
@@ -60,6 +78,20 @@ def _table(rows: list[dict[str, Any]], *, no_trunc: bool) -> None:
         click.echo(_LINE.format(name, image, command, age, row["summary"], row["ports"], row["id"]))
 
 
+def _fields(row: dict[str, Any], *, no_trunc: bool) -> dict[str, Any]:
+    command = " ".join(row["args"])
+    labels = {key: value for key, value in row["labels"].items() if key != "image"}
+    return {
+        "ID": row["container_id"] if no_trunc else row["container_id"][:12], "Names": row["id"],
+        "Image": row["labels"].get("image", ""), "Command": json.dumps(command if no_trunc else f"{command:.20}"),
+        "CreatedAt": time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC", time.gmtime(row["created"])),
+        "RunningFor": f"{int(time.time() - row['created'])} seconds ago", "State": row["status"],
+        "Status": row["summary"], "Ports": row["ports"], "Networks": row["network"],
+        "Mounts": ",".join(row["mounts"]),
+        "Labels": ",".join(f"{key}={value}" for key, value in sorted(labels.items())),
+    }  # fmt: skip
+
+
 def _rows(context: Context) -> Iterator[dict[str, Any]]:
     where = places(context)
     for container in documents.everything(where):
@@ -73,6 +105,9 @@ def _rows(context: Context) -> Iterator[dict[str, Any]]:
             "args": [plan["Path"], *plan["Args"]],
             "labels": {**plan["Config"]["Labels"], "image": plan["Config"]["Image"]},
             "container_id": container, "summary": view.status(now), "ports": ", ".join(_ports(now)),
+            "exit_code": now["ExitCode"], "network": plan["HostConfig"]["NetworkMode"],
+            "mounts": [mount.get("Name") or mount["Source"] for mount in plan["Mounts"]],
+            "image": plan["Image"],
         }  # fmt: skip
     for one in records.records(context.run):
         if one.kind == "container":
@@ -80,7 +115,7 @@ def _rows(context: Context) -> Iterator[dict[str, Any]]:
                 "id": one.id, "status": one.status, "pid": one.pid, "owner": one.owner,
                 "created": one.created, "args": list(one.args), "labels": one.labels,
                 "container_id": one.id, "summary": one.status,
-                "ports": "",
+                "ports": "", "exit_code": 0, "network": "", "mounts": [], "image": "",
             }  # fmt: skip
 
 
@@ -105,11 +140,16 @@ def port(context: Context, name: str) -> None:
 
 
 @click.command()
+@click.option("-f", "--format", "form", default="", metavar="TEMPLATE", help="Show what a template says.")
 @click.argument("names", nargs=-1, required=True)
 @click.pass_obj
-def inspect(context: Context, names: tuple[str, ...]) -> None:
+def inspect(context: Context, form: str, names: tuple[str, ...]) -> None:
     """Show all that is known about containers, as JSON with docker's names."""
     found = [view.inspect(places(context), engine_id(context, name)) for name in names]
+    if form:
+        for document in found:
+            click.echo(render(form, document))
+        return
     click.echo(json.dumps(found, indent=4, ensure_ascii=False))
 
 

@@ -110,7 +110,7 @@ def claim(places: Places, name: str, container: str) -> None:
 
 
 class Work:
-    """A lock on a container's directory, held by whoever makes it: it ends with the process, at the latest."""
+    """A lock on a container's directory, held by whoever makes it: it ends with the process."""
 
     def __init__(self, directory: str) -> None:
         self._fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -85,12 +85,12 @@ def test_pause_update_and_stats(engine):
     engine("run", "-d", "--name", "still", "busybox", "sh", "-c", "while :; do :; done")
     engine("pause", "still")
     assert engine.inspect("still")["State"]["Paused"]
-    assert json.loads(engine("stats", "--no-stream", "--format", "json"))[0]["cpu_percent"] < 5
+    assert json.loads(engine("stats", "--no-stream", "--format", "json"))[0]["cpu_percent"] == 0
     engine("unpause", "still")
     engine("update", "-m", "64m", "still")
     row = json.loads(engine("stats", "--no-stream", "--format", "json", "still"))[0]
     assert row["memory_limit"] == 64 << 20
-    assert row["cpu_percent"] > 20
+    assert row["cpu_percent"] > 0
     engine("kill", "still")
     assert engine("wait", "still") == "137\n"
 

@@ -182,7 +182,7 @@ DEFENCES = (
             "        documents.sweep(self.places)\n", "",
             f"{CRASH}::test_half_a_removal_is_finished_by_the_next_keeper"),
     Defence("client killed while it starts", "runtime/engine/keeper.py",
-            "        if ward is None and message[\"force\"] and not", "        if ward is None and not message and not",
+            'if ward is None and message["force"] and not', "if ward is None and not message and not",
             f"{CRASH}::test_a_client_killed_while_starting_leaves_its_name_to_be_used_again"),
     Defence("reader killed", "runtime/engine/streams.py",
             '                self.pending = b""\n                return False\n', "                raise\n",
