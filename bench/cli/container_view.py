@@ -83,7 +83,8 @@ def _fields(row: dict[str, Any], *, no_trunc: bool) -> dict[str, Any]:
     labels = {key: value for key, value in row["labels"].items() if key != "image"}
     return {
         "ID": row["container_id"] if no_trunc else row["container_id"][:12], "Names": row["id"],
-        "Image": row["labels"].get("image", ""), "Command": json.dumps(command if no_trunc else f"{command:.20}"),
+        "Image": row["labels"].get("image", ""),
+        "Command": json.dumps(command if no_trunc else f"{command:.20}"),
         "CreatedAt": time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC", time.gmtime(row["created"])),
         "RunningFor": f"{int(time.time() - row['created'])} seconds ago", "State": row["status"],
         "Status": row["summary"], "Ports": row["ports"], "Networks": row["network"],

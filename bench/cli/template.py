@@ -93,9 +93,7 @@ def _block(block: _Block, dot: Any, scope: Scope) -> str:  # noqa: ANN401
     if not value:
         return _run(block.otherwise or [], dot, scope)
     if block.kind == "range":
-        pairs = value.items() if isinstance(value, dict) else enumerate(value)
-        if isinstance(value, dict):
-            pairs = sorted(pairs)
+        pairs = sorted(value.items()) if isinstance(value, dict) else list(enumerate(value))
         inner = [(item, {**scope, **_named(first, second, key, item)}) for key, item in pairs]
         return "".join(_run(block.parts, item, names) for item, names in inner)
     return _run(block.parts, value if block.kind == "with" else dot, scope)
@@ -137,7 +135,7 @@ def _call(words: list[str], dot: Any, scope: Scope, last: list[Any]) -> tuple[An
         return values[0], words
     try:
         return function(*values), words
-    except (TypeError, KeyError, IndexError, AttributeError) as err:
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as err:
         raise _fault(str(err), "does not fit its function") from err
 
 

@@ -77,7 +77,7 @@ def _report(line: socket.socket, message: dict[str, Any], fds: list[int] | None 
 def _start(places: Places, container: str, line: socket.socket) -> None:
     plan = documents.plan(places, container)
     directory = places.of(container)
-    _root(plan, directory)
+    mount_root(plan, directory)
     _complete(plan, directory)
     held, child, terminal = _create(places, container)
     with child:
@@ -118,7 +118,7 @@ def leftover(places: Places, container: str) -> None:
     lifecycle.delete(held, Log())
 
 
-def _root(plan: Document, directory: str) -> None:
+def mount_root(plan: Document, directory: str) -> None:
     """Mount the image's layers, under the container's own, in a mount namespace that ends with us."""
     syscalls.unshare(_NEWNS)
     syscalls.mount("none", "/", "", mounts.REC | mounts.PRIVATE)

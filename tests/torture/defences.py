@@ -22,6 +22,7 @@ SOURCES = Path(__file__).parents[2]
 ESCAPES, LIFE = "tests/torture/test_escapes.py", "tests/privileged/test_oci_lifecycle.py"
 BOX = "tests/privileged/test_container.py"
 CONFINED, ENGINE = "tests/torture/test_confined.py", "tests/privileged/test_engine_options.py"
+COPY = "tests/privileged/test_engine_copy.py"
 CRASH = "tests/privileged/test_engine_crash.py"
 
 
@@ -163,6 +164,8 @@ DEFENCES = (
     Defence("volumes through links", "runtime/rootfs/assemble.py",
             "        _check(mounts.seal(target), target)\n\n\ndef _device", "        pass\n\n\ndef _device",
             f"{BOX}::test_binds_stay_inside_and_obey_readonly"),
+    Defence("CVE-2018-15664, copying through a link", "runtime/engine/copying.py",
+            '    os.chroot(".")\n', "", f"{COPY}::test_no_link_of_the_container_leads_out"),
     Defence("keeper killed in a start", "runtime/engine/keeper.py",
             "        record.sweep(self.places.oci)\n", "        return\n",
             f"{CRASH}::test_a_keeper_killed_during_a_start_leaves_a_container_that_starts"),
