@@ -1,7 +1,7 @@
 """Copying between a container and the host, by docker's rules, as a tar between two processes.
 
 What is in a container may be hostile, and changes while one looks: so the process on its side does nothing
-but enter the container's root for good (chroot(2)) and read or write a tar there, with what was loaded before.
+but enter the container's root for good (chroot(2)) and read or write a tar there, with what it had loaded.
 Nothing is looked up in its passwd, nothing is loaded from it (CVE-2019-14271), and no link leads out
 (CVE-2018-15664).
 """

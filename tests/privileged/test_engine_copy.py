@@ -27,8 +27,8 @@ def home(tmp_path_factory):
 def box(request, home):
     """A container with some files, which runs or does not."""
     with engine(home) as made:
-        script = ("mkdir -p /d/sub; echo 1 > /d/one; echo 2 > /d/sub/two; ln -s one /d/link; chmod 750 /d/sub;"
-                  "chown 33:44 /d/one; echo ready; test $0 = stopped || sleep 1000")  # fmt: skip
+        script = ("mkdir -p /d/sub; echo 1 > /d/one; echo 2 > /d/sub/two; ln -s one /d/link; chmod 750 /d/sub"
+                  "; chown 33:44 /d/one; echo ready; test $0 = stopped || sleep 1000")  # fmt: skip
         made("run", "-d", "--name", "box", "-v", "kept:/v", "busybox", "sh", "-c", script, request.param)
         until(lambda: made("logs", "box") == "ready\n")
         if request.param == "stopped":

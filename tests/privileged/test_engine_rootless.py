@@ -176,6 +176,30 @@ def test_a_killed_keeper_is_followed_by_another(engine):
     until(lambda: engine.inspect("back")["State"]["Pid"] not in {0, before})
 
 
+def test_a_prune_after_a_killed_keeper(engine):
+    script = "echo x > /n; chown 33:33 /n 2>/dev/null; sleep 1000"
+    engine("run", "-d", "--name", "lost", "busybox", "sh", "-c", script)
+    pid = engine.inspect("lost")["State"]["Pid"]
+    os.kill(engine.keeper(), signal.SIGKILL)
+    until(lambda: not engine.keeper())
+    said = engine.user.run(engine.user.python(PROGRAM, "--root", engine.home, "system", "prune"))
+    assert "removed container lost" in said
+    until(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def test_files_are_copied(engine):
+    engine("run", "-d", "--name", "box", "busybox", "sh", "-c", "echo 1 > /one; sleep 1000")
+    until(lambda: engine("exec", "box", "ls", "/one") == "/one\n")
+    engine("cp", "box:/one", engine.home / "one")
+    assert (engine.home / "one").stat().st_uid == UID
+    engine("cp", engine.home / "one", "box:/two")
+    assert engine("exec", "box", "stat", "-c", "%u", "/two") == "0\n"
+    engine("kill", "box")
+    engine("wait", "box")
+    engine("cp", "box:/two", engine.home / "back")
+    assert (engine.home / "back").read_text() == "1\n"
+
+
 def test_two_first_commands_at_once_share_one_keeper(engine):
     commands = [engine.command("run", "-d", "--name", f"b{n}", "busybox", "sleep", "1000") for n in range(4)]
     started = [

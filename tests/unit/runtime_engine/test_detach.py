@@ -34,7 +34,8 @@ def test_the_first_key_alone_is_passed_on_with_what_follows():
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
-    [("ctrl-a", b"\x01"), ("ctrl-a,d", b"\x01d"), ("ctrl-\\", b"\x1c"), ("ctrl-@,ctrl-[", b"\x00\x1b"), ("q", b"q"),
+    [("ctrl-a", b"\x01"), ("ctrl-a,d", b"\x01d"), ("ctrl-\\", b"\x1c"), ("ctrl-@,ctrl-[", b"\x00\x1b"),
+     ("q", b"q"),
      ("ctrl-A", b"\x01"), ("", b"\x10\x11")],
 )  # fmt: skip
 def test_other_keys(text, wanted):
