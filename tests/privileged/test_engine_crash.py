@@ -90,7 +90,9 @@ def _children(path):
 
 
 def kill_keeper(engine):
-    os.kill(engine.keeper(), signal.SIGKILL)
+    keeper = engine.keeper()
+    assert keeper  # 0 would be our own process group
+    os.kill(keeper, signal.SIGKILL)
     until(lambda: not engine.keeper())
 
 

@@ -114,6 +114,7 @@ def test_an_unstartable_program_is_told_apart(engine):
 def test_a_killed_keeper_leaves_nothing_after_a_prune(engine):
     engine("run", "-d", "--name", "orphan", "busybox", "sleep", "1000")
     state, keeper = engine.inspect("orphan")["State"], engine.keeper()
+    assert keeper  # 0 would be our own process group
     started = start_time(state["Pid"])
     os.kill(keeper, signal.SIGKILL)
     until(lambda: not engine.keeper())
@@ -128,7 +129,9 @@ def test_the_next_keeper_ends_what_a_killed_one_left_and_restarts_what_asks_for_
     engine("run", "-d", "--restart", "always", "--name", "back", "busybox", "sleep", "1000")
     lost, back = (engine.inspect(name)["State"]["Pid"] for name in ("lost", "back"))
     started = start_time(lost)
-    os.kill(engine.keeper(), signal.SIGKILL)
+    keeper = engine.keeper()
+    assert keeper
+    os.kill(keeper, signal.SIGKILL)
     until(lambda: not engine.keeper())
     assert engine("wait", "lost") == "137\n"
     assert not alive(lost, started)

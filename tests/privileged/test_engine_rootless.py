@@ -72,6 +72,11 @@ class Engine:
                 return int(path.name)
         return 0
 
+    def kill_keeper(self):
+        keeper = self.keeper()
+        assert keeper  # 0 would be our own process group
+        os.kill(keeper, signal.SIGKILL)
+
 
 @pytest.fixture
 def engine(user):
@@ -171,7 +176,7 @@ def test_a_killed_keeper_is_followed_by_another(engine):
     engine("run", "-d", "--name", "lost", "busybox", "sleep", "1000")
     engine("run", "-d", "--restart", "always", "--name", "back", "busybox", "sleep", "1000")
     before = engine.inspect("back")["State"]["Pid"]
-    os.kill(engine.keeper(), signal.SIGKILL)
+    engine.kill_keeper()
     assert engine("wait", "lost") == "137\n"
     until(lambda: engine.inspect("back")["State"]["Pid"] not in {0, before})
 
@@ -180,7 +185,7 @@ def test_a_prune_after_a_killed_keeper(engine):
     script = "echo x > /n; chown 33:33 /n 2>/dev/null; sleep 1000"
     engine("run", "-d", "--name", "lost", "busybox", "sh", "-c", script)
     pid = engine.inspect("lost")["State"]["Pid"]
-    os.kill(engine.keeper(), signal.SIGKILL)
+    engine.kill_keeper()
     until(lambda: not engine.keeper())
     said = engine.user.run(engine.user.python(PROGRAM, "--root", engine.home, "system", "prune"))
     assert "removed container lost" in said
