@@ -109,6 +109,8 @@ def _isolate(launch: Launch, line: Line) -> None:
         # Among processes of others: those may not trace it, nor reach the interpreter by /proc/PID/exe.
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     doors.enter(launch["doors"])
+    if launch["confinement"]:
+        launch["confinement"].open()
     for fd, flag in launch["join"]:
         syscalls.setns(fd, flag)
     if launch.get("inner_offsets") is not None:
@@ -207,8 +209,8 @@ def _door(launch: Launch, line: Line) -> int:
     fifo = launch["fifo"]
     if launch["outcome"] is not None:
         _start_here(launch, line, fifo)
-        return airlock.build(None)
-    door = airlock.build(fifo)
+        return airlock.build(None, launch["confinement"])
+    door = airlock.build(fifo, launch["confinement"])
     if fifo is not None:
         os.set_inheritable(fifo, True)  # noqa: FBT003 - the airlock closes it
     _let_go(line)

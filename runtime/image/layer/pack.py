@@ -1,5 +1,6 @@
 """Turn a directory into a layer's tar: always the same bytes for the same tree."""
 
+import itertools
 import os
 import stat
 import tarfile
@@ -43,6 +44,21 @@ def pack(tree: Path, sink: Writable, *, whiteouts: bool = True) -> int:
         count += 1
     writer.finish()
     return count
+
+
+def pack_as(path: Path, name: str, sink: Writable) -> None:
+    """Write a file, or a directory with all that is in it, under a name; with "" the content alone.
+
+    Raises `OSError` for what can't be read.
+    """
+    writer, links = TarWriter(sink), dict[tuple[int, int], str]()
+    inside = _walk(path, "") if path.is_dir() and not path.is_symlink() else ()
+    for inner in itertools.chain([""] if name else [], inside):
+        status = (path / inner).lstat() if inner else path.lstat()
+        if stat.S_IFMT(status.st_mode) in _KINDS:
+            here = path / inner if inner else path
+            _write(writer, _member(here, f"{name}/{inner}".strip("/"), status, links), here)
+    writer.finish()
 
 
 def _walk(tree: Path, prefix: str) -> Iterator[str]:
