@@ -18,6 +18,7 @@ from runtime.errors import RuntimeFault
 from runtime.image import disk, layout, owners
 from runtime.image.blobs import Blobs
 from runtime.image.checkout import flatten
+from runtime.image.closure import DEPTH, DOCUMENT
 from runtime.image.digest import Digest
 from runtime.image.image import Image
 from runtime.image.layer.compression import (
@@ -26,8 +27,8 @@ from runtime.image.layer.compression import (
     HashingWriter,
     Readable,
     Writable,
-    decompressed,
 )
+from runtime.image.layer.decompression import decompressed
 from runtime.image.layer.unpack import unpack
 from runtime.image.locks import locked, try_locked
 from runtime.image.manifest import (
@@ -50,7 +51,6 @@ from runtime.image.tags import Tags
 
 _HEX_ID = 64
 _SHORTEST_ID = 7
-_LARGEST_MANIFEST = 4 << 20  # bytes, as registries have it
 
 
 class Store:
@@ -94,7 +94,7 @@ class Store:
         if len(digits) != _HEX_ID or not set(digits) <= set("0123456789abcdef"):
             return None
         digest = Digest(f"sha256:{digits}")
-        if digest not in self.blobs or self.blobs.path(digest).stat().st_size > _LARGEST_MANIFEST:
+        if digest not in self.blobs or self.blobs.path(digest).stat().st_size > DOCUMENT:
             return None
         content = self.blobs.read(digest)
         try:
@@ -109,20 +109,35 @@ class Store:
             layout.check(self.root)
             return [(name, self.load(descriptor)) for name, descriptor in self.tags.read().items()]
 
-    def load(self, descriptor: Descriptor) -> Image:
+    def document(self, digest: Digest) -> bytes:
+        """Return a stored index, manifest or configuration; a blob too large for one is a `corrupt` fault."""
+        return self.blobs.read(digest, most=DOCUMENT)
+
+    def load(self, descriptor: Descriptor, depth: int = 0) -> Image:
         """Read an image's documents; of an image for many platforms, the one for this host."""
-        content = self.blobs.read(descriptor.digest)
+        content = self.document(descriptor.digest)
         name = f"blob {descriptor.digest}"
         if descriptor.media_type in INDEX_TYPES:
-            return self.load(_choose(decode(content, Index, name=name), name))
+            if depth > DEPTH:
+                raise corrupt(f"{name} is an index inside an index, more than {DEPTH} deep")
+            return self.load(_choose(decode(content, Index, name=name), name), depth + 1)
         if descriptor.media_type not in MANIFEST_TYPES:
             raise corrupt(f"{name} is no image: its media type is {descriptor.media_type}")
         manifest = decode(content, Manifest, name=name)
-        config = self.blobs.read(manifest.config.digest)
+        config = self.document(manifest.config.digest)
         document = decode(config, ConfigDocument, name=f"blob {manifest.config.digest}")
         if len(manifest.layers) != len(document.rootfs.diff_ids):
             raise corrupt(f"{name} lists {len(manifest.layers)} layers, its configuration another number")
         return Image(descriptor.digest, manifest, document)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Hold off `prune` while blobs are read that may lose their name meanwhile."""
+        if not self.root.exists():
+            yield
+            return
+        with locked(self.root / ".lock", exclusive=False):
+            yield
 
     # Writing
 
