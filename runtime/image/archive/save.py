@@ -144,7 +144,8 @@ def _measure(store: Store, digest: Digest, diff_id: Digest) -> int:
 def _add_name(listed: dict[Digest, tuple[Image, list[str]]], image: Image, name: Reference | None) -> None:
     _, names = listed.setdefault(image.digest, (image, []))
     if name is not None and name.tag is not None:
-        names.append(name.familiar_tagged)
+        # Whole: docker makes a short one of it again, podman would put "localhost/" before a short one.
+        names.append(f"{name.name}:{name.tag}")
 
 
 def _item(config: str, layers: list[str], names: list[str]) -> dict[str, object]:

@@ -99,8 +99,9 @@ class Spool:
         if len(self._files) + len(self._links) >= _MOST:
             raise broken(f"{self.what} has more than {_MOST} files")
         if info.issym():
-            above = name.rpartition("/")[0]
-            self._links[name] = clean(f"{above}/{info.linkname}".lstrip("/"), self.what, climbs=True)
+            above, linked = name.rpartition("/")[0], info.linkname
+            target = linked if linked.startswith("/") or not above else f"{above}/{linked}"
+            self._links[name] = clean(target, self.what, climbs=True)
             self._files.pop(name, None)
         elif info.isreg():
             self._keep(name, member)

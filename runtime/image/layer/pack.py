@@ -76,6 +76,8 @@ def _member(
     member.mode, member.uid, member.gid = stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
     member.type = _KINDS[stat.S_IFMT(status.st_mode)]
     set_mtime(member, status.st_mtime_ns)
+    # Of a hard link too: docker gives it its owner again, by which the file's capabilities would be lost.
+    _copy_xattrs(path, member)
     if not member.isdir() and status.st_nlink > 1:
         first = links.setdefault((status.st_dev, status.st_ino), name)
         if first != name:
@@ -87,7 +89,6 @@ def _member(
         member.size = status.st_size
     elif member.isdev():
         member.devmajor, member.devminor = os.major(status.st_rdev), os.minor(status.st_rdev)
-    _copy_xattrs(path, member)
     return member
 
 
