@@ -32,11 +32,12 @@ class Member:
         if found is None:
             return [(0, self.info.size)]
         end = 0
-        for offset, size in found:
+        parts = [(offset, size) for offset, size in found if size]  # GNU's own table is padded with zeros
+        for offset, size in parts:
             if size < 0 or offset < end or offset + size > self.info.size:
                 raise corrupt(f"{self._what}'s {self.info.name!r} has holes that contradict each other")
             end = offset + size
-        return found
+        return parts
 
     def chunks(self, size: int) -> Iterator[bytes]:
         """Yield the next `size` bytes of what is in the tar."""

@@ -20,6 +20,7 @@ from runtime.linux import userns
 
 # A file system without labels or capabilities may refuse their attributes; docker ignores that as well.
 _XATTR_REFUSED = {errno.ENOTSUP, errno.EPERM}
+_GONE = (FileNotFoundError, NotADirectoryError)  # something else is in its place by now
 # What only the tar's names can cause, in a directory that is ours alone.
 _IMPOSSIBLE = {errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EEXIST}
 
@@ -85,6 +86,10 @@ class _Extraction:
             raise corrupt(f"a layer's root is not a directory but {info.name!r}")
 
     def finish(self) -> None:
+        # Equal layers are equal trees: a directory of which the tar says nothing has no time of its own.
+        for parts in self._rooted.implied:
+            with suppress(*_GONE), self._rooted.directory(parts) as descriptor:
+                os.utime(descriptor, ns=(0, 0))
         for parts, attributes in self._directories.deepest_first():
             with self._rooted.directory(parts) as descriptor:
                 self._own(descriptor, attributes)
