@@ -93,6 +93,10 @@ def written(output: str) -> Iterator[BinaryIO]:
         with partial.open("xb") as sink:
             yield sink
         partial.replace(path)
+    except OSError as err:
+        if err.filename is None:  # a write does not know where to
+            raise OSError(err.errno, err.strerror, output) from err
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
