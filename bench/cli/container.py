@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from bench.cli.container_exec import attach, execute
+from bench.cli.container_image import commit, export_container
 from bench.cli.container_life import (
     kill,
     pause,
@@ -32,6 +33,6 @@ def command() -> None:
 
 for _verb in (
     run, create, start, stop, kill, restart, rm, list_containers, execute, attach, logs, stats, top, wait,
-    inspect, port, pause, unpause, rename, update, prune, volume,
+    inspect, port, pause, unpause, rename, update, prune, volume, commit, export_container,
 ):  # fmt: skip
     command.add_command(_verb)

@@ -7,7 +7,7 @@ from pathlib import Path
 from runtime.image.closure import Closure
 from runtime.image.digest import Digest
 from runtime.image.image import Image
-from runtime.image.manifest import INDEX_TYPES
+from runtime.image.manifest import CONFIG_TYPES, INDEX_TYPES
 from runtime.image.store import Store
 
 
@@ -38,9 +38,10 @@ def reachable(store: Store) -> Reachable:
         for entry in closure.manifests(descriptor):
             blobs.add(entry.digest)
             if entry.media_type not in INDEX_TYPES:
-                image = store.load(entry)
-                blobs |= {image.manifest.config.digest, *(layer.digest for layer in image.layers)}
-                images.append(image)
+                manifest = store.manifest(entry)
+                blobs |= {part.digest for part in (manifest.config, *manifest.layers)}
+                if manifest.config.media_type in CONFIG_TYPES:
+                    images.append(store.load(entry))
     return Reachable(frozenset(blobs), tuple(images))
 
 

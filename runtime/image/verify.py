@@ -54,10 +54,12 @@ def _problems(store: Store) -> Iterator[Problem]:
         return
     for reference, descriptor in named.items():
         try:
-            image = images.setdefault(descriptor.digest, store.load(descriptor))
+            found = store.below(descriptor)
         except RuntimeFault as fault:
             yield _broken(reference, str(fault))
-        else:
+            continue
+        for image in found:
+            images[image.digest] = image
             yield from _missing(store, reference, image)
     if not damaged:
         yield from _unpacked(store, list(images.values()))

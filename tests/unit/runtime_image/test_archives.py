@@ -272,6 +272,45 @@ def test_an_attestation_is_no_image(store, other):
     assert [name.familiar for name in one.names] == ["base:1"]
 
 
+def indexed(files: dict[str, bytes], *more: dict[str, object]) -> dict[str, bytes]:
+    """Put the archive's image, as one for another machine, and more manifests into an index of the same name."""
+    index = json.loads(files["index.json"])
+    (image,) = index["manifests"]
+    names = image.pop("annotations")
+    image["platform"] = {"os": "linux", "architecture": "s390x"}
+    inner = json.dumps({"schemaVersion": 2, "manifests": [*more, image]}).encode()
+    digest = Digest.of(inner)
+    top = {"mediaType": INDEX, "digest": digest, "size": len(inner), "annotations": names}
+    outer = json.dumps({"schemaVersion": 2, "manifests": [top]}).encode()
+    return {**files, f"blobs/sha256/{digest.hex}": inner, "index.json": outer}
+
+
+def test_an_image_for_other_machines_is_kept_listed_and_not_run(store, other):
+    """One with an attestation beside it, and with this host's image in the index but not in the archive."""
+    files = oci(store)
+    config, layer = b"{}", b'{"predicate":{}}'
+    texts = {"mediaType": "application/vnd.in-toto+json", "digest": Digest.of(layer), "size": len(layer)}
+    empty = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": Digest.of(config), "size": 2}
+    manifest = json.dumps({"schemaVersion": 2, "config": empty, "layers": [texts]}).encode()
+    for content in (config, layer, manifest):
+        files[f"blobs/sha256/{Digest.of(content).hex}"] = content
+    beside = {"mediaType": MANIFEST, "digest": Digest.of(manifest), "size": len(manifest)}
+    mine = {"mediaType": MANIFEST, "digest": Digest.of(b"elsewhere"), "size": 9}
+    mine["platform"] = {"os": "linux", "architecture": store.resolve("base:1").document.architecture}
+    load(other, archive(indexed(files, beside, mine)))
+    assert [(name.familiar, image) for name, image in other.images()] == [("base:1", store.resolve("base:1"))]
+    assert verify(other) == []
+    assert prune(other).blobs == 0
+    assert len(list(other.blobs)) == 7
+    with pytest.raises(RuntimeFault, match="for other machines") as caught:
+        other.resolve("base:1")
+    assert caught.value.kind == "host"
+    assert parts(saved(other, "base:1")).keys() >= {f"blobs/sha256/{one.hex}" for one in other.blobs}
+    other.remove("base:1")
+    prune(other)
+    assert list(other.blobs) == []
+
+
 def tare(data: Path, *arguments: str, stdin: bytes = b"") -> object:
     return CliRunner().invoke(command, arguments, obj=Context.at(data), input=stdin)
 
