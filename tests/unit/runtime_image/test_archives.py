@@ -273,7 +273,7 @@ def test_an_attestation_is_no_image(store, other):
 
 
 def indexed(files: dict[str, bytes], *more: dict[str, object]) -> dict[str, bytes]:
-    """Put the archive's image, as one for another machine, and more manifests into an index of the same name."""
+    """Put the archive's image, as one for another machine, and more manifests into an index."""
     index = json.loads(files["index.json"])
     (image,) = index["manifests"]
     names = image.pop("annotations")
