@@ -257,17 +257,22 @@ def test_docker_links_equal_layers(store, other):
     assert other.resolve("base:1").diff_ids == store.resolve("base:1").diff_ids
 
 
-def test_an_attestation_is_no_image(store, other):
-    """Buildx puts documents beside images that are none."""
-    files = oci(store)
+def attested(files: dict[str, bytes]) -> tuple[dict[str, bytes], dict[str, object]]:
+    """Add a manifest that is no image's, as buildx makes it, and its descriptor."""
     config, layer = b"{}", b'{"predicate":{}}'
     texts = {"mediaType": "application/vnd.in-toto+json", "digest": Digest.of(layer), "size": len(layer)}
     empty = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": Digest.of(config), "size": 2}
     manifest = json.dumps({"schemaVersion": 2, "config": empty, "layers": [texts]}).encode()
-    for content in (config, layer, manifest):
-        files[f"blobs/sha256/{Digest.of(content).hex}"] = content
+    added = {f"blobs/sha256/{Digest.of(one).hex}": one for one in (config, layer, manifest)}
+    beside = {"mediaType": MANIFEST, "digest": Digest.of(manifest), "size": len(manifest)}
+    return {**files, **added}, beside
+
+
+def test_an_attestation_is_no_image(store, other):
+    """Buildx puts documents beside images that are none."""
+    files, beside = attested(oci(store))
     index = json.loads(files["index.json"])
-    index["manifests"].append({"mediaType": MANIFEST, "digest": Digest.of(manifest), "size": len(manifest)})
+    index["manifests"].append(beside)
     (one,) = load(other, archive({**files, "index.json": json.dumps(index).encode()}))
     assert [name.familiar for name in one.names] == ["base:1"]
 
@@ -287,14 +292,7 @@ def indexed(files: dict[str, bytes], *more: dict[str, object]) -> dict[str, byte
 
 def test_an_image_for_other_machines_is_kept_listed_and_not_run(store, other):
     """One with an attestation beside it, and with this host's image in the index but not in the archive."""
-    files = oci(store)
-    config, layer = b"{}", b'{"predicate":{}}'
-    texts = {"mediaType": "application/vnd.in-toto+json", "digest": Digest.of(layer), "size": len(layer)}
-    empty = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": Digest.of(config), "size": 2}
-    manifest = json.dumps({"schemaVersion": 2, "config": empty, "layers": [texts]}).encode()
-    for content in (config, layer, manifest):
-        files[f"blobs/sha256/{Digest.of(content).hex}"] = content
-    beside = {"mediaType": MANIFEST, "digest": Digest.of(manifest), "size": len(manifest)}
+    files, beside = attested(oci(store))
     mine = {"mediaType": MANIFEST, "digest": Digest.of(b"elsewhere"), "size": 9}
     mine["platform"] = {"os": "linux", "architecture": store.resolve("base:1").document.architecture}
     load(other, archive(indexed(files, beside, mine)))
