@@ -10,6 +10,7 @@ import click
 from bench.cli.container_common import failed, places
 from bench.cli.container_copy import copy
 from bench.cli.container_exec import attach, execute
+from bench.cli.container_image import commit, export_container
 from bench.cli.container_life import (
     kill,
     pause,
@@ -53,6 +54,6 @@ def command(ctx: click.Context) -> None:
 
 for _verb in (
     run, create, start, stop, kill, restart, rm, list_containers, execute, attach, logs, stats, top, wait,
-    inspect, port, pause, unpause, copy, rename, update, prune, volume,
+    inspect, port, pause, unpause, copy, rename, update, prune, volume, commit, export_container,
 ):  # fmt: skip
     command.add_command(_verb)

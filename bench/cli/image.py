@@ -10,6 +10,7 @@ import click
 from bench.cli.build import build
 from bench.cli.build_cache import cache as build_cache
 from bench.cli.container_common import places
+from bench.cli.image_archive import export, load_, save_
 from bench.cli.image_forget import forget
 from bench.cli.image_registry import pull_, push_
 from bench.cli.table import table
@@ -32,10 +33,8 @@ def command() -> None:
     """Make images and look after them."""
 
 
-command.add_command(build)
-command.add_command(pull_)
-command.add_command(push_)
-command.add_command(build_cache)
+for _verb in (build, pull_, push_, save_, load_, export, build_cache):
+    command.add_command(_verb)
 
 
 def _store(context: Context) -> Store:
