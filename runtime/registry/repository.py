@@ -8,6 +8,7 @@ from runtime.image.digest import Digest
 from runtime.registry import document, limits
 from runtime.registry.faults import RegistryFault, Transient, broken
 from runtime.registry.patience import Patience
+from runtime.registry.transport import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +92,7 @@ class Repository:
 
 def _begin(answer: Answer, descriptor: Descriptor, start: int) -> int:
     """Return the offset of the answer's first byte; a fault if it, or the size, can't be right."""
-    total = _number(answer.header("content-length"))
+    total = number(answer.header("content-length"))
     if answer.status == _WHOLE:
         if total is not None and total != descriptor.size:
             what = f"blob {descriptor.digest} has {total} bytes at the server, not {descriptor.size}"
@@ -99,14 +100,10 @@ def _begin(answer: Answer, descriptor: Descriptor, start: int) -> int:
         return 0
     text = (answer.header("content-range") or "").removeprefix("bytes").strip()
     first, _, whole = text.partition("-")[0], *text.partition("/")[1:]
-    begin, size = _number(first), _number(whole)
+    begin, size = number(first), number(whole)
     if begin is None or begin > start or (size is not None and size != descriptor.size):
         raise broken(f"{answer.url} was asked for bytes from {start} on, and sent {text[:80]!r}")
     return begin
-
-
-def _number(text: str | None) -> int | None:
-    return int(text[:18]) if text and text.isascii() and text.isdigit() else None
 
 
 def _short(descriptor: Descriptor, received: int) -> RegistryFault:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     Content = bytes | Callable[[], AbstractContextManager[Reader]] | None
 
 _AGENT = {"User-Agent": "tare", "Accept-Encoding": "identity"}
+_DIGITS = 18  # those of 2**63, or one less
 _TIMEOUT = Timeout(connect=limits.CONNECT, read=limits.SILENCE)
 
 
@@ -81,14 +82,17 @@ class Answer:
                 raise broken(f"{self.url} sends more than the {limit} bytes that it may")
             if time.monotonic() > deadline:
                 raise RegistryFault(f"{self.url} took more than {limits.PATIENCE:.0f} s to send a document")
-        promised = self.header("content-length")
-        if promised and promised.isdigit() and size < int(promised):
+        promised = number(self.header("content-length"))
+        if promised is not None and size < promised:
             raise Transient(RegistryFault(f"{self.url} ended after {size} of {promised} bytes"))
         return b"".join(parts)
 
     def close(self) -> None:
-        """Give the connection back if the body was read, else end it."""
-        if self._raw.length_remaining:
+        """Give the connection back if the body was read, or is empty; else end it."""
+        if self._raw.length_remaining == 0:
+            # http.client takes even an empty body for unread, and refuses the connection's next answer.
+            self._raw.drain_conn()
+        if not self._raw.closed:
             self._raw.close()
         self._raw.release_conn()
 
@@ -153,6 +157,11 @@ class Transport:
             ssl_context=context,
             proxy_headers=make_headers(proxy_basic_auth=login) if login else None,
         )
+
+
+def number(text: str | None) -> int | None:
+    """Return the number that a header is, or None: a server may write anything there, of any length."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
 
 
 def proxy_for(url: str) -> str:

@@ -15,7 +15,8 @@ class Faulty:
 
     `manifest` and `blobs` (digest to bytes) may be changed before a pull. `wrongs` maps a kind of request
     ("manifest", "blob", "patch", "ping") to a list of functions of the handler: each takes one request of
-    that kind, the first one first, and the rest go well. `asked` holds (method, path, headers) of each.
+    that kind, the first one first, and the rest go well. `asked` holds (method, path, headers) of each, and
+    `connections` the clients' ports.
     """
 
     def __init__(self, store, image):
@@ -24,6 +25,7 @@ class Faulty:
         self.blobs = {str(one): store.blobs.read(one) for one in store.blobs}
         self.wrongs = {}
         self.asked = []
+        self.connections = set()
         self.uploads = {}
         self.host = ""
 
@@ -91,6 +93,7 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(201)
 
     def _note(self):
+        self.faulty.connections.add(self.client_address[1])
         self.faulty.asked.append((self.command, self.path, dict(self.headers)))
 
     def _mind(self, kind):
