@@ -96,7 +96,7 @@ class Authorizer:
             raise RegistryFault(
                 f"the registry {urlsplit(registry).hostname} wants our account to be shown to "
                 f"{urlsplit(url).hostname}, which has another domain",
-                hint="nothing was sent there; go on without an account: podman logout, or docker logout",
+                hint="nothing was sent there; go on without an account: tare registry logout HOST",
             )
         scopes = list(dict.fromkeys((*self._scopes, *challenge.parameters.get("scope", "").split())))
         query = [("service", challenge.parameters["service"])] if "service" in challenge.parameters else []

@@ -40,7 +40,7 @@ def refused(status: int, body: bytes, doing: str, host: str) -> RegistryFault:
     reason = f"HTTP status {status}" + (f": {said}" if said else "")
     message = f"cannot {doing}: {reason}"
     if status == _UNAUTHORIZED:
-        hint = f"give --creds USER, or log in with podman or docker: podman login {host}"
+        hint = f"give --creds USER, or log in: tare registry login {host}"
         return RegistryFault(message, hint=hint, status=status)
     if status == _FORBIDDEN:
         hint = "the account has no right to that; give another with --creds USER"

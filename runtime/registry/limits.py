@@ -7,6 +7,7 @@ HEADERS = 128 << 10  # bytes of all header lines of one answer
 LAYERS = 4096  # layers of one image
 DEPTH = 3  # indexes inside indexes
 REDIRECTS = 5
+PAGE = 1000  # tags asked for at once
 PAGES = 1000  # of a list of tags
 TAGS = 1_000_000
 

@@ -29,6 +29,12 @@ class Repository:
 
     def manifest(self, name: str, declared: str | None = None) -> Document:
         """Fetch a manifest or an index by tag or digest; `declared` is the type that a descriptor claims."""
+        answer, content, _ = self.raw(name)
+        what = f"the manifest {name} of {self.session.endpoint}"
+        return document.read(content, declared or answer.header("content-type"), what)
+
+    def raw(self, name: str) -> tuple[Answer, bytes, Digest]:
+        """Fetch what a tag or a digest names, of whatever kind, and check it against its digest."""
         what = f"the manifest {name} of {self.session.endpoint}"
         answer, content = self.session.document(
             f"{self.session.repository}manifests/{name}",
@@ -42,7 +48,7 @@ class Repository:
             raise broken(f"{what} has the digest {found}, not {wanted}")
         if ":" in name and not name.startswith("sha256:"):
             raise RegistryFault(f"{what} can't be checked: only sha256 is supported", kind="usage")
-        return document.read(content, declared or answer.header("content-type"), what)
+        return answer, content, found
 
     def child(self, descriptor: Descriptor) -> Document:
         """Fetch a manifest that an index names, and hold the server to all that the index says."""

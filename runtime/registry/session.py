@@ -48,6 +48,11 @@ class Session:
         """The URL that all of the repository's begin with."""
         return f"{self.base}{self.endpoint.path}/"
 
+    def sign_in(self) -> bool:
+        """Show our account, as soon as the registry asks for it; returns whether it did."""
+        with self.ask("GET", self.base, doing=f"log in to {self.endpoint.domain}"):
+            return self._authorizer.header(self.base) is not None
+
     @contextmanager
     def ask(
         self,
