@@ -38,7 +38,7 @@ def tags_(repository: str, **options: object) -> None:
     name, access = _repository(repository), pick_access(options)
     scopes = (f"repository:{name.path}:pull",)
     with connected(Endpoint(name.domain, name.path, access.verify), access, scopes) as session:
-        for tag in tags(session):
+        for tag in sorted(tags(session)):  # docker-registry 2 gives them in no order
             click.echo(tag)
 
 
@@ -61,7 +61,7 @@ def rm(context: Context, /, force: bool, images: tuple[str, ...], **options: obj
             )
         done = remove(reference, access=access, force=force)
         for tag in done.tags:
-            context.say(f"{reference.tagged(tag).familiar} removed")
+            context.say(f"{reference.tagged(tag)} removed")
         click.echo(done.digest)
 
 

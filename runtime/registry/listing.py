@@ -38,13 +38,14 @@ def tags(session: Session, page: int = limits.PAGE) -> Iterator[str]:
 
 def _names(content: bytes, name: str) -> list[str]:
     try:
-        found = json.loads(content)["tags"] or []
-        names = [str(tag) for tag in found]
+        names = json.loads(content)["tags"] or []
     except (ValueError, LookupError, TypeError, RecursionError) as err:
         raise broken(f"what {name} sends is no list of tags") from err
+    if not isinstance(names, list):
+        raise broken(f"what {name} sends is no list of tags")
     for one in names:
-        if not _TAG.fullmatch(one):
-            raise broken(f"{name} has a tag that can be none: {printable(one)!r}")
+        if not isinstance(one, str) or not _TAG.fullmatch(one):
+            raise broken(f"{name} has a tag that can be none: {printable(str(one))!r}")
     return names
 
 

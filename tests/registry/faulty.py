@@ -14,9 +14,9 @@ class Faulty:
     """What is served, what goes wrong, and what was asked.
 
     `manifest` and `blobs` (digest to bytes) may be changed before a pull. `wrongs` maps a kind of request
-    ("manifest", "blob", "patch", "ping") to a list of functions of the handler: each takes one request of
-    that kind, the first one first, and the rest go well. `asked` holds (method, path, headers) of each, and
-    `connections` the clients' ports.
+    ("manifest", "blob", "patch", "ping", "tags") to a list of functions of the handler: each takes one
+    request of that kind, the first one first, and the rest go well. `asked` holds (method, path, headers)
+    of each, and `connections` the clients' ports.
     """
 
     def __init__(self, store, image):
@@ -60,6 +60,8 @@ class Handler(BaseHTTPRequestHandler):
             self._mind("manifest") or self.reply(
                 200, self.faulty.manifest, {"Content-Type": self.faulty.kind}
             )
+        elif "/tags/list" in self.path:
+            self._mind("tags") or self.reply(404)
         elif "/uploads/" in self.path:
             got = self.faulty.uploads[self.path]
             self.reply(204, headers={"Location": self.path, "Range": f"0-{len(got) - 1}"})
@@ -91,6 +93,10 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.faulty.manifest = body
         self.reply(201)
+
+    def do_DELETE(self):
+        self._note()
+        self.reply(202)
 
     def _note(self):
         self.faulty.connections.add(self.client_address[1])

@@ -14,7 +14,7 @@ version: 0.1
 log: {{level: error, accesslog: {{disabled: true}}}}
 storage:
   filesystem: {{rootdirectory: {storage}}}
-  delete: {{enabled: true}}
+  delete: {{enabled: {delete}}}
 http: {{addr: "127.0.0.1:{port}"}}
 {more}
 """
@@ -31,13 +31,17 @@ class Registry:
         return f"http://{self.host}/v2/{path}"
 
 
-def launch(folder, more=""):
+def launch(folder, more="", *, delete=True):
     """Start docker-registry with `more` lines of configuration; returns it and its process."""
     program = shutil.which("docker-registry")
     assert program, "apt-get install docker-registry"
     host = f"127.0.0.1:{free_port()}"
     config = folder / "config.yml"
-    config.write_text(CONFIG.format(storage=folder / "storage", port=host.rpartition(":")[2], more=more))
+    config.write_text(
+        CONFIG.format(
+            storage=folder / "storage", port=host.rpartition(":")[2], more=more, delete=str(delete).lower()
+        )
+    )
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([program, "serve", str(config)], stdout=log, stderr=log, env=bare())
     wait_for(f"http://{host}/", process, folder / "log")
