@@ -32,12 +32,12 @@ command.add_command(logout)
 def tags_(repository: str, **options: object) -> None:
     """List the tags of a repository, a line each."""
     from runtime.registry.connect import connected  # noqa: PLC0415 - urllib3, only where it is needed
-    from runtime.registry.endpoint import Endpoint  # noqa: PLC0415 - as above
     from runtime.registry.listing import tags  # noqa: PLC0415 - as above
+    from runtime.registry.sources import origin  # noqa: PLC0415 - as above
 
-    name, access = _repository(repository), pick_access(options)
-    scopes = (f"repository:{name.path}:pull",)
-    with connected(Endpoint(name.domain, name.path, access.verify), access, scopes) as session:
+    access = pick_access(options)
+    endpoint = origin(_repository(repository), access)
+    with connected(endpoint, access, (f"repository:{endpoint.path}:pull",)) as session:
         for tag in sorted(tags(session)):  # docker-registry 2 gives them in no order
             click.echo(tag)
 

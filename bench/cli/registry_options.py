@@ -50,6 +50,7 @@ def pick_access(options: dict[str, Any]) -> Access:
         verify=options["tls_verify"],
         account=_account(options.get("creds")),
         certificates=options["cert_dir"],
+        mirrors=options.get("mirrors", ()),
     )
 
 

@@ -15,6 +15,7 @@ CONNECT = 15.0  # seconds until a connection stands
 SILENCE = 60.0  # seconds without a byte
 PATIENCE = 120.0  # seconds for a whole document, however slowly it drips
 ATTEMPTS = 6  # in a row without any progress
+MIRROR_ATTEMPTS = 2  # of a mirror; then the next one, or the origin
 GREETINGS = 3  # attempts to find out whether anybody is there
 FIRST_PAUSE = 0.25  # seconds; doubles each time
 LONGEST_PAUSE = 15.0  # seconds, of our own choosing

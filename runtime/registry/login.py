@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runtime.errors import RuntimeFault
 from runtime.image.reference import Reference
-from runtime.registry import credentials, keyring
+from runtime.registry import credentials, keyring, registries
 from runtime.registry.access import Access
 from runtime.registry.connect import connected
 from runtime.registry.endpoint import Endpoint
@@ -42,7 +42,8 @@ def server(text: str) -> str:
 
 def login(domain: str, account: Account, *, access: Access = _ANY) -> Login:
     """Check an account with the registry `domain` and store it; one that is refused is a fault."""
-    endpoint = Endpoint(domain, "", access.verify)
+    rule = registries.rule(domain)
+    endpoint = Endpoint(domain, "", access.verify and not (rule and rule.insecure))
     with connected(endpoint, replace(access, account=account), ()) as session:
         try:
             checked = session.sign_in()

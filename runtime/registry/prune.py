@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from runtime.errors import RuntimeFault
 from runtime.image.digest import Digest
 from runtime.image.manifest import ConfigDocument, Index, decode
-from runtime.registry import document, limits
+from runtime.registry import document, limits, sources
 from runtime.registry.access import Access
 from runtime.registry.connect import connected
 from runtime.registry.download import each
-from runtime.registry.endpoint import Endpoint
 from runtime.registry.faults import RegistryFault
 from runtime.registry.listing import tags
 from runtime.registry.removal import remove_manifest, resolved, scopes
@@ -47,7 +46,7 @@ def prune(reference: Reference, policy: Policy, *, access: Access = _ANY, dry_ru
     An image that got a new tag while the repository was looked at stays. The registry gives back the space
     when it collects its garbage.
     """
-    endpoint = Endpoint(reference.domain, reference.path, access.verify)
+    endpoint = sources.origin(reference, access)
     with connected(endpoint, access, scopes(endpoint)) as session:
         held = _survey(session)
         doomed = policy.doomed(held, datetime.now(UTC))

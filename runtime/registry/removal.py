@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runtime.errors import RuntimeFault
+from runtime.registry import sources
 from runtime.registry.access import Access
 from runtime.registry.connect import connected
 from runtime.registry.download import each
-from runtime.registry.endpoint import Endpoint
 from runtime.registry.faults import RegistryFault
 from runtime.registry.listing import tags
 from runtime.registry.patience import persist
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from runtime.image.digest import Digest
     from runtime.image.reference import Reference
+    from runtime.registry.endpoint import Endpoint
     from runtime.registry.session import Session
 
 _ANY = Access()
@@ -43,7 +44,7 @@ def remove(reference: Reference, *, access: Access = _ANY, force: bool = False) 
     Most registries, docker's own among them until version 3, can remove a tag with its manifest only. Where
     other tags have the same manifest that is refused, unless `force`.
     """
-    endpoint = Endpoint(reference.domain, reference.path, access.verify)
+    endpoint = sources.origin(reference, access)
     with connected(endpoint, access, scopes(endpoint)) as session:
         _, _, digest = Repository(session).raw(str(reference.digest or reference.tag))
         if reference.digest is None and _removed_tag(session, str(reference.tag)):

@@ -64,7 +64,7 @@ class Repository:
         A connection that is lost is taken up where it ended (distribution-spec, "Pulling blobs", Range);
         from a server that only knows how to begin anew, what is known already is skipped.
         """
-        received, patience = 0, Patience(self.session.stop)
+        received, patience = 0, Patience(self.session.stop, self.session.attempts)
         while True:
             try:
                 for piece in self._rest(descriptor, received):

@@ -34,13 +34,14 @@ class Session:
         self._authorizer = authorizer
         self._lock = Lock()
         self._base = ""
+        self.attempts = limits.MIRROR_ATTEMPTS if endpoint.mirror else limits.ATTEMPTS
 
     @property
     def base(self) -> str:
         """The registry's `/v2/`, with the scheme that works; asks once."""
         with self._lock:
             if not self._base:
-                self._base = persist(self._find, self.stop, limits.GREETINGS)
+                self._base = persist(self._find, self.stop, min(self.attempts, limits.GREETINGS))
             return self._base
 
     @property
@@ -91,7 +92,7 @@ class Session:
                     raise broken(f"{url} sends a content encoding that nobody asked for")
                 return answer, answer.body(limit)
 
-        return persist(once, self.stop)
+        return persist(once, self.stop, self.attempts)
 
     def _signed(
         self, stack: ExitStack, method: str, url: str, headers: Mapping[str, str], body: Content

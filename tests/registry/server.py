@@ -1,4 +1,4 @@
-"""A docker-registry to start, and skopeo to talk to it."""
+"""A docker-registry to start, and skopeo to talk to it and its process."""
 
 import os
 import shutil
@@ -26,6 +26,7 @@ class Registry:
 
     host: str
     folder: Path
+    process: subprocess.Popen[bytes]
 
     def url(self, path):
         return f"http://{self.host}/v2/{path}"
@@ -45,7 +46,7 @@ def launch(folder, more="", *, delete=True):
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([program, "serve", str(config)], stdout=log, stderr=log, env=bare())
     wait_for(f"http://{host}/", process, folder / "log")
-    return Registry(host, folder), process
+    return Registry(host, folder, process), process
 
 
 def free_port():
