@@ -25,6 +25,10 @@ class RegistryFault(RuntimeFault):
         self.status = status
 
 
+class TlsFault(RegistryFault):
+    """A server is there and speaks TLS, but one of the two does not trust the other's certificate."""
+
+
 class Transient(Exception):  # noqa: N818 - not an error yet: it is worth another attempt
     """Something that may pass: `fault` is what it is if it doesn't, `after` the wait that was asked for."""
 

@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 
 from runtime.registry import limits, redirects
 from runtime.registry.endpoint import origin
-from runtime.registry.faults import TRANSIENT, RegistryFault, Transient, broken, refused
+from runtime.registry.faults import TRANSIENT, RegistryFault, TlsFault, Transient, broken, refused
 from runtime.registry.patience import persist, retry_after
 
 if TYPE_CHECKING:
@@ -144,6 +144,8 @@ class Session:
         for base in self.endpoint.bases:
             try:
                 url, challenges = self._ping(base)
+            except TlsFault:  # no reason to talk to the same host without encryption
+                raise
             except (RegistryFault, Transient) as trouble:
                 troubles.append(trouble)
             else:

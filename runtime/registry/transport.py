@@ -1,11 +1,10 @@
-"""One exchange over HTTP: connections, proxies, certificates, and every error in our words.
+"""One exchange over HTTP: connections, proxies and certificates.
 
 Nothing is followed, repeated or decoded here; an answer is read piece by piece by whoever asked.
 """
 
 from __future__ import annotations
 
-import ssl
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
@@ -13,19 +12,13 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
 import urllib3
-from urllib3.exceptions import (
-    HTTPError,
-    LocationParseError,
-    NewConnectionError,
-    ProxyError,
-    SSLError,
-)
 from urllib3.util import Timeout, make_headers, parse_url
 
 from runtime.registry import limits
 from runtime.registry.certificates import contexts
 from runtime.registry.endpoint import is_loopback
 from runtime.registry.faults import RegistryFault, Transient, broken
+from runtime.registry.troubles import PROXY_HINT, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -68,7 +61,7 @@ class Answer:
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the body as it arrives; a lost connection is `Transient`."""
-        with _translated(self.url):
+        with translated(self.url):
             while piece := self._raw.read1(limits.CHUNK, decode_content=False):
                 yield piece
 
@@ -118,7 +111,7 @@ class Transport:
         self, method: str, url: str, headers: Mapping[str, str], body: Body = None, *, verify: bool = True
     ) -> Iterator[Answer]:
         """Send a request and yield the answer, whatever its status."""
-        with _translated(url):
+        with translated(url):
             raw = self._pool(url, verify=verify).urlopen(
                 method,
                 url,
@@ -149,6 +142,9 @@ class Transport:
         if not proxy:
             return urllib3.PoolManager(maxsize=limits.PARALLEL, blocksize=limits.CHUNK, ssl_context=context)
         parts = urlsplit(proxy)
+        if parts.scheme not in ("http", "https"):
+            message = f"the proxy for {host} is of the kind {parts.scheme}, and only http and https are known"
+            raise RegistryFault(message, kind="usage", hint=PROXY_HINT)
         login = f"{parts.username}:{parts.password or ''}" if parts.username else None
         return urllib3.ProxyManager(
             proxy,
@@ -177,39 +173,3 @@ def proxy_for(url: str) -> str:
 def _check_headers(raw: urllib3.BaseHTTPResponse, url: str) -> None:
     if sum(len(name) + len(value) for name, value in raw.headers.items()) > limits.HEADERS:
         raise broken(f"{url} sends more than {limits.HEADERS} bytes of headers")
-
-
-@contextmanager
-def _translated(url: str) -> Iterator[None]:
-    host = urlsplit(url).netloc
-    try:
-        yield
-    except SSLError as err:
-        raise RegistryFault(
-            f"no secure connection to {host}: {_reason(err)}",
-            hint=f"put its authority's certificate into /etc/docker/certs.d/{host}/ca.crt, "
-            "or, if that is what you want, use --tls-verify=false",
-        ) from err
-    except LocationParseError as err:
-        raise broken(f"{url!r} is no URL that can be used") from err
-    except NewConnectionError as err:
-        raise Transient(RegistryFault(f"cannot connect to {host}: {_reason(err)}", hint=_HINT)) from err
-    except ProxyError as err:
-        hint = "see HTTP_PROXY, HTTPS_PROXY and NO_PROXY"
-        raise Transient(RegistryFault(f"no way to {host}: {_reason(err)}", hint=hint)) from err
-    except (HTTPError, OSError) as err:
-        fault = RegistryFault(f"the connection to {host} failed: {_reason(err)}", hint=_HINT)
-        raise Transient(fault) from err
-
-
-_HINT = "check the host's name and port, and whether a proxy is needed (HTTPS_PROXY)"
-
-
-def _reason(err: BaseException) -> str:
-    deepest: BaseException = err
-    while (cause := getattr(deepest, "original_error", None) or deepest.__cause__) is not None:
-        deepest = cause
-    if isinstance(deepest, ssl.SSLCertVerificationError):
-        return deepest.verify_message
-    text = getattr(deepest, "strerror", None) or str(deepest)
-    return str(text).rpartition(": ")[2] if isinstance(deepest, NewConnectionError) else str(text)

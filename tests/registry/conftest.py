@@ -15,8 +15,8 @@ def start_registry(tmp_path_factory):
     """Return a function that starts docker-registry with more configuration; all end with the test."""
     running = []
 
-    def start(more="", *, delete=True):
-        registry, process = launch(tmp_path_factory.mktemp("registry"), more, delete=delete)
+    def start(more="", **options):
+        registry, process = launch(tmp_path_factory.mktemp("registry"), more, **options)
         running.append(process)
         return registry
 

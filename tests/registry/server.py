@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ log: {{level: error, accesslog: {{disabled: true}}}}
 storage:
   filesystem: {{rootdirectory: {storage}}}
   delete: {{enabled: {delete}}}
-http: {{addr: "127.0.0.1:{port}"}}
+http: {{addr: "127.0.0.1:{port}", {http}}}
 {more}
 """
 
@@ -32,17 +33,14 @@ class Registry:
         return f"http://{self.host}/v2/{path}"
 
 
-def launch(folder, more="", *, delete=True):
+def launch(folder, more="", *, delete=True, http=""):
     """Start docker-registry with `more` lines of configuration; returns it and its process."""
     program = shutil.which("docker-registry")
     assert program, "apt-get install docker-registry"
     host = f"127.0.0.1:{free_port()}"
     config = folder / "config.yml"
-    config.write_text(
-        CONFIG.format(
-            storage=folder / "storage", port=host.rpartition(":")[2], more=more, delete=str(delete).lower()
-        )
-    )
+    fields = {"more": more, "delete": str(delete).lower(), "http": http}
+    config.write_text(CONFIG.format(storage=folder / "storage", port=host.rpartition(":")[2], **fields))
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([program, "serve", str(config)], stdout=log, stderr=log, env=bare())
     wait_for(f"http://{host}/", process, folder / "log")
@@ -67,6 +65,9 @@ def wait_for(url, process, log):
         assert process.poll() is None, log.read_text()
         try:
             opener.open(url, timeout=5).close()
+        except urllib.error.HTTPError as answer:  # it wants TLS
+            answer.close()
+            return
         except OSError:
             time.sleep(0.05)
         else:
