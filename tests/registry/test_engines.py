@@ -1,4 +1,4 @@
-"""What Tare builds and pushes runs in docker and podman, and what they build and push runs in Tare."""
+"""What Tare builds and pushes runs in docker and podman; what they and buildah push runs in Tare."""
 
 import os
 import shutil
@@ -101,5 +101,36 @@ def test_podman_runs_ours_and_we_run_podmans(tare, pushed, context, tmp_path_fac
     theirs = pushed.replace("ours", "podman")
     podman("build", "-q", "--isolation", "chroot", "--network", "host", *LIMITS, "-t", theirs, str(context))
     podman("push", "-q", "--tls-verify=false", theirs)
+    tare("image", "pull", "-q", theirs)
+    assert tare("container", "run", theirs).split() == ["more", "them", "more", "said"]
+
+
+class Buildah:
+    """buildah with storage of its own."""
+
+    def __init__(self, place):
+        self.base = [
+            "buildah", "--root", place / "root", "--runroot", place / "run", "--storage-driver", "vfs",
+        ]  # fmt: skip
+
+    def __call__(self, *words):
+        done = subprocess.run(
+            [*self.base, *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            check=False, timeout=100,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.mark.parametrize("form", ["oci", "docker"])
+def test_we_run_what_buildah_builds(tare, pushed, context, tmp_path_factory, form):
+    assert shutil.which("buildah"), "apt-get install buildah"
+    buildah = Buildah(tmp_path_factory.mktemp("b"))
+    theirs = pushed.replace("ours", "buildah")
+    buildah(
+        "build", "-q", "--isolation", "chroot", "--network", "host", "--tls-verify=false", "--format", form,
+        "-t", theirs, context,
+    )  # fmt: skip
+    buildah("push", "-q", "--tls-verify=false", theirs)
     tare("image", "pull", "-q", theirs)
     assert tare("container", "run", theirs).split() == ["more", "them", "more", "said"]

@@ -41,15 +41,9 @@ class Tokens:
             public = ["pull"] if name.startswith("public/") and "pull" in actions else []
             granted = actions.split(",") if everything else public
             access.append({"type": kind, "name": name, "actions": granted})
-        claims = {
-            "iss": ISSUER,
-            "sub": "ann",
-            "aud": SERVICE,
-            "nbf": begin - 5,
-            "iat": begin,
-            "access": access,
-        }
-        return self._signed({**claims, "exp": begin + 300, "jti": secrets.token_hex(8)})
+        times = {"nbf": begin - 5, "iat": begin, "exp": begin + 300}
+        names = {"iss": ISSUER, "sub": "ann", "aud": SERVICE, "jti": secrets.token_hex(8)}
+        return self._signed({**names, **times, "access": access})
 
     def _signed(self, claims):
         chain = "".join(self.certificate.read_text().split("-----")[2].split())
