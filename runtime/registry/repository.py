@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from runtime.image.digest import Digest
 from runtime.registry import document, limits
 from runtime.registry.faults import RegistryFault, Transient, broken
-from runtime.registry.patience import Patience
 from runtime.registry.transport import number
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class Repository:
         A connection that is lost is taken up where it ended (distribution-spec, "Pulling blobs", Range);
         from a server that only knows how to begin anew, what is known already is skipped.
         """
-        received, patience = 0, Patience(self.session.stop, self.session.attempts)
+        received, patience = 0, self.session.patience()
         while True:
             try:
                 for piece in self._rest(descriptor, received):

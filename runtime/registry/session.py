@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 from runtime.registry import limits, redirects
 from runtime.registry.endpoint import origin
 from runtime.registry.faults import TRANSIENT, RegistryFault, TlsFault, Transient, broken, refused
-from runtime.registry.patience import persist, retry_after
+from runtime.registry.patience import Patience, endure, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -34,14 +34,19 @@ class Session:
         self._authorizer = authorizer
         self._lock = Lock()
         self._base = ""
-        self.attempts = limits.MIRROR_ATTEMPTS if endpoint.mirror else limits.ATTEMPTS
+
+    def patience(self, attempts: int = limits.ATTEMPTS) -> Patience:
+        """Return the patience for one request: little with a mirror, since there is another place."""
+        if self.endpoint.mirror:
+            return Patience(self.stop, min(attempts, limits.MIRROR_ATTEMPTS), limits.MIRROR_RETRY_AFTER)
+        return Patience(self.stop, attempts)
 
     @property
     def base(self) -> str:
         """The registry's `/v2/`, with the scheme that works; asks once."""
         with self._lock:
             if not self._base:
-                self._base = persist(self._find, self.stop, min(self.attempts, limits.GREETINGS))
+                self._base = endure(self._find, self.patience(limits.GREETINGS))
             return self._base
 
     @property
@@ -92,7 +97,7 @@ class Session:
                     raise broken(f"{url} sends a content encoding that nobody asked for")
                 return answer, answer.body(limit)
 
-        return persist(once, self.stop, self.attempts)
+        return endure(once, self.patience())
 
     def _signed(
         self, stack: ExitStack, method: str, url: str, headers: Mapping[str, str], body: Content
@@ -160,7 +165,8 @@ class Session:
         Returns the URL, and how it wants to be answered if it asks who we are.
         """
         url = urljoin(base, "/v2/")
-        with self._transport.exchange("GET", url, {}, verify=self.endpoint.verify) as answer:
+        silence = limits.MIRROR_SILENCE if self.endpoint.mirror else limits.SILENCE
+        with self._transport.exchange("GET", url, {}, verify=self.endpoint.verify, silence=silence) as answer:
             if answer.status in TRANSIENT:
                 fault = refused(answer.status, _error_body(answer), "reach the registry", self.endpoint.host)
                 raise Transient(fault, retry_after(answer.header("retry-after")))

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 _AGENT = {"User-Agent": "tare", "Accept-Encoding": "identity"}
 _DIGITS = 18  # those of 2**63, or one less
-_TIMEOUT = Timeout(connect=limits.CONNECT, read=limits.SILENCE)
 
 
 class Answer:
@@ -108,9 +107,16 @@ class Transport:
 
     @contextmanager
     def exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: Body = None, *, verify: bool = True
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: Body = None,
+        *,
+        verify: bool = True,
+        silence: float = limits.SILENCE,
     ) -> Iterator[Answer]:
-        """Send a request and yield the answer, whatever its status."""
+        """Send a request and yield the answer, whatever its status; wait `silence` seconds for each byte."""
         with translated(url):
             raw = self._pool(url, verify=verify).urlopen(
                 method,
@@ -119,7 +125,7 @@ class Transport:
                 headers={**_AGENT, **headers},
                 redirect=False,
                 retries=False,
-                timeout=_TIMEOUT,
+                timeout=Timeout(connect=min(limits.CONNECT, silence), read=silence),
                 preload_content=False,
                 decode_content=False,
             )

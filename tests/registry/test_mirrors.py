@@ -1,12 +1,13 @@
 """Pulling through mirrors: a real docker-registry in proxy mode before another one, and mirrors that fail."""
 
+import socket
 import time
 
 import pytest
 
 from runtime.image import Reference, Store
 from runtime.image.verify import verify
-from runtime.registry import Access, Account, Watch, pull, push
+from runtime.registry import Access, Account, Watch, limits, pull, push
 from tests.registry import password
 from tests.registry.faulty import NAME, Faulty, serving
 from tests.registry.server import free_port
@@ -113,12 +114,23 @@ def test_what_a_mirror_damages_comes_from_the_origin(pushed, made, store):
     assert verify(store) == []
 
 
-def test_a_mirror_that_is_always_busy_is_not_waited_for(pushed, made, store):
+def test_a_mirror_that_says_nothing_is_left(pushed, made, store, monkeypatch):
+    monkeypatch.setattr(limits, "MIRROR_SILENCE", 0.2)
+    reference, image = pushed
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        host = f"127.0.0.1:{mute.getsockname()[1]}"
+        pull(store, reference, access=Access(mirrors=(host,)))
+    assert store.resolve(reference).digest == image.digest
+
+
+@pytest.mark.parametrize("kind", ["ping", "manifest", "blob"])
+def test_a_mirror_that_is_always_busy_is_not_waited_for(pushed, made, store, kind):
     reference, image = pushed
     with serving(Faulty(*made)) as mirror:
-        mirror.wrongs["ping"] = [lambda handler: handler.reply(503)] * 99
+        later = {"Retry-After": "100"}
+        mirror.wrongs[kind] = [lambda handler: handler.reply(503, headers=later)] * 99
         pull(store, reference, access=Access(mirrors=(mirror.host,)))
-        assert len(mirror.asked) <= 4
+        assert len(mirror.wrongs[kind]) >= 95
     assert store.resolve(reference).digest == image.digest
 
 
