@@ -108,7 +108,9 @@ class Upload:
                 patience.wait(trouble)
                 if self._arrived():
                     return
-                place, sent = self._resume(place, sent)
+                place, has = self._resume(place, sent)
+                self._watch.advance(self._blob.digest, has - sent)
+                sent = has
             else:
                 return
 

@@ -2,9 +2,10 @@
 
 import json
 import re
-import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.registry.listener import running
 
 NAME = "team/made"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -148,14 +149,8 @@ def serving(faulty):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.faulty, server.daemon_threads = faulty, True
     faulty.host = f"127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with running(server):
         yield faulty
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def changed(faulty, **fields):

@@ -5,6 +5,8 @@ import socketserver
 import threading
 from contextlib import contextmanager, suppress
 
+from tests.registry.listener import running
+
 HEAD = 1 << 16
 
 
@@ -49,11 +51,5 @@ def forwarding(goal):
     server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Forward)
     server.daemon_threads, server.goal, server.asked = True, (host, int(port)), []
     server.address = f"127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with running(server):
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -23,15 +23,22 @@ class Quiet(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def listening(handler, owner):
-    """Yield the address HOST:PORT of a server that ends with the block."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.owner, server.daemon_threads = owner, True
+def running(server):
+    """Let a server of socketserver's serve until the block ends."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield f"127.0.0.1:{server.server_address[1]}"
+        yield server
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def listening(handler, owner):
+    """Yield the address HOST:PORT of a server that ends with the block."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.owner, server.daemon_threads = owner, True
+    with running(server):
+        yield f"127.0.0.1:{server.server_address[1]}"
