@@ -95,9 +95,10 @@ def _removed_tag(session: Session, tag: str) -> bool:
     try:
         _delete(session, tag)
     except RegistryFault as fault:
-        if fault.status in (_BAD_REQUEST, _NOT_ALLOWED, _NOT_FOUND):
-            return False
-        raise
+        if fault.status not in (_BAD_REQUEST, _NOT_ALLOWED, _NOT_FOUND):
+            raise
+        # The answer to an attempt that succeeded may have been lost; the image must not go for that.
+        return fault.status == _NOT_FOUND and not resolved(session, [tag])
     return True
 
 

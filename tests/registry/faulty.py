@@ -15,8 +15,8 @@ class Faulty:
     """What is served, what goes wrong, and what was asked.
 
     `manifest` and `blobs` (digest to bytes) may be changed before a pull. `wrongs` maps a kind of request
-    ("manifest", "blob", "patch", "ping", "tags") to a list of functions of the handler: each takes one
-    request of that kind, the first one first, and the rest go well. `asked` holds (method, path, headers)
+    ("manifest", "blob", "patch", "ping", "tags", "delete") to a list of functions of the handler: each takes
+    one request of that kind, the first one first, and the rest go well. `asked` holds (method, path, headers)
     of each, and `connections` the clients' ports.
     """
 
@@ -97,7 +97,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_DELETE(self):
         self._note()
-        self.reply(202)
+        self._mind("delete") or self.reply(202)
 
     def _note(self):
         self.faulty.connections.add(self.client_address[1])

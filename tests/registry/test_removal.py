@@ -7,7 +7,7 @@ import pytest
 
 from runtime.errors import RuntimeFault
 from runtime.image import Reference, Store, from_tree
-from runtime.registry import Access, Account, pull, push
+from runtime.registry import Access, Account, limits, pull, push
 from runtime.registry.removal import remove
 from tests.registry import password
 from tests.registry.faulty import NAME, Faulty, serving
@@ -106,3 +106,17 @@ def test_a_registry_that_can_removes_the_tag_alone(made):
         done = remove(Reference.parse(f"{registry.host}/{NAME}:1"))
     assert (done.tags, done.whole) == (("1",), False)
     assert [path for method, path, _ in registry.asked if method == "DELETE"] == [f"/v2/{NAME}/manifests/1"]
+
+
+def test_an_answer_that_is_lost_does_not_cost_the_image(made, monkeypatch):
+    monkeypatch.setattr(limits, "FIRST_PAUSE", 0.01)
+    with serving(Faulty(*made)) as registry:
+
+        def lose(handler):  # it is done, but nobody hears of it
+            registry.wrongs["manifest"] = [lambda handler: handler.reply(404)] * 9
+            handler.hang_up()
+
+        registry.wrongs["delete"] = [lose, lambda handler: handler.reply(404)]
+        done = remove(Reference.parse(f"{registry.host}/{NAME}:1"))
+    assert (done.tags, done.whole) == (("1",), False)
+    assert not [path for method, path, _ in registry.asked if method == "DELETE" and "sha256" in path]
