@@ -165,7 +165,7 @@ class _Planner:
 
     def _image_node(self, image: str, platform: str, step: Instruction) -> int:
         operation = ops.Image(self._base(image, platform).digest, platform, image)
-        return self.graph.add(operation, at=step.node.at)
+        return self.graph.add(operation, step=step.node)
 
     def _triggered(self, text: str, stage: Stage) -> Instruction:
         parsed = dockerfile.parse(text.encode(errors="surrogateescape"), "ONBUILD of the base image")

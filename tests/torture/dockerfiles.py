@@ -6,13 +6,11 @@ import re
 import subprocess
 import sys
 from itertools import zip_longest
-from pathlib import Path
 
 from runtime.builder.dockerfile import DockerfileFault, parse
+from tests.differential import package
 from tests.fakes import buildkit_parser
 
-PACKAGE = "golang-github-openshift-imagebuilder-dev"
-INSTALLED = Path("/usr/share/gocode/src/github.com/openshift/imagebuilder")
 KNOWN = frozenset(
     {
         *("add", "arg", "cmd", "copy", "entrypoint", "env", "expose", "from", "healthcheck", "label", "run"),
@@ -52,18 +50,9 @@ PIECES = [
 ]
 
 
-def originals(folder):
-    """Return the texts of the package's Dockerfiles; it is fetched into `folder` if it isn't installed."""
-    root = INSTALLED if INSTALLED.is_dir() else _fetched(folder)
-    files = (path for path in root.rglob("*") if "dockerfile" in path.name.lower() and path.is_file())
-    return sorted({path.read_text() for path in files})
-
-
-def _fetched(folder):
-    subprocess.run(["apt-get", "download", "-q", PACKAGE], cwd=folder, check=True, capture_output=True)
-    (archive,) = folder.glob(f"{PACKAGE}_*.deb")
-    subprocess.run(["dpkg", "-x", archive, folder / "x"], check=True)
-    return folder / "x"
+def originals():
+    """Return the texts of the package's Dockerfiles."""
+    return sorted({path.read_text() for path in package.dockerfiles()})
 
 
 def mutation(dice, texts):

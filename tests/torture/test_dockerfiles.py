@@ -9,15 +9,16 @@ import pytest
 
 from runtime.builder import stages
 from runtime.builder.dockerfile import DockerfileFault, parse
+from tests.differential import package
 from tests.torture import dockerfiles
 
-pytestmark = [pytest.mark.torture]
+pytestmark = [pytest.mark.torture, pytest.mark.skipif(bool(package.MISSING), reason=package.MISSING)]
 EXPLAINED = {"flags", "chained", "check"}
 
 
 @pytest.fixture(scope="module")
-def texts(tmp_path_factory):
-    return dockerfiles.originals(tmp_path_factory.mktemp("dockerfiles"))
+def texts():
+    return dockerfiles.originals()
 
 
 def test_the_originals_are_read_as_buildkit_reads_them(texts):
