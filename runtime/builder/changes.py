@@ -32,8 +32,9 @@ def _run(builder: Builder, state: State, step: kinds.Run) -> State:
     origins = [builder.root_of(mount.origin, step) for mount in found if mount.origin]
     command, script = _command(state, step)
     network = builder.network if step.network == "default" else step.network
+    config = state.config
     operation = ops.Execute(
-        command, script, state.scope.keyed_environment, state.config.workdir or "/", state.config.user, tuple(found),
+        command, script, state.scope.keyed_environment, config.workdir or "/", config.user, tuple(found),
         _bound(builder, step, found), network, step.security, builder.hosts, state.scope.variables,
     )  # fmt: skip
     return state.on(builder.graph.add(operation, state.root, *origins, step=step.node))

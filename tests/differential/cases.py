@@ -22,9 +22,9 @@ class Case:
 
     `without` are the lines (first, last) of instructions that are left out, for the `reason`. `files` are
     what it copies and the package hasn't, `web` is the part of its URLs that a server on the loopback stands
-    in for, `start` an instruction put before the first line. `refused` is what Tare says when neither builds
-    it; `differs` names the rows of the table that explain what is not the same, `buildah_alone` the one by
-    which only buildah builds it. `brief` ones are built in the ordinary tests, too.
+    in for, `start` an instruction put before the first line. `refused` is what Tare says, of a `line`, when
+    neither builds it; `differs` names the rows of the table that explain what is not the same,
+    `buildah_alone` the one by which only buildah builds it. The ordinary tests build the `brief` ones.
     """
 
     file: str
@@ -35,6 +35,7 @@ class Case:
     target: str = ""
     web: str = ""
     start: str = ""
+    line: int = 0
     refused: str = ""
     differs: tuple[str, ...] = ()
     buildah_alone: str = ""

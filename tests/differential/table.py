@@ -69,8 +69,7 @@ def _how(case: Case) -> str:
 
 def _result(case: Case) -> str:
     if case.refused:
-        line = case.refused.split(":")[1]
-        return f"both refuse it, Tare in line {line}"
+        return f"both refuse it, Tare in line {case.line}"
     if case.buildah_alone:
         return f"{case.buildah_alone}: Tare refuses it"
     return ", ".join(case.differs) or "same"

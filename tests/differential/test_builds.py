@@ -26,7 +26,7 @@ def test_both_make_the_same(bench, tmp_path, case):
         ours, theirs = (each.result() for each in both)
     if case.refused or case.buildah_alone:
         assert case.refused in ours.error
-        assert f"{file.name}:" in ours.error
+        assert f"/{file.name}:{case.line or 1}: " in ours.error
         assert bool(theirs.error) != bool(case.buildah_alone), theirs.error
         return
     assert (ours.error, theirs.error) == ("", "")
