@@ -166,6 +166,8 @@ def test_a_time_makes_equal_images_of_equal_input(home, build, context):
     first = built(home, build, text, **epoch)
     os.utime(context / "a")
     assert built(home, build, text, "--no-cache", **epoch).digest == first.digest
+    given = ("--build-arg", "SOURCE_DATE_EPOCH=1000000000")
+    assert built(home, build, text, "--no-cache", *given).digest == first.digest
     made = Store(home / "images").layer_paths(first)[-1] / "x"
     assert made.stat().st_mtime == 1000000000
 

@@ -21,7 +21,8 @@ RUN mkdir /d; echo one > /d/one; ln /d/one /d/two; rm -r /home; chmod 1777 /mnt
 FROM busybox
 WORKDIR /srv/app
 COPY --chown=33:44 a sub ./
-RUN --mount=type=cache,target=/kept --mount=type=bind,target=/ctx --mount=type=tmpfs,target=/scratch \\
+RUN --mount=type=cache,target=/kept --mount=type=bind,target=/ctx \\
+    --mount=type=tmpfs,target=/scratch,size=2m \\
     cat /ctx/a > /got; echo kept > /kept/x; touch /scratch/x
 RUN --network=none ls /sys/class/net > /own; chown 5:6 /own; chmod 4755 /own
 COPY --from=one /d /d/

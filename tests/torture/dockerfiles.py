@@ -146,13 +146,16 @@ def disagreements(texts):
         yield text, next((row for row, gone in verdicts if gone), None)
 
 
-def _ascii_flags(text):
-    return _FLAG.sub(lambda flag: re.sub("[^\x00-\x7f]", "x", flag[0]), text)
+def _ascii(expression):
+    """Return what makes all letters ASCII in what matches."""
+    return lambda text: expression.sub(lambda match: re.sub("[^\x00-\x7f]", "x", match[0]), text)
 
 
 _FLAG = re.compile(r"""--(?:'[^']*'|"[^"]*"|[^ \t\n\v\f\r'"])*""")
+_HEALTH = re.compile(r"HEALTHCHECK(?:[ \t]+--[^ \t\n\v\f\r]+)*[ \t]+[^ \t\n\v\f\r]+", re.IGNORECASE)
 EXPLAINED = {
-    "flags": _ascii_flags,
+    "flags": _ascii(_FLAG),
+    "health": _ascii(_HEALTH),
     "check": lambda text: re.sub(r"(?im)^\s*#\s*check\s*=.*\n?", "", text),
     "chained": lambda text: re.sub(r"(?i)\bONBUILD\s+(?=ONBUILD)", "", text),
 }

@@ -39,6 +39,7 @@ def test_mutations_agree_with_buildkit(texts, rounds, figure):
     ("text", "row"),
     [
         ("FROM x\nCOPY --chown=\xe9 a b\n", "flags"),
+        ("FROM x\nHEALTHCHECK CM\x85D a\n", "health"),
         ("# check=x\n# escape=`\nFROM x\nENV a `\nb\n", "check"),
         ("FROM x\nONBUILD ONBUILD RUN [1]\n", "chained"),
     ],
