@@ -15,8 +15,8 @@ from runtime.image.platform import host_platform
 pytestmark = pytest.mark.privileged
 # docker buildx build's, as its reference lists them
 BUILDX = """add-host allow annotation attest build-arg build-context builder cache-from cache-to call
-cgroup-parent check debug file iidfile label load metadata-file network no-cache no-cache-filter output platform
-policy progress provenance pull push quiet sbom secret shm-size ssh tag target ulimit"""
+cgroup-parent check debug file iidfile label load metadata-file network no-cache no-cache-filter output
+platform policy progress provenance pull push quiet sbom secret shm-size ssh tag target ulimit"""
 
 
 def test_labels_hosts_and_a_network_come_from_the_command_line(lab):

@@ -152,7 +152,8 @@ def _ascii(expression):
 
 
 _FLAG = re.compile(r"""--(?:'[^']*'|"[^"]*"|[^ \t\n\v\f\r'"])*""")
-_HEALTH = re.compile(r"HEALTHCHECK(?:[ \t]+--[^ \t\n\v\f\r]+)*[ \t]+[^ \t\n\v\f\r]+", re.IGNORECASE)
+_GAP, _WORD = r"(?:[ \t]|[\\`][ \t]*\n)+", r"[^ \t\n\v\f\r]+"
+_HEALTH = re.compile(rf"HEALTHCHECK(?:{_GAP}--{_WORD})*{_GAP}{_WORD}", re.IGNORECASE)
 EXPLAINED = {
     "flags": _ascii(_FLAG),
     "health": _ascii(_HEALTH),
