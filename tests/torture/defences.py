@@ -120,7 +120,7 @@ DEFENCES = (
             f"{BUILDS}::test_links_out_of_the_context_are_copied_as_links"),
     Defence("a build's context walked through links", "runtime/builder/context.py",
             "is_directory = member.is_dir(follow_symlinks=False)", "is_directory = member.is_dir()",
-            f"{BUILDS}::test_nothing_outside_of_the_context_is_a_source"),
+            f"{BUILDS}::test_links_out_of_the_context_are_copied_as_links"),
     Defence("a build's context that changes meanwhile", "runtime/builder/context.py",
             "place = resolve.find(root, entry.path, follow=False)",
             "place = os.open(self.root / entry.path, os.O_PATH)",
@@ -138,7 +138,8 @@ DEFENCES = (
             'else _inside(tree, name)\n', "else _read(tree / name)\n",
             f"{BUILDS}::test_links_of_a_packed_context_lead_nowhere_else"),
     Defence("a build's .dockerignore behind a link of a packed context", "bench/cli/build_input.py",
-            "    _refuse_links(tree, name)\n", "", f"{BUILDS}::test_links_of_a_packed_context_lead_nowhere_else"),
+            "    _refuse_links(tree, name)\n", "",
+            f"{BUILDS}::test_links_of_a_packed_context_lead_nowhere_else"),
 )  # fmt: skip
 
 
