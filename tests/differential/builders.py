@@ -63,6 +63,7 @@ class Buildah:
         words = [
             "build", "--pull-never", "--layers=false", "--isolation", "chroot", "--network", "host",
             "--format", "docker", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024",
+            "--cap-add", "mknod",  # as docker has it
             "-t", "made", "-f", str(file), *options, str(context),
         ]  # fmt: skip
         try:

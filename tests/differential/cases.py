@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tests.differential import package
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+EXTRA = Path(__file__).parent / "extra"  # Dockerfiles of our own, for what the package's don't touch
 TIME = 1_000_000_000  # of all that stands in a context, seconds since 1970
 NETWORK, PROGRAMS = "needs a network", "needs programs of the real base image, and a network"
 
@@ -55,7 +53,7 @@ class Case:
 
     def prepare(self, place: Path, server: str) -> tuple[Path, Path]:
         """Make its context in a directory that is not there yet; returns the Dockerfile and the context."""
-        source = package.ROOT / self.file
+        source = (EXTRA.parent if self.file.startswith("extra/") else package.ROOT) / self.file
         shutil.copytree(source.parent, place, symlinks=True)
         for name in self.files:
             (place / name).parent.mkdir(parents=True, exist_ok=True)
@@ -79,5 +77,6 @@ def cases() -> list[Case]:
 
     known = {case.file for case in SPECIAL}
     names = [str(path.relative_to(package.ROOT)) for path in package.dockerfiles()]
+    names += [f"extra/{path.name}" for path in EXTRA.glob("Dockerfile.*")]
     plain = [Case(name) for name in names if name not in known]
     return sorted([*SPECIAL, *plain], key=lambda case: case.id)

@@ -48,6 +48,14 @@ ROWS = {
         "Tare: it is an ordinary letter then; docker's classic builder says the same",
         r"Env: GOPATH: '\\\\go', not 'go'",
     ),
+    "hard link": Row(
+        "a `RUN` changes a file that has two names since an earlier `RUN`",
+        "the name that it changes is a file of its own from then on",
+        "both names are still one file",
+        "the reference is silent; it is how the kernel's overlayfs copies a file up, as in docker's "
+        "overlay2; buildah works on a whole copy here (its storage driver is vfs)",
+        r"d/a: linked: None, not 'd/a'|d/b: (linked|mode|security\.capability|time): .*",
+    ),
     "escape token": Row(
         "`` # escape = `` `` (two letters)",
         "refuses it by line",

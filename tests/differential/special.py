@@ -25,7 +25,6 @@ SPECIAL = (
     Case(f"{_DATA}/Dockerfile.badhealthcheck", line=2, refused="HEALTHCHECK: HEALTHCHECK takes NONE or CMD"),
     Case(f"{_DATA}/Dockerfile.copyfrom_12", brief=True),
     Case(f"{_DATA}/Dockerfile.edgecases", brief=True),
-    Case(f"{_DATA}/Dockerfile.env", brief=True),
     Case(f"{_DATA}/Dockerfile.healthcheck", brief=True),
     Case(f"{_DATA}/Dockerfile.mount", without=((2, 2),), reason="needs a volume of the package's own test"),
     Case(f"{_DATA}/Dockerfile.multistage", brief=True),
@@ -36,7 +35,6 @@ SPECIAL = (
     Case(f"{_DATA}/Dockerfile.volumeexists", differs=("volume written",)),
     Case(f"{_DATA}/add/Dockerfile", brief=True),
     Case(f"{_DATA}/copychown/Dockerfile", brief=True),
-    Case(f"{_DATA}/copyfrom/Dockerfile", brief=True),
     Case(f"{_DATA}/ignore/Dockerfile", brief=True),
     Case(f"{_DATA}/multistage/Dockerfile.heading-arg", brief=True),
     Case(
@@ -48,7 +46,6 @@ SPECIAL = (
         line=6, refused="COPY --from=builder ./a.txt /b.txt: ./a.txt is not in the stage or image",
     ),
     Case(f"{_DATA}/volumerun/Dockerfile", differs=("volume written",), brief=True),
-    Case(f"{_DATA}/wildcard/Dockerfile", brief=True),
     Case("dockerfile/parser/testfile-line/Dockerfile", without=((17, 31),), reason=NETWORK),
     Case(
         "dockerfile/parser/testfiles-negative/env_no_value/Dockerfile",
@@ -58,8 +55,10 @@ SPECIAL = (
         "dockerfile/parser/testfiles-negative/shykes-nested-json/Dockerfile",
         line=1, refused='CMD [ "echo", [ "nested json" ] ]: when using JSON array syntax',
     ),
+    Case("extra/Dockerfile.copies", brief=True),
+    Case("extra/Dockerfile.files", differs=("hard link",), brief=True),
     Case(
-        f"{_PARSED}/ADD-COPY-with-JSON/Dockerfile", brief=True,
+        f"{_PARSED}/ADD-COPY-with-JSON/Dockerfile",
         files=("null", "nullfile", "vimrc", "bashrc", "test file"),
     ),
     _fetching("brimstone-consuldock", (14, 26)),

@@ -1,6 +1,7 @@
 """Stand-ins for the base images of the Dockerfiles, which nobody can fetch here: busybox, and a little more.
 
-All but `busybox` itself have the host's bash and useradd with their libraries, and some users of a Debian.
+All but `busybox` itself have the host's bash, setcap and useradd with their libraries, and some users of
+a Debian.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ RICHER = (
     *("foo", "image", "ubuntu", "ubuntu:12.04", "ubuntu:14.04", "ubuntu:18.04"),
 )
 GOLANG, NGINX = ("golang", "golang:1.9"), ("nginx",)
-_PROGRAMS = ("bash", "useradd")
+_PROGRAMS = {"bash": "bin", "setcap": "sbin", "useradd": "usr/sbin"}
 _USERS = {"bin": 1, "adm": 3, "lp": 4, "mail": 8}
 _GROUPS = {"bin": 1, "adm": 4, "lp": 7, "mail": 12}
 
@@ -54,9 +55,8 @@ def _files() -> dict[str, File | bytes | Directory]:
         "etc/group": f"root:x:0:\n{groups}".encode(),
         "etc/shadow": File(b"root:*:19000::::::\n", 0o640),
     }
-    for name in _PROGRAMS:
+    for name, place in _PROGRAMS.items():
         program = Path(shutil.which(name, path="/usr/bin:/bin:/usr/sbin:/sbin") or f"/usr/bin/{name}")
-        place = "bin" if name == "bash" else "usr/sbin"
         found[f"{place}/{name}"] = File(program.read_bytes(), 0o755)
         found |= {path: File(Path("/", path).read_bytes(), 0o755) for path in _libraries(program)}
     return found

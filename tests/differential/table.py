@@ -14,7 +14,8 @@ from tests.differential.package import NAME
 DOCUMENT = Path(__file__).parents[2] / "docs/reference/dockerfile-differential.md"
 HEAD = f"""# The Dockerfiles of imagebuilder, built by Tare and by buildah
 
-Written by `python -m tests.differential.table` from `tests/differential`; a test fails if this page is older.
+Written by `python -m tests.differential.table` from `tests/differential`; a test fails if this page is
+older.
 
 `nox -s differential` builds each Dockerfile of Debian's `{NAME}` with `tare image build` and with `buildah
 build` (1.28.2, chroot isolation, `--format docker`), and compares every path's type, mode, owner, link
@@ -24,11 +25,12 @@ volumes, labels, ports, triggers, stop signal, health check, shell, author and p
 build a part of them.
 
 **The base images are stand-ins.** Nothing is fetched: what a Dockerfile calls `centos:7`, `ubuntu:14.04` or
-`golang` is Tare's own busybox image with the host's bash and useradd, some users, and for `golang` and
-`nginx` the directories that are copied (`tests/differential/standins.py`). Instructions that need the network
-or the real image's programs are left out for both builders, and the table says which. Files that a Dockerfile
-copies and the package doesn't have are made, and a server on the loopback stands in for the URLs of
-`Dockerfile.add`.
+`golang` is Tare's own busybox image with the host's bash, setcap and useradd, some users, and for `golang`
+and `nginx` the directories that are copied (`tests/differential/standins.py`). Instructions that need the
+network or the real image's programs are left out for both builders, and the table says which. Files that a
+Dockerfile copies and the package doesn't have are made, and a server on the loopback stands in for the URLs
+of `Dockerfile.add`. Those in `extra/` are Tare's own, for owners, nodes, links, capabilities and names that
+the package's don't touch.
 
 """
 

@@ -202,7 +202,16 @@ def test_a_failing_command_names_its_place_and_leaves_nothing(home, build):
         ("FROM busybox\nCOPY --chmod=u+y a /\n", "--chmod takes a mode such as"),
         ("FROM busybox\nRUN --mount=type=ssh,required true\n", "the agent default is required"),
         ("FROM busybox\nRUN --mount=type=secret,id=s,required true\n", "the secret s is required"),
-        ("FROM nothing-such\n", "no image named nothing-such"),
+        ("FROM nothing-such\n", "Dockerfile:1: FROM nothing-such: no image named nothing-such"),
+        (
+            "FROM busybox\nCOPY --from=gone:1 a /\n",
+            "Dockerfile:2: COPY --from=gone:1 a /: no image named gone:1",
+        ),
+        (
+            "FROM --platform=linux/s390x busybox\n",
+            "Dockerfile:1: FROM --platform=linux/s390x busybox: busybox is",
+        ),
+        ("FROM busybox\nSTOPSIGNAL NO\n", "Dockerfile:2: STOPSIGNAL NO: "),
         ("FROM scratch\nRUN true\n", "nothing to run in an empty image"),
     ],
 )
