@@ -84,6 +84,7 @@ class RootContext(Context):
     """A node's root in the shape of a build context, for COPY --from."""
 
     __slots__ = ("_places",)
+    missing = "is not in the stage or image that --from names"
 
     def __init__(self, layers: tuple[Path, ...]) -> None:
         found = list(Tree(layers).entries()) if layers else []

@@ -24,6 +24,7 @@ BOX = "tests/privileged/test_container.py"
 CONFINED, ENGINE = "tests/torture/test_confined.py", "tests/privileged/test_engine_options.py"
 COPY = "tests/privileged/test_engine_copy.py"
 CRASH = "tests/privileged/test_engine_crash.py"
+BUILDS = "tests/torture/test_build_escapes.py"
 
 
 @dataclass(frozen=True)
@@ -197,6 +198,35 @@ DEFENCES = (
     Defence("half a container", "runtime/engine/keeper.py",
             '            documents.remove(self.places, message["id"])\n', "",
             f"{CRASH}::test_a_container_that_was_half_made_is_removed_by_force"),
+    Defence("CVE-2024-9675, a build's cache mount named after a directory", "runtime/builder/mounted.py",
+            'hashlib.sha256(f"{mount.id}{seed}{private}".encode(errors="surrogateescape")).hexdigest()',
+            'f"{mount.id}{seed}{private}"', f"{BUILDS}::test_a_cache_mount_stays_in_its_place"),
+    Defence("a build's context with links out of it", "runtime/builder/context.py",
+            "    mode = member.stat(follow_symlinks=False).st_mode\n",
+            "    mode = member.stat(follow_symlinks=True).st_mode\n",
+            f"{BUILDS}::test_links_out_of_the_context_are_copied_as_links"),
+    Defence("a build's context walked through links", "runtime/builder/context.py",
+            "is_directory = member.is_dir(follow_symlinks=False)", "is_directory = member.is_dir()",
+            f"{BUILDS}::test_links_out_of_the_context_are_copied_as_links"),
+    Defence("a build's context that changes meanwhile", "runtime/builder/context.py",
+            "place = resolve.find(root, entry.path, follow=False)",
+            "place = os.open(self.root / entry.path, os.O_PATH)",
+            f"{BUILDS}::test_a_context_that_changes_under_the_build"),
+    Defence("a build's sources behind a link of a stage", "runtime/builder/context.py",
+            '            if entry.kind == "link":\n', "            if not entry:\n",
+            f"{BUILDS}::test_links_of_a_stage_lead_nowhere_else"),
+    Defence("a build's bind mount that writes to the context", "runtime/builder/mounted.py",
+            "self._bind(self._taken(mount, context), target", "self._bind(context.root, target",
+            f"{BUILDS}::test_a_bind_mount_leaves_the_context_alone"),
+    Defence("a build's files put through a link of the image", "runtime/builder/tree.py",
+            "elif node and node[0].is_symlink():", "elif not self:",
+            f"{BUILDS}::test_what_is_copied_through_a_link_of_the_image"),
+    Defence("a build's Dockerfile behind a link of a packed context", "bench/cli/build_input.py",
+            'else _inside(tree, name)\n', "else _read(tree / name)\n",
+            f"{BUILDS}::test_links_of_a_packed_context_lead_nowhere_else"),
+    Defence("a build's .dockerignore behind a link of a packed context", "bench/cli/build_input.py",
+            "    _refuse_links(tree, name)\n", "",
+            f"{BUILDS}::test_links_of_a_packed_context_lead_nowhere_else"),
 )  # fmt: skip
 
 
