@@ -65,6 +65,13 @@ def torture(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def differential(session: nox.Session) -> None:
+    """Build every Dockerfile of imagebuilder with Tare and with buildah, and compare (root)."""
+    session.env["TARE_TORTURE"] = "full"
+    tool(session, "pytest", "tests/differential", *session.posargs)
+
+
+@nox.session(default=False)
 def guest(session: nox.Session) -> None:
     """Run privileged tests in a guest with pure cgroup v2, under systemd's delegated tree (root)."""
     tool(session, "python", "-m", "tests.guest.run", *session.posargs)

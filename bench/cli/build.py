@@ -190,7 +190,7 @@ def _options(context: Context, given: Given) -> Options:
         _progress(context, "quiet" if given["quiet"] else given["progress"]),
         use_cache=not given["no_cache"],
         pull=given["pull"],
-        epoch=options.epoch(),
+        epoch=options.epoch(options.arguments(given["args"])),
         secrets=dict(map(options.secret, given["secrets"])),
         agents=dict(map(options.agent, given["agents"])),
         cache_from=tuple(options.directory("--cache-from", "src", text) for text in given["sources"]),

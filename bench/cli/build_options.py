@@ -174,9 +174,9 @@ def directory(option: str, key: str, text: str) -> Path:
     return Path(place)
 
 
-def epoch() -> int | None:
-    """Return SOURCE_DATE_EPOCH, None if it is not set."""
-    text = os.environ.get("SOURCE_DATE_EPOCH", "")
+def epoch(given: Mapping[str, str]) -> int | None:
+    """Return SOURCE_DATE_EPOCH, None if it is not set: a --build-arg, else a variable of our environment."""
+    text = given.get("SOURCE_DATE_EPOCH", os.environ.get("SOURCE_DATE_EPOCH", ""))
     if text and not (text.isascii() and text.isdecimal()):
         raise RuntimeFault(f"SOURCE_DATE_EPOCH={text} is no number of seconds", kind="usage")
     return int(text) if text else None

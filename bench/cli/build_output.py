@@ -43,7 +43,7 @@ class Output:
             if self.kind == "tar":
                 exports.tree(store, image, sink)
             else:
-                exports.archive(store, image, sink, tag=(names[0].tag or "") if names else "")
+                exports.archive(store, image, sink, name=names[0] if names else None)
         if not self.on_stdout:
             partial.rename(self.destination)
 

@@ -18,6 +18,18 @@ if TYPE_CHECKING:
     from bench.cli.context import Context
     from runtime.container.records import Record
 
+# Options of `docker run` that somebody may bring along, and that are not in container_options.py.
+_DOCKERS = {
+    "annotation", "attach", "blkio-weight", "blkio-weight-device", "cgroup-parent", "cgroupns", "cpu-count",
+    "cpu-percent", "cpu-period", "cpu-quota", "cpu-rt-period", "cpu-rt-runtime", "cpuset-mems",
+    "device-cgroup-rule", "device-read-bps", "device-read-iops", "device-write-bps", "device-write-iops",
+    "disable-content-trust", "dns-option", "dns-search", "domainname", "expose", "gpus", "health-cmd",
+    "health-interval", "health-retries", "health-start-period", "health-timeout", "io-maxbandwidth",
+    "io-maxiops", "ip", "ip6", "ipc", "isolation", "kernel-memory", "link", "link-local-ip", "mac-address",
+    "memory-reservation", "memory-swappiness", "network-alias", "no-healthcheck", "oom-kill-disable", "pid",
+    "platform", "publish-all", "pull", "quiet", "runtime", "sig-proxy", "storage-opt", "userns", "uts",
+    "volume-driver", "volumes-from",
+}  # fmt: skip
 _CODES = {"not-executable": 126, "not-found": 127}
 
 
@@ -34,6 +46,11 @@ class RunCommand(click.Command):
         """Parse the command line."""
         try:
             return super().make_context(*args, **kwargs)
+        except click.NoSuchOption as err:
+            name = err.option_name
+            if name.lstrip("-") not in _DOCKERS:
+                raise RunUsageError(err.format_message(), err.ctx) from err
+            raise RunUsageError(f"{name} is docker's, and tare has nothing for it", err.ctx) from err
         except click.UsageError as err:
             raise RunUsageError(err.format_message(), err.ctx) from err
 
@@ -71,15 +88,20 @@ def exit_with(work: Callable[[], int]) -> NoReturn:
     """Exit with what `work` returns; with 125, 126 or 127 when it was Tare that failed."""
     try:
         code = work()
-    except RuntimeFault as err:
-        say(str(err), err.hint)
-        code = _CODES.get(err.kind, 125)
-    except OSError as err:
-        say(f"{err.filename or 'the host'}: {err.strerror or err}", "see the path in the message")
-        code = 125
+    except (RuntimeFault, OSError) as err:
+        failed(err)
     except KeyboardInterrupt:  # before there was a process 1 to pass it to
         code = 130
     sys.exit(code)
+
+
+def failed(err: RuntimeFault | OSError) -> NoReturn:
+    """Say what went wrong, and exit with 125, 126 or 127."""
+    if isinstance(err, RuntimeFault):
+        say(str(err), err.hint)
+        sys.exit(_CODES.get(err.kind, 125))
+    say(f"{err.filename or 'the host'}: {err.strerror or err}", "see the path in the message")
+    sys.exit(125)
 
 
 def say(message: str, hint: str) -> None:

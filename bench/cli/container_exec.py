@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from bench.cli.container_common import RunCommand, engine_id, exit_with, places
+from bench.cli.container_options import detach_keys
 from runtime.engine import account, documents, foreground
+from runtime.engine.detach import Keys
 from runtime.errors import RuntimeFault
 from runtime.oci import exec as execution
 from runtime.oci import record
@@ -81,17 +83,24 @@ def _silence() -> None:
 
 
 @click.command()
+@detach_keys
 @click.option("--no-stdin", is_flag=True, help="Leave our standard input alone.")
 @click.argument("name")
 @click.pass_obj
-def attach(context: Context, no_stdin: bool, name: str) -> NoReturn:
+def attach(context: Context, detach_keys: str, no_stdin: bool, name: str) -> NoReturn:
     """See what a running container writes, and type to it; exits with its code."""
 
     def work() -> int:
         container, where = engine_id(context, name), places(context)
         tty = documents.plan(where, container)["Config"]["Tty"]
         code, ended_by, _ = foreground.run(
-            where, container, tty=tty, stdin=None, interactive=not no_stdin, operation="attach"
+            where,
+            container,
+            tty=tty,
+            stdin=None,
+            interactive=not no_stdin,
+            operation="attach",
+            keys=Keys(detach_keys),
         )
         return 128 + ended_by if ended_by else code
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli.container_common import engine_id, find, places
-from bench.cli.container_run import share, size
+from bench.cli.container_options import share, size
 from runtime.cgroups import freezer
 from runtime.cgroups import oci as cgroup
 from runtime.container import records
 from runtime.container.spec import check
 from runtime.container.started import handles
-from runtime.engine import blueprint, client, documents, foreground
+from runtime.engine import bundle, client, documents, foreground, grammar, rights
 from runtime.errors import RuntimeFault
-from runtime.oci import record, signals
+from runtime.oci import members, record, signals
 
 if TYPE_CHECKING:
     from bench.cli.context import Context
@@ -140,7 +140,9 @@ def wait(context: Context, names: tuple[str, ...]) -> None:
 def pause(context: Context, names: tuple[str, ...]) -> None:
     """Suspend all processes of containers."""
     for name in names:
-        freezer.freeze(_running(context, name).group)
+        held = _running(context, name)
+        members.need_cgroup(held, "pause")
+        freezer.freeze(held.group)
         click.echo(name)
 
 
@@ -150,7 +152,9 @@ def pause(context: Context, names: tuple[str, ...]) -> None:
 def unpause(context: Context, names: tuple[str, ...]) -> None:
     """Let the processes of containers go on."""
     for name in names:
-        freezer.thaw(_running(context, name).group)
+        held = _running(context, name)
+        members.need_cgroup(held, "resume")
+        freezer.thaw(held.group)
         click.echo(name)
 
 
@@ -195,6 +199,12 @@ def update(context: Context, /, names: tuple[str, ...], **options: Any) -> None:
         click.echo(name)
 
 
+_OPTIONS = {
+    "Memory": "--memory", "MemorySwap": "--memory-swap", "NanoCpus": "--cpus", "CpusetCpus": "--cpuset-cpus",
+    "PidsLimit": "--pids-limit",
+}  # fmt: skip
+
+
 def _update(context: Context, container: str, options: dict[str, Any]) -> None:
     where = places(context)
     plan, config = documents.plan(where, container), documents.read(f"{where.of(container)}/plan.json")
@@ -204,11 +214,12 @@ def _update(context: Context, container: str, options: dict[str, Any]) -> None:
     if "Memory" in changed and "MemorySwap" not in changed:
         changed["MemorySwap"] = changed["Memory"]
     if options["restart"]:
-        changed["RestartPolicy"] = blueprint.policy(options["restart"])
+        changed["RestartPolicy"] = grammar.policy(options["restart"])
     if not changed:
         raise RuntimeFault("there is nothing to change", kind="usage", hint="name a limit")
+    rights.rights().check_limits([_OPTIONS[name] for name in changed if name in _OPTIONS])
     plan["HostConfig"].update(changed)
-    wanted = blueprint.resources(plan["HostConfig"])
+    wanted = bundle.resources(plan["HostConfig"])
     if _pid(context, container):
         cgroup.make(cgroup.update(record.find(where.oci, container).group, wanted))
     config["linux"]["resources"].update(wanted)

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli.container_common import engine_id, places
+from bench.cli.container_filter import selection
+from bench.cli.template import render
 from runtime.cgroups import events
-from runtime.cgroups.members import pids
 from runtime.container import records
 from runtime.engine import documents, view
+from runtime.engine.history import History
 from runtime.errors import RuntimeFault
-from runtime.oci import record
+from runtime.oci import members, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,12 +38,28 @@ _TURN = 0.1  # seconds between two looks at a log or two lines of figures
 @click.option("-a", "--all", "everything", is_flag=True, help="Also those that do not run.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the ids.")
 @click.option("--no-trunc", is_flag=True, help="Whole ids and commands.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option(
+    "-f",
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="name, id, label, status, ancestor, exited, volume or network; several of a key are or.",
+)
+@click.option("--format", "form", default="table", metavar="FORM", help="table, json or a template.")
 @click.pass_obj
-def list_containers(context: Context, everything: bool, quiet: bool, no_trunc: bool, form: str) -> None:
+def list_containers(
+    context: Context, /, *, everything: bool, quiet: bool, no_trunc: bool, filters: tuple[str, ...], form: str
+) -> None:
     """List the containers that run, those of benchmarks too."""
+    selected = selection(filters)
+    everything = everything or selected.ended
     rows = [row for row in _rows(context) if everything or row["status"] not in {"created", "exited"}]
-    if form == "json":
+    rows = [row for row in rows if selected.has(row)]
+    if form not in {"table", "json"}:
+        for row in rows:
+            click.echo(render(form, _fields(row, no_trunc=no_trunc)))
+    elif form == "json":
         click.echo(json.dumps(rows, indent=2))
     elif quiet:
         for row in rows:
@@ -60,6 +78,21 @@ def _table(rows: list[dict[str, Any]], *, no_trunc: bool) -> None:
         click.echo(_LINE.format(name, image, command, age, row["summary"], row["ports"], row["id"]))
 
 
+def _fields(row: dict[str, Any], *, no_trunc: bool) -> dict[str, Any]:
+    command = " ".join(row["args"])
+    labels = {key: value for key, value in row["labels"].items() if key != "image"}
+    return {
+        "ID": row["container_id"] if no_trunc else row["container_id"][:12], "Names": row["id"],
+        "Image": row["labels"].get("image", ""),
+        "Command": json.dumps(command if no_trunc else f"{command:.20}"),
+        "CreatedAt": time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC", time.gmtime(row["created"])),
+        "RunningFor": f"{int(time.time() - row['created'])} seconds ago", "State": row["status"],
+        "Status": row["summary"], "Ports": row["ports"], "Networks": row["network"],
+        "Mounts": ",".join(row["mounts"]),
+        "Labels": ",".join(f"{key}={value}" for key, value in sorted(labels.items())),
+    }  # fmt: skip
+
+
 def _rows(context: Context) -> Iterator[dict[str, Any]]:
     where = places(context)
     for container in documents.everything(where):
@@ -73,6 +106,9 @@ def _rows(context: Context) -> Iterator[dict[str, Any]]:
             "args": [plan["Path"], *plan["Args"]],
             "labels": {**plan["Config"]["Labels"], "image": plan["Config"]["Image"]},
             "container_id": container, "summary": view.status(now), "ports": ", ".join(_ports(now)),
+            "exit_code": now["ExitCode"], "network": plan["HostConfig"]["NetworkMode"],
+            "mounts": [mount.get("Name") or mount["Source"] for mount in plan["Mounts"]],
+            "image": plan["Image"],
         }  # fmt: skip
     for one in records.records(context.run):
         if one.kind == "container":
@@ -80,7 +116,7 @@ def _rows(context: Context) -> Iterator[dict[str, Any]]:
                 "id": one.id, "status": one.status, "pid": one.pid, "owner": one.owner,
                 "created": one.created, "args": list(one.args), "labels": one.labels,
                 "container_id": one.id, "summary": one.status,
-                "ports": "",
+                "ports": "", "exit_code": 0, "network": "", "mounts": [], "image": "",
             }  # fmt: skip
 
 
@@ -105,11 +141,16 @@ def port(context: Context, name: str) -> None:
 
 
 @click.command()
+@click.option("-f", "--format", "form", default="", metavar="TEMPLATE", help="Show what a template says.")
 @click.argument("names", nargs=-1, required=True)
 @click.pass_obj
-def inspect(context: Context, names: tuple[str, ...]) -> None:
+def inspect(context: Context, form: str, names: tuple[str, ...]) -> None:
     """Show all that is known about containers, as JSON with docker's names."""
     found = [view.inspect(places(context), engine_id(context, name)) for name in names]
+    if form:
+        for document in found:
+            click.echo(render(form, document))
+        return
     click.echo(json.dumps(found, indent=4, ensure_ascii=False))
 
 
@@ -127,33 +168,20 @@ def logs(context: Context, /, *, follow: bool, tail: str, since: str, timestamps
         raise RuntimeFault(
             f"--tail {tail} is no number of lines", kind="usage", hint="for example 20, or all"
         )
-    path = Path(where.of(container)) / "log.json"
-    rows = [
-        row for row in _entries(path, 0)[0] if not since or view.seconds_of(row["time"]) >= _moment(since)
-    ]
-    done = _entries(path, 0)[1]
+    plan = documents.plan(where, container)
+    if plan["HostConfig"]["LogConfig"]["Type"] == "none":
+        raise RuntimeFault(f"container {name} keeps no log", kind="usage", hint="it has --log-driver none")
+    history = History(Path(plan["LogPath"]))
+    rows = [row for row in history.read() if not since or view.seconds_of(row["time"]) >= _moment(since)]
     for row in rows if tail == "all" else rows[len(rows) - min(int(tail), len(rows)) :]:
         _print(row, timestamps=timestamps)
     while follow:
         running = view.state(where, container)["Status"] in {"running", "paused", "restarting"}
-        rows, done = _entries(path, done)
-        for row in rows:
+        for row in history.read():
             _print(row, timestamps=timestamps)
         if not running:
             return
         time.sleep(_TURN)
-
-
-def _entries(path: Path, start: int) -> tuple[list[dict[str, Any]], int]:
-    """Return the whole lines from a position on, and where they end."""
-    try:
-        with path.open("rb") as file:
-            file.seek(start)
-            text = file.read()
-    except FileNotFoundError:
-        return [], start
-    whole = text[: text.rfind(b"\n") + 1]
-    return [json.loads(line) for line in whole.splitlines()], start + len(whole)
 
 
 def _moment(text: str) -> float:
@@ -179,13 +207,13 @@ def _print(row: dict[str, Any], *, timestamps: bool) -> None:
 def top(context: Context, name: str, options: tuple[str, ...]) -> None:
     """Show the processes of a container, by ps(1)."""
     where, container = places(context), engine_id(context, name)
-    members = {str(pid) for pid in pids(record.find(where.oci, container).group)}
+    found = {str(pid) for pid in members.pids(record.find(where.oci, container))}
     done = subprocess.run(["ps", *(options or ("-ef",))], capture_output=True, text=True, check=False)
     header, *lines = done.stdout.splitlines() or [""]
     if "PID" not in header.split():
         raise RuntimeFault("ps printed no column PID", kind="usage", hint="ask for one, as -ef does")
     column = header.split().index("PID")
-    click.echo("\n".join([header, *(line for line in lines if line.split()[column] in members)]))
+    click.echo("\n".join([header, *(line for line in lines if line.split()[column] in found)]))
 
 
 @click.command()
@@ -219,9 +247,11 @@ def stats(context: Context, no_stream: bool, form: str, names: tuple[str, ...]) 
 
 def _figures(context: Context, container: str) -> dict[str, Any]:
     try:
-        return events.stats(record.find(places(context).oci, container).group)
+        held = record.find(places(context).oci, container)
     except RuntimeFault:  # it has ended
         return {}
+    members.need_cgroup(held, "measure")
+    return events.stats(held.group)
 
 
 def _row(context: Context, container: str, before: dict[str, Any], seconds: float) -> dict[str, Any]:

@@ -26,8 +26,11 @@ _STEP = 1024
 _LATER = {
     "build": "bench.cli.build:build",
     "cache": "bench.cli.build_cache:cache",
+    "export": "bench.cli.image_archive:export",
+    "load": "bench.cli.image_archive:load_",
     "pull": "bench.cli.image_registry:pull_",
     "push": "bench.cli.image_registry:push_",
+    "save": "bench.cli.image_archive:save_",
 }
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 @click.option("--platform", metavar="OS/ARCH[/VARIANT]", help="Take this image of an index, not this host's.")
 @click.option("--all-platforms", is_flag=True, help="Take every image of an index.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@click.option(
+    "--mirror", "mirrors", multiple=True, metavar="[http://]HOST[:PORT][/PATH]", help="Ask this one first."
+)
 @access_options
 @click.argument("image")
 @click.pass_obj

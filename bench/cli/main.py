@@ -23,6 +23,7 @@ COMMANDS = {
     "chart": "Write one chart of a run as a picture or a page.",
     "container": "Run containers and look after them.",
     "image": "Look after the image store.",
+    "registry": "Log in to registries, and look after what they hold.",
     "vm": "Run virtual machines and look after them.",
     "system": "Show this host, and remove what a crash left.",
 }

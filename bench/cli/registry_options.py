@@ -13,29 +13,32 @@ if TYPE_CHECKING:
     from runtime.registry import Access
 
 
+def server_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --tls-verify and --cert-dir."""
+    return _TLS_VERIFY(_CERT_DIR(command))
+
+
 def access_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add --tls-verify, --creds and --cert-dir."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return _TLS_VERIFY(_CREDS(_CERT_DIR(command)))
 
 
-_OPTIONS = (
-    click.option(
-        "--tls-verify",
-        "tls_verify",
-        type=bool,
-        default=True,
-        is_flag=False,
-        flag_value=True,
-        help="false: take any certificate, and plain HTTP.  [default: true]",
-    ),
-    click.option("--creds", metavar="USER[:PASSWORD]", help="The account to use, in place of a stored one."),
-    click.option(
-        "--cert-dir",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="Take *.crt, *.cert and *.key from here.",
-    ),
+_TLS_VERIFY = click.option(
+    "--tls-verify",
+    "tls_verify",
+    type=bool,
+    default=True,
+    is_flag=False,
+    flag_value=True,
+    help="false: take any certificate, and plain HTTP.  [default: true]",
+)
+_CREDS = click.option(
+    "--creds", metavar="USER[:PASSWORD]", help="The account to use, in place of a stored one."
+)
+_CERT_DIR = click.option(
+    "--cert-dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Take *.crt, *.cert and *.key from here.",
 )
 
 
@@ -45,8 +48,9 @@ def pick_access(options: dict[str, Any]) -> Access:
 
     return Access(
         verify=options["tls_verify"],
-        account=_account(options["creds"]),
+        account=_account(options.get("creds")),
         certificates=options["cert_dir"],
+        mirrors=options.get("mirrors", ()),
     )
 
 

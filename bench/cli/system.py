@@ -1,5 +1,7 @@
 """`tare system`: this host, and what a crash left."""
 
+import os
+
 import click
 import msgspec
 
@@ -28,6 +30,10 @@ def prune(context: Context) -> None:
 
     Nothing that has a living owner is touched, and nothing that is not Tare's.
     """
+    if os.geteuid() != 0 and (context.data / "engine").exists():
+        from runtime import rootless  # noqa: PLC0415 - some of its files belong to others of the user's ids
+
+        rootless.enter(rootless.plan())
     from bench.targets.residue import prune as remove  # noqa: PLC0415
 
     removed = remove(context.data, context.run, context.say)

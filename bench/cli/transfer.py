@@ -39,7 +39,9 @@ class Transfer(Watch):
     def begin(self, digest: Digest, size: int) -> None:
         """Show a new bar."""
         with self._lock:
-            if self._bars is not None:
+            if self._bars is not None and digest in self._tasks:  # a mirror could not send it
+                self._bars.reset(self._tasks[digest], total=size)
+            elif self._bars is not None:
                 self._tasks[digest] = self._bars.add_task(digest.short, total=size, state="")
 
     def advance(self, digest: Digest, count: int) -> None:

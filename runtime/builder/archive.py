@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import bz2
-import lzma
 import tarfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from runtime.errors import RuntimeFault
-from runtime.image.layer.compression import decompressed
+from runtime.image.layer.decompression import decompressed
 from runtime.image.layer.unpack import unpack
-from runtime.image.seam import corrupt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,27 +16,13 @@ if TYPE_CHECKING:
 
     from runtime.image.layer.compression import Readable
 
-_BZIP2, _XZ = b"BZh", b"\xfd7zXZ\0"
-
 
 @contextmanager
 def plain(file: BinaryIO, *, name: str) -> Iterator[Readable]:
     """Yield the uncompressed bytes of a file, from its begin on; `corrupt` faults name it."""
     file.seek(0)
-    head = file.read(len(_XZ))
-    file.seek(0)
-    try:
-        if head.startswith(_BZIP2):
-            with bz2.open(file, "rb") as found:
-                yield found
-        elif head == _XZ:
-            with lzma.open(file, "rb") as found:
-                yield found
-        else:
-            with decompressed(file, name=name) as other:
-                yield other
-    except (lzma.LZMAError, EOFError) as err:
-        raise corrupt(f"{name} is damaged: {err}") from err
+    with decompressed(file, name=name) as found:
+        yield found
 
 
 def is_archive(file: BinaryIO) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.linux import capabilities
 from runtime.oci.verbs.spec import specification
+from runtime.rootfs.plan import Bind, Tmpfs
 
 if TYPE_CHECKING:
     from runtime.builder.tree import Tree
@@ -37,17 +38,19 @@ def config(spec: ContainerSpec, tree: Tree, *, root: str) -> dict[str, Any]:
     if not any(item.startswith("HOME=") for item in spec.env):
         process["env"].append(f"HOME={home}")
     mounts = [each for each in found["mounts"] if each["type"] != "cgroup"]
-    binds = [(path, path, True) for path in _HOST_FILES if shared and Path(path).exists()]
-    binds += [(str(bind.source), bind.target, bind.readonly) for bind in spec.mounts]
-    found["mounts"] = [*mounts, *(_bind(*each) for each in binds)]
+    binds = [Bind(Path(path), path, readonly=True) for path in _HOST_FILES if shared and Path(path).exists()]
+    found["mounts"] = [*mounts, *map(_mount, (*binds, *spec.mounts))]
     found["root"] = {"path": root, "readonly": False}
     found["hostname"] = spec.hostname
     return found
 
 
-def _bind(source: str, target: str, readonly: bool) -> dict[str, Any]:  # noqa: FBT001 - of a tuple
-    options = ["rbind", "ro"] if readonly else ["rbind"]
-    return {"destination": target, "type": "bind", "source": source, "options": options}
+def _mount(mount: Bind | Tmpfs) -> dict[str, Any]:
+    if isinstance(mount, Tmpfs):
+        options = ["nosuid", "nodev", *mount.data.split(",")]
+        return {"destination": mount.target, "type": "tmpfs", "source": "tmpfs", "options": options}
+    options = ["rbind", "ro"] if mount.readonly else ["rbind"]
+    return {"destination": mount.target, "type": "bind", "source": str(mount.source), "options": options}
 
 
 def _user(tree: Tree, text: str) -> tuple[dict[str, Any], str]:

@@ -23,7 +23,7 @@ def _workdir(builder: Builder, state: State, step: kinds.Workdir) -> State:
     if not path:
         raise step.node.fault("the path is empty once its variables are expanded")
     config = state.config.at(path)
-    node = builder.graph.add(ops.Directory(config.workdir, config.user), state.root, at=step.node.at)
+    node = builder.graph.add(ops.Directory(config.workdir, config.user), state.root, step=step.node)
     return state.on(node).with_config(config)
 
 
@@ -32,11 +32,12 @@ def _run(builder: Builder, state: State, step: kinds.Run) -> State:
     origins = [builder.root_of(mount.origin, step) for mount in found if mount.origin]
     command, script = _command(state, step)
     network = builder.network if step.network == "default" else step.network
+    config = state.config
     operation = ops.Execute(
-        command, script, state.scope.keyed_environment, state.config.workdir, state.config.user, tuple(found),
+        command, script, state.scope.keyed_environment, config.workdir or "/", config.user, tuple(found),
         _bound(builder, step, found), network, step.security, builder.hosts, state.scope.variables,
     )  # fmt: skip
-    return state.on(builder.graph.add(operation, state.root, *origins, at=step.node.at))
+    return state.on(builder.graph.add(operation, state.root, *origins, step=step.node))
 
 
 def _bound(builder: Builder, step: kinds.Run, found: list[mounts.Mount]) -> tuple[str, ...]:
@@ -89,7 +90,7 @@ def _from_root(builder: Builder, state: State, step: kinds.Copy, start: int) -> 
     excludes = tuple(expand(pattern) for pattern in files.excludes)
     operation = ops.CopyRoot(*_placing(state, step, into=directory), sources, excludes, step.parents)
     origin = builder.root_of(step.origin or "", step)
-    return builder.graph.add(operation, start, origin, at=step.node.at)
+    return builder.graph.add(operation, start, origin, step=step.node)
 
 
 def _add(builder: Builder, state: State, step: kinds.Add) -> State:
@@ -107,7 +108,7 @@ def _add(builder: Builder, state: State, step: kinds.Add) -> State:
         except ValueError as err:
             raise step.node.fault(str(err)) from err
         operation = ops.Fetch(*place, url, content, bool(step.unpack))
-        root = builder.graph.add(operation, root, at=step.node.at)
+        root = builder.graph.add(operation, root, step=step.node)
     unpack = step.unpack is not False
     root = _from_context(builder, state, step, root, skip=tuple(remote), unpack=unpack)
     return _linked(builder, state, step, _written(builder, state, step, root))
@@ -132,7 +133,7 @@ def _from_context(
         raise step.node.fault(str(err)) from err
     place = _placing(state, step, into=found.into_directory)
     operation = ops.CopyContext(*place, found.digest(builder.context), unpack, found)
-    return builder.graph.add(operation, root, at=step.node.at)
+    return builder.graph.add(operation, root, step=step.node)
 
 
 def _written(builder: Builder, state: State, step: kinds.Copy | kinds.Add, root: int) -> int:
@@ -140,7 +141,7 @@ def _written(builder: Builder, state: State, step: kinds.Copy | kinds.Add, root:
     for document in step.files.documents:
         place = _placing(state, step, into=len(step.files.documents) > 1)
         operation = ops.Write(*place, document.name, state.scope.document(step, document))
-        root = builder.graph.add(operation, root, at=step.node.at)
+        root = builder.graph.add(operation, root, step=step.node)
     return root
 
 
@@ -160,7 +161,7 @@ def _start(builder: Builder, state: State, files: kinds.Files) -> int:
 def _linked(builder: Builder, state: State, step: kinds.Copy | kinds.Add, root: int) -> State:
     if not step.files.link:
         return state.on(root)
-    return state.on(builder.graph.add(ops.Merge(), state.root, root, at=step.node.at))
+    return state.on(builder.graph.add(ops.Merge(), state.root, root, step=step.node))
 
 
 CHANGES: dict[type[kinds.Instruction], Callable[..., State]] = {

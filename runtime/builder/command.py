@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from runtime.builder.graph import Execute
     from runtime.builder.tree import Tree
-    from runtime.rootfs.plan import Bind
+    from runtime.rootfs.plan import Bind, Tmpfs
 
 # What the runtime mounts, or makes for what it mounts: empty places that the command didn't make.
 _PLACES = ("dev", "proc", "sys", "etc/resolv.conf", "etc/hosts", "etc")
@@ -76,7 +76,7 @@ def _clamp(path: str, newest: int) -> None:
 
 
 def spec(
-    operation: Execute, layers: tuple[Path, ...], args: tuple[str, ...], *, binds: tuple[Bind, ...],
+    operation: Execute, layers: tuple[Path, ...], args: tuple[str, ...], *, mounts: tuple[Bind | Tmpfs, ...],
     environment: dict[str, str],
 ) -> ContainerSpec:  # fmt: skip
     """Describe the container of a RUN; a value error names what is not supported."""
@@ -93,7 +93,7 @@ def spec(
         user=operation.user,
         network=_network(operation.network),
         hostname="buildkitsandbox",
-        mounts=binds,
+        mounts=mounts,
         labels={"tare.build": "1"},
     )
 

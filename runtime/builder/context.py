@@ -10,6 +10,7 @@ import hashlib
 import os
 import stat
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from runtime.errors import RuntimeFault
 from runtime.rootfs import resolve
@@ -41,6 +42,7 @@ class Context:
     root: Path
     entries: dict[str, Entry]
     _digests: dict[str, str] = field(default_factory=dict)
+    missing: ClassVar[str] = "is not in the build context, or ignored by .dockerignore"
 
     @classmethod
     def load(cls, root: Path, ignore: Ignore) -> Context:

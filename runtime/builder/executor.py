@@ -154,7 +154,7 @@ class _Executor:
     def _layer(self, number: int, inputs: list[Chain]) -> Layer | None:
         node, progress = self._plan.graph.nodes[number], self._options.progress
         key = cache.key(node.own, inputs)
-        progress.begun(number, f"{node.at}: {_names(node)}")
+        progress.begun(number, _shown(node))
         if self._options.use_cache and number not in self._plan.fresh and (found := self._cache.find(key)):
             progress.cached(number)
             return found[0]
@@ -177,15 +177,12 @@ class _Executor:
         except OSError as err:
             raise _fault(node, f"{err.filename}: {err.strerror}") from err
         except RuntimeFault as err:
-            raise RuntimeFault(f"{node.at}: {err}", kind=err.kind, hint=err.hint) from err
+            raise RuntimeFault(f"{_shown(node)}: {err}", kind=err.kind, hint=err.hint) from err
 
 
 def _fault(node: ops.Node, reason: str) -> RuntimeFault:
-    return RuntimeFault(f"{node.at}: {_names(node)}: {reason}", kind="failed")
+    return RuntimeFault(f"{_shown(node)}: {reason}", kind="failed")
 
 
-def _names(node: ops.Node) -> str:
-    operation = node.operation
-    if isinstance(operation, ops.Execute):
-        return shortened(f"RUN {' '.join(operation.command) or operation.script}")
-    return {"Directory": "WORKDIR"}.get(type(operation).__name__, "COPY or ADD")
+def _shown(node: ops.Node) -> str:
+    return f"{node.step.at}: {shortened(node.step.original)}" if node.step else type(node.operation).__name__

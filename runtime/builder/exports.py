@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 import tempfile
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
-from runtime.image import layout
-from runtime.image.layer.entry import TarWriter
+from runtime.image.archive import save
+from runtime.image.archive.writer import ArchiveWriter
 from runtime.image.layer.pack import pack
 from runtime.image.layer.unpack import unpack
-from runtime.image.manifest import INDEX, MANIFEST, REF_NAME, Descriptor, Index, encode
+from runtime.image.manifest import MANIFEST, Descriptor, encode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from runtime.image.image import Image
     from runtime.image.layer.compression import Writable
+    from runtime.image.reference import Reference
     from runtime.image.store import Store
 
 
@@ -38,28 +37,12 @@ def tree(store: Store, image: Image, sink: Writable) -> None:
     pack(store.checkout(image), sink, whiteouts=False)
 
 
-def archive(store: Store, image: Image, sink: Writable, *, tag: str = "") -> None:
-    """Write the image as a tar of an OCI layout (image-layout.md), under a tag if there is one."""
-    writer = TarWriter(sink)
-    manifest = encode(image.manifest)
-    listed = Descriptor(
-        media_type=MANIFEST,
-        digest=image.digest,
-        size=len(manifest),
-        annotations={REF_NAME: tag} if tag else {},
-    )
-    index = encode(Index(schema_version=2, media_type=INDEX, manifests=(listed,)))
-    for name, content in ((layout.NAME, layout.CONTENT), ("index.json", index)):
-        _add(writer, name, len(content), io.BytesIO(content))
-    blobs = {image.digest, image.manifest.config.digest, *(layer.digest for layer in image.layers)}
-    for digest in sorted(blobs):
-        with store.blobs.open(digest) as blob:
-            size = store.blobs.path(digest).stat().st_size
-            _add(writer, f"blobs/{digest.algorithm}/{digest.hex}", size, blob)
+def archive(store: Store, image: Image, sink: Writable, *, name: Reference | None = None) -> None:
+    """Write the image as a tar of an OCI layout (image-layout.md), under a name if there is one.
+
+    `org.opencontainers.image.ref.name` is the tag alone, as buildx has it.
+    """
+    stored = Descriptor(media_type=MANIFEST, digest=image.digest, size=len(encode(image.manifest)))
+    writer = ArchiveWriter(store, sink)
+    save.oci(store, writer, [save.named(stored, full=str(name or ""), short=(name and name.tag) or "")])
     writer.finish()
-
-
-def _add(writer: TarWriter, name: str, size: int, content: BinaryIO) -> None:
-    member = tarfile.TarInfo(name)
-    member.size, member.mode = size, 0o644
-    writer.add(member, content)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from runtime.builder.dockerfile.mounts import Mount
-    from runtime.builder.dockerfile.position import Position
+    from runtime.builder.dockerfile.parser import Node as Step
     from runtime.builder.selection import Selection
 
 UNKEYED = {"unkeyed": True}  # metadata of a field that does not change the result
@@ -123,7 +123,7 @@ class Merge(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operation on other nodes' results; `at` is the instruction that asked for it.
+    """One operation on other nodes' results; `step` is the instruction that asked for it.
 
     `own` is the operation's digest, `key` that of the operation with all that it works on.
     """
@@ -132,7 +132,7 @@ class Node:
     inputs: tuple[int, ...]
     own: str
     key: str
-    at: Position | None = None
+    step: Step | None = None
 
 
 class Graph:
@@ -142,13 +142,13 @@ class Graph:
         self.nodes: list[Node] = []
         self._known: dict[str, int] = {}
 
-    def add(self, operation: Operation, *inputs: int, at: Position | None = None) -> int:
+    def add(self, operation: Operation, *inputs: int, step: Step | None = None) -> int:
         """Add a node and return its number; if there is one with the same key, return that."""
         own = _own(operation)
         key = _digest([own, *(self.nodes[number].key for number in inputs)])
         if key not in self._known:
             self._known[key] = len(self.nodes)
-            self.nodes.append(Node(operation, inputs, own, key, at))
+            self.nodes.append(Node(operation, inputs, own, key, step))
         return self._known[key]
 
     def needed(self, result: int) -> set[int]:

@@ -23,11 +23,14 @@ _HIGHEST = 65535
 
 @dataclass(frozen=True, slots=True)
 class ImageConfig:
-    """What a container of the image starts with; None for `cmd` and `entrypoint` is "not set"."""
+    """What a container of the image starts with.
+
+    None for `cmd` and `entrypoint` is "not set", and so is an empty `workdir`, which means the root.
+    """
 
     env: Mapping[str, str] = field(default_factory=dict)
     user: str = ""
-    workdir: str = "/"
+    workdir: str = ""
     entrypoint: tuple[str, ...] | None = None
     cmd: tuple[str, ...] | None = None
     shell: tuple[str, ...] = ("/bin/sh", "-c")
@@ -53,7 +56,7 @@ class ImageConfig:
 
     def path(self, path: str) -> str:
         """Return a path as seen from the working directory; a slash at its end is kept."""
-        return posixpath.join(self.workdir, path)
+        return posixpath.join(self.workdir or "/", path)
 
     def exposing(self, texts: list[str]) -> ImageConfig:
         """Add ports; a value error names what is none."""

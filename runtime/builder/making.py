@@ -95,11 +95,11 @@ class Maker:
             args = mounts.prepare(operation, self._context, origins)
             mounts.hosts(operation.hosts)
             spec = command.spec(
-                operation, layers, args, binds=tuple(mounts.binds), environment=mounts.environment
+                operation, layers, args, mounts=tuple(mounts.found), environment=mounts.environment
             )
             said = stack.enter_context(self._options.progress.output(number))
             upper = stack.enter_context(self._runner.changes(spec, said))
-            command.tidy(upper, Tree(layers), tuple(bind.target for bind in mounts.binds))
+            command.tidy(upper, Tree(layers), tuple(mount.target for mount in mounts.found))
             if self._options.epoch is not None:
                 command.clamp(upper, self._options.epoch)
             if next(upper.iterdir(), None) is None:

@@ -21,7 +21,7 @@ from runtime.builder.tree import Tree
 from runtime.container.scratch import scratch
 from runtime.image.layer.pack import pack
 from runtime.image.layer.unpack import unpack
-from runtime.rootfs.plan import Bind
+from runtime.rootfs.plan import Bind, Tmpfs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +52,7 @@ class Mounts:
     caches: Path
     secrets: Mapping[str, bytes]
     stack: ExitStack
-    binds: list[Bind] = field(default_factory=list)
+    found: list[Bind | Tmpfs] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     agents: Mapping[str, str] = field(default_factory=dict)
 
@@ -84,16 +84,14 @@ class Mounts:
             case "cache":
                 self._bind(self._cache(mount, context), target, readonly=not mount.writable)
             case "tmpfs":
-                if mount.size:
-                    raise ValueError("--mount=type=tmpfs takes no size here")
-                self._bind(self._directory(), target)
+                self.found.append(Tmpfs(target, mount.size))
             case "secret":
                 self._secret(mount, target if mount.target else f"/run/secrets/{mount.id}")
             case _:
-                self._ssh(mount, target if mount.target else f"/run/buildkit/ssh_agent.{len(self.binds)}")
+                self._ssh(mount, target if mount.target else f"/run/buildkit/ssh_agent.{len(self.found)}")
 
     def _bind(self, source: Path, target: str, *, readonly: bool = False) -> None:
-        self.binds.append(Bind(source, target, readonly=readonly))
+        self.found.append(Bind(source, target, readonly=readonly))
 
     def _directory(self) -> Path:
         return self.scratch / os.path.basename(tempfile.mkdtemp(dir=self.scratch))  # noqa: PTH119 - a text

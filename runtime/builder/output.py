@@ -39,7 +39,7 @@ def settings(config: RunConfig, author: str = "") -> ImageConfig:
     return ImageConfig(
         env=dict(item.partition("=")[::2] for item in config.env),
         user=config.user,
-        workdir=config.working_dir or "/",
+        workdir=config.working_dir,
         entrypoint=config.entrypoint or None,
         cmd=config.cmd or None,
         shell=config.shell or _SHELL,
@@ -102,7 +102,7 @@ def _run_config(config: ImageConfig, below: Health | None) -> RunConfig:
         env=tuple(f"{name}={value}" for name, value in config.env.items()),
         entrypoint=config.entrypoint or (),
         cmd=config.cmd or (),
-        working_dir="" if config.workdir == "/" else config.workdir,
+        working_dir=config.workdir,
         labels=dict(config.labels),
         stop_signal=config.stop_signal,
         exposed_ports={port: {} for port in config.ports},

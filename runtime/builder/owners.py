@@ -7,14 +7,22 @@ if TYPE_CHECKING:
     from runtime.builder.tree import Tree
 
 _LARGEST = (1 << 32) - 2  # chown(2): the one above means "don't change"
+_PASSWD, _GROUP = "/etc/passwd", "/etc/group"
 _UID, _GID = 2, 3  # passwd(5), and the first of them is group(5)'s too
 
 
 def owner(tree: Tree, text: str) -> tuple[int, int]:
     """Return uid and gid; without a group it is the uid's number, as docker does. A value error names it."""
     user, colon, group = text.partition(":")
-    uid = _number(tree, "/etc/passwd", user or "0")
-    return uid, _number(tree, "/etc/group", group or "0") if colon else _group_of(tree, user, uid)
+    uid = _number(tree, _PASSWD, user or "0")
+    return uid, _number(tree, _GROUP, group or "0") if colon else _group_of(tree, user, uid)
+
+
+def owner_if_known(tree: Tree, text: str) -> tuple[int, int]:
+    """Return uid and gid as `owner` does; a name that the image doesn't know stands for root."""
+    user, colon, group = text.partition(":")
+    known = [name if _known(tree, file, name) else "0" for file, name in ((_PASSWD, user), (_GROUP, group))]
+    return owner(tree, ":".join(known) if colon else known[0])
 
 
 def _number(tree: Tree, file: str, name: str) -> int:
@@ -28,9 +36,13 @@ def _number(tree: Tree, file: str, name: str) -> int:
     return int(found[_UID])
 
 
+def _known(tree: Tree, file: str, name: str) -> bool:
+    return name.isdigit() or _fields(tree, file, name) is not None
+
+
 def _group_of(tree: Tree, user: str, uid: int) -> int:
     """Return the group of a user's entry; a number stands for the group of the same number."""
-    found = None if user.isdigit() else _fields(tree, "/etc/passwd", user)
+    found = None if user.isdigit() else _fields(tree, _PASSWD, user)
     return int(found[_GID]) if found and len(found) > _GID else uid
 
 

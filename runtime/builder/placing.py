@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from runtime.builder import fetching, modes
-from runtime.builder.owners import owner
+from runtime.builder.owners import owner, owner_if_known
 from runtime.builder.tree import RootContext
 from runtime.image.layer import whiteout
 from runtime.image.layer.entry import TarWriter, set_mtime, set_xattr
@@ -56,8 +56,8 @@ class Layout:
         self.items: dict[Parts, Item] = {}
 
     def directory(self, operation: Directory) -> None:
-        """Make a working directory and those above it."""
-        self._make(self._tree.resolve(operation.path), owner(self._tree, operation.owner or "0:0"))
+        """Make a working directory and those above it; BuildKit asks no more of its user than this."""
+        self._make(self._tree.resolve(operation.path), owner_if_known(self._tree, operation.owner or "0:0"))
 
     def write(self, operation: Write) -> None:
         """Put a here-document's text into a file."""

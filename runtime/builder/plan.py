@@ -13,6 +13,7 @@ from runtime.builder.image_config import ImageConfig
 from runtime.builder.scopes import Scope, platform_args
 from runtime.builder.settings import SETTINGS
 from runtime.builder.state import Made, State
+from runtime.errors import RuntimeFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -160,18 +161,22 @@ class _Planner:
         if image == "scratch":
             return State(self.graph.add(ops.Scratch()), ImageConfig(), self._scope.stage({}))
         platform = self._scope.word(stage.origin, stage.origin.platform or "") or self._request.platform
-        found = self._base(image, platform)
+        found = self._base(image, platform, stage.origin)
         root = self._image_node(image, platform, stage.origin)
         return State(root, found.config, self._scope.stage(found.config.env))
 
-    def _base(self, image: str, platform: str) -> Base:
+    def _base(self, image: str, platform: str, step: Instruction) -> Base:
         if (image, platform) not in self._bases:
-            self._bases[image, platform] = self._resolve(image, platform)
+            try:
+                self._bases[image, platform] = self._resolve(image, platform)
+            except RuntimeFault as err:
+                text = f"{step.node.at}: {shortened(step.node.original)}: {err}"
+                raise RuntimeFault(text, kind=err.kind, hint=err.hint) from err
         return self._bases[image, platform]
 
     def _image_node(self, image: str, platform: str, step: Instruction) -> int:
-        operation = ops.Image(self._base(image, platform).digest, platform, image)
-        return self.graph.add(operation, at=step.node.at)
+        operation = ops.Image(self._base(image, platform, step).digest, platform, image)
+        return self.graph.add(operation, step=step.node)
 
     def _triggered(self, text: str, stage: Stage) -> Instruction:
         parsed = dockerfile.parse(text.encode(errors="surrogateescape"), "ONBUILD of the base image")

@@ -83,7 +83,7 @@ def _roots(context: Context, source: str) -> Iterator[tuple[str, Entry]]:
     if not wildcards.is_pattern(path):
         entry = context.find(path)
         if entry is None:
-            raise ValueError(f"{source} is not in the build context, or ignored by .dockerignore")
+            raise ValueError(f"{source} {context.missing}")
         yield path, entry
         return
     expression = wildcards.path_pattern(path)

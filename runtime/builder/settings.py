@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from runtime.builder.dockerfile import instructions as kinds
+from runtime.errors import RuntimeFault
+from runtime.oci import signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +68,12 @@ def _user(state: State, step: kinds.User) -> State:
 
 
 def _stopsignal(state: State, step: kinds.Stopsignal) -> State:
-    return state.with_config(replace(state.config, stop_signal=state.expanded(step)(step.value)))
+    text = state.expanded(step)(step.value)
+    try:
+        signals.number(text)
+    except RuntimeFault as err:
+        raise step.node.fault(str(err), hint=err.hint) from err
+    return state.with_config(replace(state.config, stop_signal=text))
 
 
 def _maintainer(state: State, step: kinds.Maintainer) -> State:

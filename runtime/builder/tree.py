@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Parts = tuple[str, ...]
 _LINKS = 40  # as the kernel's MAXSYMLINKS
+_LARGEST = 4 << 20  # bytes of a passwd or group file, as `runtime.engine.account` has it
 
 
 class Tree:
@@ -56,10 +57,12 @@ class Tree:
         return tuple(done)
 
     def lines(self, path: str) -> list[str]:
-        """Return a small file's lines, none if there is no such file."""
+        """Return a small file's lines, none without such a file. A value error for one that is not small."""
         node = self._node(self.resolve(path))
         if not node or not stat.S_ISREG(node[0].lstat().st_mode):
             return []
+        if node[0].stat().st_size > _LARGEST:
+            raise ValueError(f"{path} of the image is larger than {_LARGEST >> 20} MiB")
         return node[0].read_text(encoding="utf-8", errors="surrogateescape").splitlines()
 
     def entries(self) -> Iterator[tuple[Entry, Path]]:
@@ -81,6 +84,7 @@ class RootContext(Context):
     """A node's root in the shape of a build context, for COPY --from."""
 
     __slots__ = ("_places",)
+    missing = "is not in the stage or image that --from names"
 
     def __init__(self, layers: tuple[Path, ...]) -> None:
         found = list(Tree(layers).entries()) if layers else []

@@ -50,8 +50,8 @@ def container(spec: ContainerSpec, run: Path, data: Path, hierarchy: Hierarchy) 
     place = Place(f"{data}/containers/{spec.id}")
     cgroup = Cgroup.plan(hierarchy, f"{key(run)}-{spec.id}", spec.resources)
     v1 = tuple(name for name, tree in hierarchy.trees.items() if tree.version == 1)
-    binds = (_host_files() if spec.network == "host" else ()) + spec.mounts
-    sequences = plan.container(spec.layers, place, binds, cgroup_v1=v1, readonly=spec.readonly)
+    mounts = (_host_files() if spec.network == "host" else ()) + spec.mounts
+    sequences = plan.container(spec.layers, place, mounts, cgroup_v1=v1, readonly=spec.readonly)
     isolated = (*_NAMESPACES, "network") if spec.network == "none" else _NAMESPACES
     launch = {
         **_launch(spec, sequences, clone=namespaces.flags("pid"), unshare=namespaces.flags(*isolated)),

@@ -14,7 +14,7 @@ from runtime.linux import capabilities
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runtime.rootfs.plan import Bind
+    from runtime.rootfs.plan import Bind, Tmpfs
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -36,7 +36,7 @@ class ContainerSpec:
     resources: Resources = _UNLIMITED
     network: Literal["none", "host"] = "none"
     readonly: bool = False
-    mounts: tuple[Bind, ...] = ()
+    mounts: tuple[Bind | Tmpfs, ...] = ()
     cap_add: tuple[str, ...] = ()
     cap_drop: tuple[str, ...] = ()
     no_new_privileges: bool = False
@@ -50,8 +50,8 @@ class ContainerSpec:
             raise RuntimeFault(
                 f"working directory {self.cwd} is not absolute", kind="usage", hint=f"try /{self.cwd}"
             )
-        for bind in self.mounts:
-            _check_bind(bind)
+        for mount in self.mounts:
+            _check_mount(mount)
         self.capabilities()
 
     def capabilities(self) -> int:
@@ -90,7 +90,7 @@ class NativeSpec:
     def __post_init__(self) -> None:
         check(self.id, self.args, self.env)
         for bind in self.mounts:
-            _check_bind(bind)
+            _check_mount(bind)
 
 
 def check(name: str, args: tuple[str, ...], env: tuple[str, ...]) -> None:
@@ -114,11 +114,12 @@ def environment(items: tuple[str, ...]) -> dict[str, str]:
     return dict(item.split("=", 1) for item in items)
 
 
-def _check_bind(bind: Bind) -> None:
-    if not bind.target.startswith("/"):
+def _check_mount(mount: Bind | Tmpfs) -> None:
+    if not mount.target.startswith("/"):
         raise RuntimeFault(
-            f"mount target {bind.target} is not absolute", kind="usage", hint="for example /data"
+            f"mount target {mount.target} is not absolute", kind="usage", hint="for example /data"
         )
-    if not bind.source.exists():
+    source = getattr(mount, "source", None)  # a tmpfs has none
+    if source and not source.exists():
         hint = "create it first; nothing is created on the host by itself"
-        raise RuntimeFault(f"mount source {bind.source} does not exist", kind="usage", hint=hint)
+        raise RuntimeFault(f"mount source {source} does not exist", kind="usage", hint=hint)

@@ -138,13 +138,16 @@ class Started:
 
 
 def handles(pid: int, number: int) -> bool:
-    """Whether the process has a handler for the signal (SigCgt of proc(5)); False when it is gone."""
+    """Whether the process has a handler for the signal, or waits for it; False when it is gone.
+
+    That is SigCgt of proc(5), and SigBlk: what is blocked is kept for sigwait(3), even for a process 1.
+    """
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except (FileNotFoundError, ProcessLookupError):
         return False
-    caught = next((line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")), "0")
-    return bool(int(caught, 16) >> number - 1 & 1)
+    lines = [line for line in status.splitlines() if line.startswith(("SigCgt:", "SigBlk:"))]
+    return any(int(line.split()[1], 16) >> number - 1 & 1 for line in lines)
 
 
 def _below(path: str, places: list[str]) -> bool:

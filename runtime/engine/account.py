@@ -16,6 +16,10 @@ from runtime.errors import RuntimeFault
 from runtime.process import accounts
 from runtime.rootfs import resolve
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _FILES = ("/etc/passwd", "/etc/group")
 _LARGEST = 16 << 20  # bytes; a real one of 10,000 users has 1 MiB
 
@@ -33,6 +37,14 @@ def find(text: str, root: int, scratch: str) -> accounts.Account:
             copy.write(content)
     try:
         return accounts.resolve(text, scratch)
+    except accounts.UnknownAccount as err:
+        raise RuntimeFault(f"the container has no {err}", kind="usage", hint="give a number") from err
+
+
+def groups(names: Iterable[str], scratch: str) -> list[int]:
+    """Return the numbers of groups, after `find` has copied the files to `scratch`."""
+    try:
+        return [accounts.resolve(f"0:{name}", scratch).gid for name in names]
     except accounts.UnknownAccount as err:
         raise RuntimeFault(f"the container has no {err}", kind="usage", hint="give a number") from err
 

@@ -23,6 +23,18 @@ sys.path.insert(0, sys.argv[1])
 from runtime.engine.keeper import main
 main(sys.argv[2], sys.argv[3])
 """
+# An exec clears away what entering took, and makes the keeper's /proc its user's again.
+_ENTERING = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from runtime import rootless
+from runtime.errors import RuntimeFault
+try:
+    rootless.enter(rootless.plan())
+except RuntimeFault as err:
+    sys.exit(f"{err}; {err.hint}")
+os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", sys.argv[4], *sys.argv[1:4]])
+"""
 _PATIENCE = 10.0  # seconds
 
 
@@ -30,8 +42,6 @@ class Connection:
     """One request and its answers; a context manager."""
 
     def __init__(self, places: Places) -> None:
-        if os.geteuid() != 0:
-            raise RuntimeFault("containers need root", kind="host", hint="run it with sudo")
         self._socket, self.keeper = _connect(places)
 
     def __enter__(self) -> Self:
@@ -104,11 +114,16 @@ def _start(places: Places) -> None:
     run = Path(places.run) / "engine"
     run.mkdir(mode=0o711, parents=True, exist_ok=True)
     with Path(places.log).open("ab") as log:
-        command = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(_SOURCES), places.run, places.data]
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True,
-            check=False,
+            [sys.executable, "-I", "-S", "-c", *_command(places)], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=log, start_new_session=True, check=False,
         )  # fmt: skip
     if done.returncode:
-        raise RuntimeFault("the keeper could not be started", hint=f"see {places.log}")
+        said = (Path(places.log).read_text(errors="replace").splitlines() or [""])[-1]
+        raise RuntimeFault(f"the keeper could not be started: {said}", hint=f"see {places.log}")
     time.sleep(0.005)  # another one may be ending
+
+
+def _command(places: Places) -> list[str]:
+    words = [str(_SOURCES), places.run, places.data]
+    return [_PROGRAM, *words] if os.geteuid() == 0 else [_ENTERING, *words, _PROGRAM]

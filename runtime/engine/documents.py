@@ -5,10 +5,11 @@ one writer, the keeper. Both are replaced in one step, so a reader sees the old 
 """
 
 # pathlib and its imports stay out of the keeper:
-# ruff: noqa: PTH103, PTH104, PTH108, PTH110, PTH115, PTH123, PTH208, PTH211
+# ruff: noqa: SIM105, PTH103, PTH104, PTH108, PTH110, PTH115, PTH123, PTH208, PTH211
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 
@@ -98,10 +99,65 @@ def claim(places: Places, name: str, container: str) -> None:
         holder = os.readlink(f"{places.names}/{name}")
         if holder == container:
             return
+        if abandoned(places, holder):
+            remove(places, holder)
+            claim(places, name, container)
+            return
         hint = f"remove it with `tare container rm {name}`, or choose another --name"
         raise RuntimeFault(
             f"the container name {name} is in use by {holder[:12]}", kind="usage", hint=hint
         ) from err
+
+
+class Work:
+    """A lock on a container's directory, held by whoever makes it: it ends with the process."""
+
+    def __init__(self, directory: str) -> None:
+        self._fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def __enter__(self) -> None:
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+
+def working_on(places: Places, container: str) -> Work:
+    """Return a context in which nobody takes the container, which is not complete yet, for abandoned."""
+    return Work(places.of(container))
+
+
+def abandoned(places: Places, container: str) -> bool:
+    """Whether a container is incomplete, and whoever was making or removing it has died."""
+    if complete(places, container):
+        return False
+    try:
+        fd = os.open(places.of(container), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+    return not complete(places, container)
+
+
+def sweep(places: Places) -> list[str]:
+    """Remove what is abandoned, names that lead nowhere too; returns the ids."""
+    try:
+        found = os.listdir(places.containers)
+    except FileNotFoundError:
+        found = []
+    left = [container for container in found if abandoned(places, container)]
+    for container in left:
+        remove(places, container)
+    for name in names(places):
+        path = f"{places.names}/{name}"
+        if not os.path.exists(places.of(os.readlink(path))):
+            os.unlink(path)
+    return left
 
 
 def everything(places: Places) -> list[str]:
@@ -144,12 +200,19 @@ def names(places: Places) -> list[str]:
 
 
 def remove(places: Places, container: str) -> None:
-    """Delete everything on disk about a container; its name is free last but for the directory itself."""
+    """Delete everything on disk about a container.
+
+    Its plan goes first: whatever is left if we are killed is incomplete, and so taken for what it is.
+    """
     directory = places.of(container)
     try:
         called = str(read(f"{directory}/container.json")["Name"]).removeprefix("/")
     except (RuntimeFault, KeyError):
         called = ""
+    try:
+        os.unlink(f"{directory}/container.json")
+    except OSError:
+        pass
     for name in [called] if called else names(places):
         path = f"{places.names}/{name}"
         try:

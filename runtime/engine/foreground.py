@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.container.started import handles
 from runtime.engine.client import Connection
+from runtime.engine.detach import Keys
 from runtime.oci import console, relay
 
 if TYPE_CHECKING:
@@ -31,11 +32,12 @@ _GONE = select.POLLHUP | select.POLLERR
 class Attached:
     """The streams between a container and us; `ended_by` is the signal with which the user ended it."""
 
-    def __init__(self, connection: Connection, *, tty: bool) -> None:
-        self._connection, self._tty = connection, tty
+    def __init__(self, connection: Connection, keys: Keys, *, tty: bool) -> None:
+        self._connection, self._keys, self._tty = connection, keys, tty
         self._outputs: dict[int, int] = {}
         self._theirs: list[int] = []
         self.ended_by: int | None = None
+        self.left = False
         for target in (1,) if tty else (1, 2):
             ours, theirs = os.pipe2(os.O_CLOEXEC)
             self._outputs[ours] = target
@@ -105,12 +107,28 @@ class Attached:
                         os.close(fd)
                         del self._outputs[fd]
                 elif fd == 0:
-                    if not _feed(master, tty=self._tty):
+                    if not self._feed(master):
                         poll.unregister(0)
+                    if self.left:
+                        return {"ExitCode": 0, "OOMKilled": False}
                 else:
                     state = dict(self._connection.hear()[0]["exit"])
                     poll.unregister(fd)
         return state
+
+    def _feed(self, master: int) -> bool:
+        """Copy input; at its end the pipe is closed, so that the container sees the end, too."""
+        typed = text = os.read(0, _CHUNK)
+        if self._tty:
+            text, self.left = self._keys.take(typed)
+        try:
+            while text:
+                text = text[os.write(master, text) :]
+        except OSError:
+            return False
+        if not typed and not self._tty:
+            os.close(master)
+        return bool(typed)
 
     def _show(self, fd: int) -> bool:
         text = os.read(fd, _CHUNK)
@@ -118,21 +136,6 @@ class Attached:
         while text:
             text = text[os.write(self._outputs[fd], text) :]
         return more
-
-
-def _feed(master: int, *, tty: bool) -> bool:
-    """Copy input; at its end the pipe is closed, so that the container sees the end, too."""
-    text = os.read(0, _CHUNK)
-    try:
-        while text:
-            text = text[os.write(master, text) :]
-            if not text:
-                return True
-    except OSError:
-        return False
-    if not tty:
-        os.close(master)
-    return False
 
 
 def run(
@@ -143,13 +146,15 @@ def run(
     stdin: int | None,
     interactive: bool,
     operation: str = "start",
+    keys: Keys | None = None,
 ) -> tuple[int, int | None, dict[str, Any]]:
     """Start a container, or "attach" to one, and stay; returns its exit code, `ended_by`, its last state.
 
-    `stdin` is a descriptor to pass to it as it is; `interactive` copies ours instead.
+    `stdin` is a descriptor to pass to it as it is; `interactive` copies ours instead. When `keys` have been
+    typed at its terminal, the code is 0, and the container runs on.
     """
     with Connection(places) as connection:
-        attached = Attached(connection, tty=tty)
+        attached = Attached(connection, keys or Keys(), tty=tty)
         given = () if stdin is None else (stdin,)
         attached.ask(given, op=operation, id=container, once=interactive)
         state = attached.follow(interactive=interactive)

@@ -24,10 +24,9 @@ import signal
 import socket
 import struct
 import sys
-import time
-import traceback
 
 from runtime.engine import documents
+from runtime.engine.loop import Loop, ended_children
 from runtime.engine.places import Places
 from runtime.engine.ward import Ward
 from runtime.errors import RuntimeFault
@@ -43,105 +42,40 @@ if TYPE_CHECKING:
     from runtime.engine.documents import Document
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
-_PDEATHSIG = 1
 _GREETING = 5.0  # seconds
 _LARGEST = 1 << 16
 
 
-class Keeper:
-    """The loop, and everything that it waits for."""
+class Keeper(Loop):
+    """The loop, the containers, and the clients."""
 
     def __init__(self, places: Places, listener: socket.socket) -> None:
+        super().__init__()
         self.places, self.listener = places, listener
-        self.poll = select.poll()
         self.wards: dict[str, Ward] = {}
-        self._callbacks: dict[int, Callable[[], None]] = {}
         self._clients: dict[int, socket.socket] = {}
-        self._timers: list[tuple[float, Callable[[], None]]] = []
         self._strays: dict[int, int] = {}
-        woken, self._waker = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._woken = woken
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
-        self.watch(woken, self._wake)
         self.watch(listener.fileno(), self._accept)
 
-    def watch(self, fd: int, callback: Callable[[], None]) -> None:
-        """Call back whenever there is something to read."""
-        self._callbacks[fd] = callback
-        self.poll.register(fd, select.POLLIN)
-
-    def unwatch(self, fd: int) -> None:
-        """Forget a descriptor that is about to be closed."""
-        del self._callbacks[fd]
-        self.poll.unregister(fd)
-
-    def at(self, seconds: float, callback: Callable[[], None]) -> None:
-        """Call back after so many seconds."""
-        self._timers.append((time.monotonic() + seconds, callback))
-
-    def fork(self, task: Callable[[], int], keep: tuple[int, ...] = ()) -> int:
-        """Do a task in a child; returns its number. It dies with the keeper."""
-        me = os.getpid()
-        pid = os.fork()
-        if pid:
-            return pid
-        code = 1
-        try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            syscalls.prctl(_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != me:  # killed before: no signal comes, and the lock would be held
-                os._exit(1)
-            for fd in {self._woken, self._waker, self.listener.fileno(), *self._clients} - set(keep):
-                os.close(fd)
-            code = task()
-        except BaseException:  # noqa: BLE001 - it must never return into the loop
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
+    def child(self, task: Callable[[], int], keep: tuple[int, ...] = ()) -> int:
+        """Do a task in a child that has none of our sockets but those in `keep`; returns its number."""
+        return self.fork(task, {self.listener.fileno(), *self._clients} - set(keep))
 
     def serve(self) -> None:
         """Work until there is nothing left to keep and nobody connected."""
         while self.wards or self._clients or select.select([self.listener], [], [], 0)[0]:
-            for fd, events in self.poll.poll(self._patience()):
+            for fd, events in self.wait():
                 tap = self._tap(fd)
-                if fd in self._callbacks:
-                    self._callbacks[fd]()
-                elif tap:
+                if tap:
                     tap.event(fd, events)
             self._reap()
-            self._ring()
+            self.ring()
 
     def _tap(self, fd: int) -> Any:  # noqa: ANN401 - a Tap, or None
-        return next((tap for ward in self.wards.values() for tap in ward.taps if tap.owns(fd)), None)
-
-    def _patience(self) -> int | None:
-        if not self._timers:
-            return None
-        soonest = min(when for when, _ in self._timers)
-        return max(0, int((soonest - time.monotonic()) * 1000) + 1)
-
-    def _ring(self) -> None:
-        now = time.monotonic()
-        due = [timer for timer in self._timers if timer[0] <= now]
-        self._timers = [timer for timer in self._timers if timer[0] > now]
-        for _, callback in due:
-            callback()
-
-    def _wake(self) -> None:
-        os.read(self._woken, 4096)
+        return next((tap for ward in self.wards.values() for tap in ward.stdio.taps if tap.owns(fd)), None)
 
     def _reap(self) -> None:
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                pid, status = 0, 0
-            if not pid:
-                break
-            self._strays[pid] = status
+        self._strays.update(ended_children())
         for pid, status in list(self._strays.items()):
             if any(ward.ended(pid, status) for ward in list(self.wards.values())):
                 del self._strays[pid]
@@ -211,7 +145,7 @@ class Keeper:
         def started(answer: Document) -> None:
             self._send(client, answer, ward.hands() if "started" in answer else None)
             if message.get("once"):
-                ward.hand_over_stdin()
+                ward.stdio.hand_over()
 
         if message.get("first", True):
             ward.save(RestartCount=0)
@@ -221,7 +155,8 @@ class Keeper:
 
     def _op_attach(self, client: socket.socket, message: Document, fds: list[int]) -> None:
         ward = self._running(message["id"])
-        self._send(client, {"attached": {"pid": ward.pid}}, ward.attach(fds))
+        ward.stdio.attach(fds)
+        self._send(client, {"attached": {"pid": ward.pid}}, ward.hands())
         ward.waiting.append(lambda answer: self._send(client, answer))
 
     def _op_wait(self, client: socket.socket, message: Document, _fds: list[int]) -> None:
@@ -266,6 +201,7 @@ class Keeper:
     def recover(self) -> None:
         """End what an earlier keeper, which was killed, had in its care; start anew what wants to be."""
         record.sweep(self.places.oci)
+        documents.sweep(self.places)
         for container in documents.everything(self.places):
             try:
                 if documents.state(self.places, container)["Keeper"]:

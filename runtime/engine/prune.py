@@ -53,15 +53,12 @@ def _recorded(places: Places, container: str) -> bool:
 
 def _unwritten(places: Places) -> list[str]:
     """Remove directories whose creation, or removal, was cut short."""
+    left = documents.sweep(places)
     home, known = Path(places.containers), set(documents.everything(places))
-    left = [path.name for path in home.iterdir() if path.name not in known] if home.is_dir() else []
-    for name in left:
+    damaged = [path.name for path in home.iterdir() if path.name not in known] if home.is_dir() else []
+    for name in damaged:
         documents.remove(places, name)
-    for name in documents.names(places):
-        link = Path(places.names) / name
-        if not (home / link.readlink()).exists():
-            link.unlink()
-    return [name[:12] for name in left]
+    return [name[:12] for name in [*left, *damaged]]
 
 
 def _unplanned(places: Places) -> list[str]:

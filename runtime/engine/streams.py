@@ -1,6 +1,6 @@
 """What a container writes: read from its pipes or terminal, logged line by line, copied to who is attached.
 
-The log has the form of docker's json-file driver: {"log": LINE, "stream": "stdout", "time": RFC 3339}.
+The log (`logfile`) has the form of docker's json-file driver: {"log": LINE, "stream": "stdout", "time": …}.
 Nobody's slowness may stop the keeper: all of its descriptors are non-blocking, and a reader that does not
 read stops only the stream it is attached to, as a full pipe would.
 """
@@ -14,41 +14,15 @@ import errno
 import os
 import select
 
-from runtime.engine.documents import now
-from runtime.process import lean_json
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runtime.engine.logfile import Log
+
 CHUNK = 65536
 _LONGEST = 16384  # bytes of a line; docker cuts there, too
 _READ = select.POLLIN | select.POLLHUP | select.POLLERR
-
-
-class Log:
-    """The log file of one container, open for appending."""
-
-    def __init__(self, path: str) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-
-    def write(self, stream: str, lines: list[bytes]) -> None:
-        """Append lines; a full disk costs lines of the log, not the container."""
-        if not lines:
-            return
-        when = now()
-        rows = [
-            lean_json.dumps({"log": line.decode("utf-8", "replace"), "stream": stream, "time": when}) + "\n"
-            for line in lines
-        ]
-        try:
-            os.write(self._fd, "".join(rows).encode())
-        except OSError:
-            return
-
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self._fd)
 
 
 class Sink:

@@ -1,4 +1,4 @@
-"""One container in the keeper's care: its start, its streams, its end, and whether it starts again."""
+"""One container in the keeper's care: its start, its end, and what its restart policy makes of that."""
 
 # pathlib stays out of the keeper:
 
@@ -12,7 +12,8 @@ import time
 
 from runtime.cgroups import events
 from runtime.engine import documents, worker
-from runtime.engine.streams import Log, Tap
+from runtime.engine.restarts import Restarts
+from runtime.engine.stdio import Stdio
 from runtime.errors import RuntimeFault
 from runtime.linux.processes import start_time
 from runtime.oci import record
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from runtime.engine.keeper import Keeper
 
 _LARGEST = 1 << 16
-_FIRST_PAUSE, _LONGEST_PAUSE, _STEADY = 0.1, 60.0, 10.0  # seconds, as docker's restart manager has them
-_ALWAYS = ("always", "unless-stopped")
 
 
 class Ward:
@@ -37,25 +36,18 @@ class Ward:
         self.id, self.keeper = container, keeper
         self.plan = documents.plan(keeper.places, container)
         self.state = documents.state(keeper.places, container)
-        self.pidfd = self.master = self.stdin = -1
+        self.pidfd = -1
         self.pid = 0
         self.phase = "idle"
-        self.taps: list[Tap] = []
-        self.log = Log(f"{keeper.places.of(container)}/log.json")
+        self.stdio = Stdio(self.plan, keeper.poll)
+        self.restarts = Restarts(self.plan["HostConfig"]["RestartPolicy"])
         self.line: socket.socket
         self.child = 0
-        self.pause = _FIRST_PAUSE
         self.began = 0.0
         self.remove = self.removing = False
-        self._sinks: list[int] = []
         self.after: Callable[[], None] | None = None
         self.waiting: list[Callable[[Document], None]] = []
         self.starting: list[Callable[[Document], None]] = []
-
-    @property
-    def tty(self) -> bool:
-        """Whether it has a terminal."""
-        return bool(self.plan["Config"]["Tty"])
 
     def save(self, **changes: object) -> None:
         """Put changes of its state on disk."""
@@ -70,44 +62,15 @@ class Ward:
             Status="created", Stopped=False, Error="",
             Keeper={"pid": me, "start": start_time(me)},
         )  # fmt: skip
-        stdio, ours = self._pipes(given)
+        stdio = self.stdio.begin(sinks, given)
         self.line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.child = self.keeper.fork(
+        self.child = self.keeper.child(
             lambda: worker.start(self.keeper.places, self.id, stdio, theirs), keep=(*stdio, theirs.fileno())
         )
         theirs.close()
         for fd in set(stdio):
             os.close(fd)
-        for (fd, name), sink in zip(ours, sinks if ours else [], strict=False):
-            self._tap(fd, name).attach(sink)
-        for fd, name in ours[len(sinks) :]:
-            self._tap(fd, name)
-        self._sinks = sinks if self.tty else []
         self.keeper.watch(self.line.fileno(), self._hear)
-
-    def _pipes(self, given: int) -> tuple[tuple[int, int, int], list[tuple[int, str]]]:
-        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-        if self.tty:
-            return (null, null, null), []
-        stdin = null
-        if given >= 0:
-            stdin = given
-        elif self.plan["Config"]["OpenStdin"]:
-            stdin, self.stdin = os.pipe2(os.O_CLOEXEC)
-        hear, out = os.pipe2(os.O_CLOEXEC)
-        hear_too, err = os.pipe2(os.O_CLOEXEC)
-        if stdin != null:
-            os.close(null)
-        return (stdin, out, err), [(hear, "stdout"), (hear_too, "stderr")]
-
-    def _tap(self, fd: int, name: str) -> Tap:
-        tap = Tap(fd, name, self.log, self.keeper.poll, self._silent)
-        self.taps.append(tap)
-        return tap
-
-    def _silent(self, tap: Tap) -> None:
-        if tap in self.taps:
-            self.taps.remove(tap)
 
     def _hear(self) -> None:
         """Take a message of the child that starts the container."""
@@ -126,12 +89,7 @@ class Ward:
     def _created(self, found: Document, fds: list[int]) -> None:
         self.pid, self.pidfd = found["pid"], os.pidfd_open(found["pid"])
         if fds:
-            self.master = fds[0]
-            # Two readers would each get half: the clients write to duplicates, only this one reads.
-            tap = self._tap(os.dup(self.master), "stdout")
-            for sink in self._sinks:
-                tap.attach(sink)
-            self._sinks = []
+            self.stdio.terminal(fds[0])
         self.phase, self.began = "running", time.monotonic()
         self.save(
             Status="running", Running=True, Restarting=False, Pid=self.pid,
@@ -142,11 +100,7 @@ class Ward:
 
     def _failed(self, error: Document) -> None:
         code = {"not-executable": 126, "not-found": 127}.get(error.get("kind", ""), 128)
-        for tap in list(self.taps):
-            tap.drain()
-        for sink in self._sinks:
-            os.close(sink)
-        self._sinks = []
+        self.stdio.drain()
         self.save(Status="created", Running=False, Restarting=False, Pid=0, ExitCode=code,
                   Error=error["message"])  # fmt: skip
         self._tell(self.starting, {"error": {"kind": "failed", "hint": "", **error}})
@@ -162,8 +116,7 @@ class Ward:
         if pid != self.pid or self.phase not in {"running", "starting"}:
             return False
         code = os.waitstatus_to_exitcode(status)
-        for tap in list(self.taps):
-            tap.drain()
+        self.stdio.drain()
         self.save(
             Status="exited", Running=False, Pid=0, ExitCode=128 - code if code < 0 else code,
             OOMKilled=self._out_of_memory(), FinishedAt=documents.now(),
@@ -180,16 +133,13 @@ class Ward:
     def take_down(self, *, remove: bool) -> None:
         """Give back what a run has taken, and with `remove` the container itself."""
         self.phase, self.pid = "finishing", 0
-        self._forget_fds()
+        self.stdio.release()
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
         places, container = self.keeper.places, self.id
         self.removing = remove
-        self.child = self.keeper.fork(lambda: worker.finish(places, container, remove=remove))
-
-    def _forget_fds(self) -> None:
-        for fd in (self.pidfd, self.master, self.stdin):
-            if fd >= 0:
-                os.close(fd)
-        self.pidfd = self.master = self.stdin = -1
+        self.child = self.keeper.child(lambda: worker.finish(places, container, remove=remove))
 
     def _finished(self) -> None:
         self._tell(self.waiting, {"exit": dict(self.state)})
@@ -205,20 +155,12 @@ class Ward:
             self.forget()
 
     def _again(self) -> bool:
-        policy = self.plan["HostConfig"]["RestartPolicy"]
-        if self.state["Stopped"] or self.state["Status"] == "created":
-            return False
-        if policy["Name"] == "on-failure":
-            most = policy["MaximumRetryCount"]
-            return self.state["ExitCode"] != 0 and (not most or self.state["RestartCount"] < most)
-        return policy["Name"] in _ALWAYS
+        return self.restarts.again(self.state)
 
     def _later(self) -> None:
-        steady = time.monotonic() - self.began >= _STEADY
-        self.pause = _FIRST_PAUSE if steady else min(self.pause * 2, _LONGEST_PAUSE)
         self.phase = "restarting"
         self.save(Status="restarting", Restarting=True)
-        self.keeper.at(self.pause, self._restart)
+        self.keeper.at(self.restarts.pause(time.monotonic() - self.began), self._restart)
 
     def _restart(self) -> None:
         if self.phase == "restarting":
@@ -258,25 +200,9 @@ class Ward:
         except (RuntimeFault, OSError) as err:
             print(f"{self.id[:12]}: {err}", file=sys.stderr)  # noqa: T201
 
-    def attach(self, fds: list[int]) -> list[int]:
-        """Copy output to `fds`; returns what a client needs, see `hands`."""
-        for fd, name in zip(fds, ("stdout", "stderr"), strict=False):
-            tap = next((tap for tap in self.taps if tap.name == name), None)
-            if tap:
-                tap.attach(fd)
-            else:
-                os.close(fd)
-        return self.hands()
-
     def hands(self) -> list[int]:
         """Return the descriptors for a client: the pidfd, then the terminal or the pipe that is its stdin."""
-        return [fd for fd in (self.pidfd, self.master if self.tty else self.stdin) if fd >= 0]
-
-    def hand_over_stdin(self) -> None:
-        """Let go of the input: it ends when the client's does (docker's StdinOnce)."""
-        if self.stdin >= 0:
-            os.close(self.stdin)
-            self.stdin = -1
+        return [fd for fd in (self.pidfd, self.stdio.input) if fd >= 0]
 
     def adopt(self) -> None:
         """Take down what a keeper left that was killed, and start it again if its policy says so."""
@@ -289,7 +215,7 @@ class Ward:
     def forget(self) -> None:
         """Leave the keeper's care."""
         self.save(Keeper=None)
-        self.log.close()
+        self.stdio.log.close()
         self.phase = "idle"
         self.keeper.wards.pop(self.id, None)
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 
-from runtime.engine import account, documents
+from runtime.engine import account, documents, reaper
 from runtime.errors import RuntimeFault
-from runtime.linux import mounts, syscalls
+from runtime.linux import mounts, syscalls, userns
 from runtime.linux.processes import start_time
 from runtime.oci import console, create, lifecycle, record
 from runtime.oci.options import Arguments
@@ -76,7 +77,7 @@ def _report(line: socket.socket, message: dict[str, Any], fds: list[int] | None 
 def _start(places: Places, container: str, line: socket.socket) -> None:
     plan = documents.plan(places, container)
     directory = places.of(container)
-    _root(plan, directory)
+    mount_root(plan, directory)
     _complete(plan, directory)
     held, child, terminal = _create(places, container)
     with child:
@@ -117,7 +118,7 @@ def leftover(places: Places, container: str) -> None:
     lifecycle.delete(held, Log())
 
 
-def _root(plan: Document, directory: str) -> None:
+def mount_root(plan: Document, directory: str) -> None:
     """Mount the image's layers, under the container's own, in a mount namespace that ends with us."""
     syscalls.unshare(_NEWNS)
     syscalls.mount("none", "/", "", mounts.REC | mounts.PRIVATE)
@@ -134,10 +135,13 @@ def _complete(plan: Document, directory: str) -> None:
     root = os.open(f"{directory}/rootfs", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         user = account.find(plan["Config"]["User"], root, f"{directory}/etc")
-        process["user"] = {
-            "uid": user.uid, "gid": user.gid,
-            "additionalGids": sorted({user.gid, *user.groups, *plan["HostConfig"]["GroupAdd"]}),
-        }  # fmt: skip
+        added = account.groups(plan["HostConfig"]["GroupAdd"] or (), f"{directory}/etc")
+        groups = sorted({user.gid, *user.groups, *added})
+        process["user"] = {"uid": user.uid, "gid": user.gid, "additionalGids": groups}
+        if groups == [0] and not userns.maps_many():  # who maps but his own group may not set any
+            process["user"]["additionalGids"] = []
+        if plan["HostConfig"]["Init"]:
+            process["args"] = [reaper.PATH, _program(root, process), *process["args"]]
         if not any(entry.startswith("HOME=") for entry in process["env"]):
             process["env"].append(f"HOME={user.home}")
         os.close(resolve.make(root, process["cwd"], directory=True))
@@ -147,6 +151,24 @@ def _complete(plan: Document, directory: str) -> None:
     finally:
         os.close(root)
     documents.write(f"{directory}/config.json", config)
+
+
+def _program(root: int, process: Document) -> str:
+    """Return where the command is, as execvp(3) would find it: what begins it takes no name."""
+    name: str = process["args"][0]
+    if "/" in name:
+        return os.path.join(str(process["cwd"]), name)  # noqa: PTH118
+    found = dict(item.split("=", 1) for item in process["env"]).get("PATH", "")
+    for path in (f"{place}/{name}" for place in found.split(":") if place):
+        try:
+            fd = resolve.find(root, path)
+        except OSError:
+            continue
+        mode = os.fstat(fd).st_mode
+        os.close(fd)
+        if stat.S_ISREG(mode) and mode & 0o111:
+            return path
+    raise RuntimeFault(f'exec: "{name}": executable file not found in $PATH', kind="not-found")
 
 
 def _fill(root: int, volume: Document) -> None:

@@ -34,10 +34,15 @@ class Blobs:
         for path in sorted(self._root.glob("*/*")):
             yield Digest.parse(f"{path.parent.name}:{path.name}")
 
-    def read(self, digest: Digest) -> bytes:
-        """Return a small blob's content; missing or altered content is a fault of kind `corrupt`."""
+    def read(self, digest: Digest, *, most: int = -1) -> bytes:
+        """Return a small blob's content; missing or altered content is a fault of kind `corrupt`.
+
+        So is one of more than `most` bytes.
+        """
         with self.open(digest) as stream:
-            content = stream.read()
+            content = stream.read(most if most < 0 else most + 1)
+        if 0 <= most < len(content):
+            raise corrupt(f"blob {digest} is no document of an image: it has more than {most >> 20} MiB")
         if digest.algorithm == "sha256" and Digest.of(content) != digest:
             raise corrupt(f"blob {digest} is damaged: its content has the digest {Digest.of(content)}")
         return content
@@ -73,6 +78,13 @@ class Blobs:
             disk.publish(temporary, final)
         finally:
             temporary.unlink(missing_ok=True)
+
+    def adopt(self, path: Path, digest: Digest) -> None:
+        """Make a finished file of the scratch directory, whose digest it has, a blob."""
+        final = self.path(digest)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o644)
+        disk.publish(path, final)
 
     def remove(self, digest: Digest) -> int:
         """Remove a blob and return its size in bytes."""

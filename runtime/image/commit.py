@@ -64,6 +64,7 @@ def commit(
     *,
     config: Change = NO_CHANGE,
     comment: str = "",
+    author: str = "",
     created_by: str = "tare commit",
 ) -> Image:
     """Make an image from `base` and an overlay's upper directory, whose container should not be running.
@@ -73,8 +74,11 @@ def commit(
     empty = next(upper.iterdir(), None) is None
     with store.writing():
         layer = None if empty else store.add_layer(lambda sink: pack(upper, sink))
-        step = History(created=now(), created_by=created_by, comment=comment, empty_layer=empty)
-        return _extend(store, base.document, base.layers, ref, layer=layer, step=step, config=config)
+        step = History(
+            created=now(), created_by=created_by, author=author, comment=comment, empty_layer=empty
+        )
+        document = msgspec.structs.replace(base.document, author=author or base.document.author)
+        return _extend(store, document, base.layers, ref, layer=layer, step=step, config=config)
 
 
 def from_tree(

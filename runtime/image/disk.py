@@ -14,14 +14,14 @@ _PATIENCE = (0.01, 0.02, 0.05, 0.1, 0.2)  # seconds
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def replace(path: Path, content: bytes, *, scratch: Path) -> None:
+def replace(path: Path, content: bytes, *, scratch: Path, mode: int = 0o644) -> None:
     """Write a small file through a temporary one in `scratch`, which is on the same file system."""
     descriptor, name = tempfile.mkstemp(dir=scratch)
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-            os.fchmod(file.fileno(), 0o644)
+            os.fchmod(file.fileno(), mode)
         publish(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

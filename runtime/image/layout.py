@@ -23,7 +23,7 @@ def check(store: Path) -> None:
     marker = store / NAME
     try:
         with marker.open("rb") as file:
-            found = _version(file.read(_MOST))
+            found = version(file.read(_MOST))
     except FileNotFoundError:
         return
     except IsADirectoryError:
@@ -36,7 +36,8 @@ def check(store: Path) -> None:
         raise corrupt(f"{marker}: the version of the image layout is {found}, not {VERSION}", hint=hint)
 
 
-def _version(content: bytes) -> str:
+def version(content: bytes) -> str:
+    """Return which version a marker says, or a word on why it says none."""
     try:
         document = json.loads(content)
     except ValueError:

@@ -15,13 +15,16 @@ from runtime.image.digest import Digest
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
-LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
+LAYER = "application/vnd.oci.image.layer.v1.tar"
+LAYER_GZIP = f"{LAYER}+gzip"
 REF_NAME = "org.opencontainers.image.ref.name"
+FULL_NAME = "io.containerd.image.name"  # of which a ref.name may be the tag alone
 
 _DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 _DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 INDEX_TYPES = frozenset({INDEX, _DOCKER_LIST})
 MANIFEST_TYPES = frozenset({MANIFEST, _DOCKER_MANIFEST})
+CONFIG_TYPES = frozenset({CONFIG, "application/vnd.docker.container.image.v1+json"})
 
 
 class Platform(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -137,7 +140,7 @@ def decode(content: bytes, kind: type[Document], *, name: str, hint: str = _REMA
         return msgspec.convert(
             _without_nulls(msgspec.json.decode(content)), type=kind, dec_hook=_decode_digest
         )
-    except (msgspec.MsgspecError, RuntimeFault, UnicodeDecodeError) as err:
+    except (msgspec.MsgspecError, RuntimeFault, UnicodeDecodeError, RecursionError) as err:
         raise RuntimeFault(
             f"{name} is not a valid {kind.__name__}: {err}",
             kind="corrupt",

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.image.closure import Closure
 from runtime.image.digest import Digest
 from runtime.image.image import Image
-from runtime.image.manifest import INDEX_TYPES, Descriptor, Index, decode
+from runtime.image.manifest import CONFIG_TYPES, INDEX_TYPES
 from runtime.image.store import Store
 
 
@@ -32,24 +33,16 @@ def reachable(store: Store) -> Reachable:
     """Follow every entry of the index; a damaged document is a fault of kind `corrupt`."""
     blobs: set[Digest] = set()
     images: list[Image] = []
+    closure = Closure(store.document, store.blobs.__contains__)
     for descriptor in store.tags.descriptors():
-        for entry in _manifests(store, descriptor, blobs):
-            image = store.load(entry)
-            blobs |= {entry.digest, image.manifest.config.digest, *(layer.digest for layer in image.layers)}
-            images.append(image)
+        for entry in closure.manifests(descriptor):
+            blobs.add(entry.digest)
+            if entry.media_type not in INDEX_TYPES:
+                manifest = store.manifest(entry)
+                blobs |= {part.digest for part in (manifest.config, *manifest.layers)}
+                if manifest.config.media_type in CONFIG_TYPES:
+                    images.append(store.load(entry))
     return Reachable(frozenset(blobs), tuple(images))
-
-
-def _manifests(store: Store, descriptor: Descriptor, blobs: set[Digest]) -> Iterator[Descriptor]:
-    if descriptor.media_type not in INDEX_TYPES:
-        yield descriptor
-        return
-    blobs.add(descriptor.digest)
-    content = store.blobs.read(descriptor.digest)
-    for entry in decode(content, Index, name=f"blob {descriptor.digest}").manifests:
-        # Of an image for many platforms only some were fetched; that is no damage.
-        if entry.digest in store.blobs:
-            yield from _manifests(store, entry, blobs)
 
 
 def in_use(directory: Path) -> frozenset[str]:

@@ -61,6 +61,11 @@ class Reference:
             head = self.name if _starts_with_domain(short) else short
         return head + self._suffix(hide_latest=True)
 
+    @property
+    def familiar_tagged(self) -> str:
+        """The familiar name with its tag always, as docker writes it into archives; without a digest."""
+        return f"{replace(self, tag=None, digest=None).familiar}:{self.tag}"
+
     def tagged(self, tag: str) -> "Reference":
         """Return the same name with another tag and no digest."""
         return replace(self, tag=tag, digest=None)

@@ -1,6 +1,7 @@
 """The one place where the kernel's and the codecs' errors become faults of ours."""
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from runtime.errors import RuntimeFault
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_FEW = 20  # a twentieth
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -22,6 +24,12 @@ def storage(doing: str, where: Path) -> Iterator[None]:
 
 def _translate(err: OSError, doing: str, where: Path) -> RuntimeFault:
     reason = (err.strerror or str(err)).lower()
+    if err.errno == errno.ENOSPC and _lacks_inodes(where):
+        return RuntimeFault(
+            f"cannot {doing}: the file system of {where} has no inodes left",
+            kind="host",
+            hint="remove files there (`tare image prune`; `df -i` shows the inodes), or use another disk",
+        )
     if err.errno in _FULL:
         return RuntimeFault(
             f"cannot {doing}: the file system of {where} is full",
@@ -45,6 +53,18 @@ def _translate(err: OSError, doing: str, where: Path) -> RuntimeFault:
         kind="failed",
         hint="see whether the disk is sound (`dmesg`) and the store too (`tare image verify`)",
     )
+
+
+def _lacks_inodes(where: Path) -> bool:
+    """Say whether it is rather files than bytes that there is no room for; ext4 and xfs count both.
+
+    What was half done has been removed by now, so neither may be quite used up.
+    """
+    try:
+        room = os.statvfs(where)
+    except OSError:
+        return False
+    return room.f_favail * _FEW < room.f_files and room.f_bavail * _FEW > room.f_blocks
 
 
 _REMAKE = (

@@ -18,6 +18,7 @@ from runtime.errors import RuntimeFault
 from runtime.image import disk, layout, owners
 from runtime.image.blobs import Blobs
 from runtime.image.checkout import flatten
+from runtime.image.closure import DEPTH, DOCUMENT, Closure
 from runtime.image.digest import Digest
 from runtime.image.image import Image
 from runtime.image.layer.ahead import ahead
@@ -28,12 +29,13 @@ from runtime.image.layer.compression import (
     HashingWriter,
     Readable,
     Writable,
-    decompressed,
 )
+from runtime.image.layer.decompression import decompressed
 from runtime.image.layer.unpack import unpack
 from runtime.image.locks import locked, try_locked
 from runtime.image.manifest import (
     CONFIG,
+    CONFIG_TYPES,
     INDEX_TYPES,
     LAYER_GZIP,
     MANIFEST,
@@ -52,7 +54,6 @@ from runtime.image.tags import Tags
 
 _HEX_ID = 64
 _SHORTEST_ID = 7
-_LARGEST_MANIFEST = 4 << 20  # bytes, as registries have it
 
 
 class Store:
@@ -96,7 +97,7 @@ class Store:
         if len(digits) != _HEX_ID or not set(digits) <= set("0123456789abcdef"):
             return None
         digest = Digest(f"sha256:{digits}")
-        if digest not in self.blobs or self.blobs.path(digest).stat().st_size > _LARGEST_MANIFEST:
+        if digest not in self.blobs or self.blobs.path(digest).stat().st_size > DOCUMENT:
             return None
         content = self.blobs.read(digest)
         try:
@@ -109,22 +110,64 @@ class Store:
         """Return every named image, sorted by name."""
         with storage("read the image store", self.root):
             layout.check(self.root)
-            return [(name, self.load(descriptor)) for name, descriptor in self.tags.read().items()]
+            return [(name, self._any(descriptor)) for name, descriptor in self.tags.read().items()]
 
-    def load(self, descriptor: Descriptor) -> Image:
-        """Read an image's documents; of an image for many platforms, the one for this host."""
-        content = self.blobs.read(descriptor.digest)
+    def _any(self, descriptor: Descriptor) -> Image:
+        """Read the image for this host, or the first one that is there."""
+        try:
+            return self.load(descriptor)
+        except RuntimeFault as fault:
+            if fault.kind != "host":
+                raise
+            found = self.below(descriptor)
+            if not found:
+                raise
+            return found[0]
+
+    def below(self, descriptor: Descriptor) -> list[Image]:
+        """Read all images of a manifest or index that are there, and leave out attestations and the like."""
+        closure = Closure(self.document, self.blobs.__contains__)
+        entries = [one for one in closure.manifests(descriptor) if one.media_type not in INDEX_TYPES]
+        return [self.load(one) for one in entries if self.manifest(one).config.media_type in CONFIG_TYPES]
+
+    def manifest(self, descriptor: Descriptor) -> Manifest:
+        """Read a manifest."""
         name = f"blob {descriptor.digest}"
-        if descriptor.media_type in INDEX_TYPES:
-            return self.load(_choose(decode(content, Index, name=name), name))
+        content = self.document(descriptor.digest)
         if descriptor.media_type not in MANIFEST_TYPES:
             raise corrupt(f"{name} is no image: its media type is {descriptor.media_type}")
-        manifest = decode(content, Manifest, name=name)
-        config = self.blobs.read(manifest.config.digest)
+        return decode(content, Manifest, name=name)
+
+    def document(self, digest: Digest) -> bytes:
+        """Return a stored index, manifest or configuration; a blob too large for one is a `corrupt` fault."""
+        return self.blobs.read(digest, most=DOCUMENT)
+
+    def load(self, descriptor: Descriptor, depth: int = 0) -> Image:
+        """Read an image's documents; of an image for many platforms, the one for this host."""
+        name = f"blob {descriptor.digest}"
+        if descriptor.media_type in INDEX_TYPES:
+            if depth > DEPTH:
+                raise corrupt(f"{name} is an index inside an index, more than {DEPTH} deep")
+            index = decode(self.document(descriptor.digest), Index, name=name)
+            chosen = _choose(index, name)
+            if chosen.digest not in self.blobs:
+                raise _elsewhere(name)
+            return self.load(chosen, depth + 1)
+        manifest = self.manifest(descriptor)
+        config = self.document(manifest.config.digest)
         document = decode(config, ConfigDocument, name=f"blob {manifest.config.digest}")
         if len(manifest.layers) != len(document.rootfs.diff_ids):
             raise corrupt(f"{name} lists {len(manifest.layers)} layers, its configuration another number")
         return Image(descriptor.digest, manifest, document)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Hold off `prune` while blobs are read that may lose their name meanwhile."""
+        if not self.root.exists():
+            yield
+            return
+        with locked(self.root / ".lock", exclusive=False):
+            yield
 
     # Writing
 
@@ -295,6 +338,15 @@ def _choose(index: Index, name: str) -> Descriptor:
         f"{name} has no image for {host.os}/{host.architecture}, only for {offered or 'nothing'}",
         kind="host",
         hint="pick an image that is built for this machine",
+    )
+
+
+def _elsewhere(name: str) -> RuntimeFault:
+    host = host_platform()
+    return RuntimeFault(
+        f"{name} is here for other machines, but not for {host.os}/{host.architecture}",
+        kind="host",
+        hint="pull the image again, without --platform",
     )
 
 

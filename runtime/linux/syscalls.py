@@ -277,14 +277,14 @@ _SETRESGID = {"x86_64": 119, "aarch64": 149, "riscv64": 149}
 _SETRESUID = {"x86_64": 117, "aarch64": 147, "riscv64": 147}
 
 
-def become(uid: int, gid: int, groups: list[int]) -> None:
-    """Change user, group and supplementary groups, of the calling thread alone (see `vfork`)."""
-    _syscall(
-        "setgroups",
-        _per_machine(_SETGROUPS, "setgroups"),
-        len(groups),
-        (ctypes.c_uint * len(groups))(*groups),
-    )
+def setgroups(groups: list[int]) -> None:
+    """Change the supplementary groups of the calling thread alone (see `vfork`)."""
+    numbers = (ctypes.c_uint * len(groups))(*groups)
+    _syscall("setgroups", _per_machine(_SETGROUPS, "setgroups"), len(groups), numbers)
+
+
+def setids(uid: int, gid: int) -> None:
+    """Change group and user, real, effective and saved, of the calling thread alone."""
     _syscall(f"group {gid}", _per_machine(_SETRESGID, "setresgid"), gid, gid, gid)
     _syscall(f"user {uid}", _per_machine(_SETRESUID, "setresuid"), uid, uid, uid)
 

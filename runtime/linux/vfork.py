@@ -40,17 +40,51 @@ _libc.pthread_getattr_np.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
 _libc.pthread_attr_getstack.argtypes = [ctypes.c_void_p] * 3
 _Entry = ctypes.PYFUNCTYPE(None)
 FAULTS = frozenset((4, 6, 7, 8, 11))  # SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV
+_PAGE, _READ_WRITE, _READ_EXECUTE, _PRIVATE_ANONYMOUS, _FAILED = 4096, 3, 5, 0x22, (1 << 64) - 1
+_libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+_libc.mmap.restype = ctypes.c_void_p
+_libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 _libc.signal.argtypes, _libc.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
 
 
-def end_at_a_fault() -> None:
+def end_at_a_fault(instead: int | None = None) -> None:
     """Make this process end without a word, a core or a line in the kernel's log when it faults.
 
     A child may be killed while another thread could have run: then the interpreter faults, on the first thing
-    that it looks at, before `spawn` comes to end the process. Those signals must not be blocked.
+    that it looks at, before `spawn` comes to end the process. Those signals must not be blocked. `instead` is
+    the address of what is to be done, such as a `leap`.
     """
+    handler = ctypes.cast(_libc._exit, ctypes.c_void_p) if instead is None else instead  # noqa: SLF001
     for number in FAULTS:
-        _libc.signal(number, ctypes.cast(_libc._exit, ctypes.c_void_p))  # noqa: SLF001
+        _libc.signal(number, handler)
+
+
+def leap(path: int, argv: int, envp: int, unless: int | None = None) -> int:
+    """Return the address of code that becomes another program (execve(2) with these), for x86_64.
+
+    It can be a signal's handler: it needs nothing of the interpreter, whose locks a killed child may have
+    held. With `unless`, the address of a byte, it returns where that byte is not zero. OSError where memory
+    can't be made executable.
+    """
+    code = b""
+    if unless is not None:  # mov rax, unless; cmp byte [rax], 0; je +1; ret
+        code += b"\x48\xb8" + unless.to_bytes(8, "little") + bytes.fromhex("803800 7401 c3")
+    words = [word.to_bytes(8, "little") for word in (path, argv, envp)]
+    code += b"\x48\xbf%b\x48\xbe%b\x48\xba%b" % tuple(words)  # mov rdi, rsi, rdx
+    code += bytes.fromhex("b83b000000 0f05")  # mov eax, execve; syscall
+    code += bytes.fromhex("bf46000000 b8e7000000 0f05")  # exit_group(TORN)
+    page: int | None = _libc.mmap(None, _PAGE, _READ_WRITE, _PRIVATE_ANONYMOUS, -1, 0)
+    if page is None or page == _FAILED:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), "mmap")
+    ctypes.memmove(page, code, len(code))
+    if _libc.mprotect(page, _PAGE, _READ_EXECUTE) < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), "mprotect")
+    return page
+
+
+def handle(number: int, address: int | None) -> None:
+    """Make the code at `address` the handler of a signal; None is the default action."""
+    _libc.signal(number, address)
 
 
 class Stack:
@@ -82,18 +116,20 @@ def spawn(
     settled: Callable[[], bool],
     *,
     cgroup: int | None = None,
+    torn: Callable[[], None] = lambda: os._exit(TORN),
 ) -> tuple[int, int]:
     """Run `child`, which never returns, in a new process made with `flags`: (pid, pidfd), once it has exec'd.
 
     `settled` tells, of a child that has ended or exec'd, whether it came to its exec or to a report of its
-    own. `cgroup` is the descriptor of a cgroup v2 directory in which the child is born. Where no way is known
-    to have both that and the maker's memory, the child gets a copy, and this returns at once.
+    own; if not, `torn` has to end this process. `cgroup` is the descriptor of a cgroup v2 directory in which
+    the child is born. Where no way is known to have both that and the maker's memory, the child gets a copy,
+    and this returns at once.
     """
     if cgroup is not None and os.uname().machine != "x86_64":
         return _copying(flags, child, cgroup)
     made = _clone(stack, flags, child) if cgroup is None else _clone_into(stack, flags, child, cgroup)
     if not settled():
-        os._exit(TORN)
+        torn()
     return made
 
 

@@ -14,6 +14,10 @@ import fcntl
 import os
 import struct
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runtime.oci.confinement import Confinement
+
 # Entered at 0 it waits for one byte from the descriptor in the immediate at 1 and closes that; entered at _GO
 # it does neither. Then execve(argv[0], argv + 1, envp): the path comes first, then the program's own argv. It
 # exits with 127 where there is no such file, else with 126. A test assembles it anew and compares.
@@ -61,7 +65,12 @@ def image(waits_on: int | None) -> bytes:
     if _MACHINE not in _MACHINES:
         raise OSError(errno.ENOSYS, f"there is no airlock for {_MACHINE}")
     code = CODE_X86_64.replace(_FD, struct.pack("<i", -1 if waits_on is None else waits_on))
-    entry = _BASE + _HEADERS + (_GO if waits_on is None else 0)
+    return executable(code, _GO if waits_on is None else 0)
+
+
+def executable(code: bytes, start: int) -> bytes:
+    """Return an ELF file of one segment that holds `code` and is entered at the offset `start` in it."""
+    entry = _BASE + _HEADERS + start
     ident = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
     size = _HEADERS + len(code)
     header = struct.pack(
@@ -70,8 +79,11 @@ def image(waits_on: int | None) -> bytes:
     return header + struct.pack("<IIQQQQQQ", 1, 5, 0, _BASE, _BASE, size, size, 0x1000) + code
 
 
-def build(waits_on: int | None) -> int:
-    """Return the descriptor of the sealed file; nothing can change it any more."""
+def build(waits_on: int | None, confinement: Confinement | None = None) -> int:
+    """Return the descriptor of the sealed file; nothing can change it any more.
+
+    With a confinement, the program asks for that before it execs.
+    """
     flags = _MFD_CLOEXEC | _MFD_ALLOW_SEALING
     try:
         fd = os.memfd_create("tare-oci", flags | _MFD_EXEC)
@@ -79,7 +91,7 @@ def build(waits_on: int | None) -> int:
         if err.errno != errno.EINVAL:  # MFD_EXEC is known since Linux 6.3; before, all are executable
             raise
         fd = os.memfd_create("tare-oci", flags)
-    os.write(fd, image(waits_on))
+    os.write(fd, confinement.image(waits_on) if confinement else image(waits_on))
     fcntl.fcntl(fd, _ADD_SEALS, _SEAL_ALL)
     return fd
 

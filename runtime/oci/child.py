@@ -8,13 +8,15 @@ import os
 from runtime.cgroups import doors
 from runtime.errors import RuntimeFault
 from runtime.linux.processes import start_time
-from runtime.oci import birth, init
+from runtime.oci import birth, init, together
 from runtime.process import lean_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from runtime.oci.record import Record
 
 _STAGES = {
     "setup": "prepare",
@@ -39,8 +41,12 @@ class Child:
         flags: int,
         elsewhere: dict[str, int],
         cgroups: tuple[str | None, list[str]],
+        shared: Record | None = None,
     ) -> Child:
         """Make the process, in the pid and user namespaces of `elsewhere`; it waits until `go`.
+
+        With `shared`, its record, it shares this memory instead (`oci.together`), goes on record by itself,
+        and is in the airlock or at its end when this returns.
 
         `cgroups` are the v2 directory that it is born in, and the v1 ones that it goes into by itself.
         """
@@ -51,9 +57,14 @@ class Child:
         launch["close"] = [hear, tell]
         born_in = os.open(cgroup, os.O_PATH | os.O_CLOEXEC) if cgroup else None
         try:
-            pid, pidfd = birth.give(
-                lambda: init.run(launch, init.Line(heard, told)), flags, elsewhere, launch["offsets"], born_in
-            )
+            if shared:
+                line = together.Alone(heard, told, shared, launch["limits"])
+                pid, pidfd = together.Birth(launch, line, flags, born_in).give()
+            else:
+                pid, pidfd = birth.give(
+                    lambda: init.run(launch, init.Line(heard, told)),
+                    flags, elsewhere, launch["offsets"], born_in,
+                )  # fmt: skip
         except BaseException:
             os.close(hear)
             os.close(tell)

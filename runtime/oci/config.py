@@ -47,7 +47,7 @@ _CONFIG = {
 }  # fmt: skip
 _CALLED = {str: "a string", bool: "true or false", int: "a whole number", dict: "an object", list: "a list"}
 _REFUSED = (
-    ("process", "apparmorProfile"), ("process", "selinuxLabel"), ("linux", "mountLabel"),
+    ("process", "selinuxLabel"), ("linux", "mountLabel"),
     ("linux", "intelRdt"), ("linux", "netDevices"), ("linux", "memoryPolicy"),
 )  # fmt: skip
 

@@ -17,7 +17,7 @@ from runtime.cgroups import oci as cgroup
 from runtime.errors import RuntimeFault
 from runtime.linux import userns
 from runtime.oci import config as configuration
-from runtime.oci import init, launch, lifecycle, limits, maps, record, spaces
+from runtime.oci import init, launch, lifecycle, limits, maps, record, spaces, together
 from runtime.oci.child import Child
 from runtime.rootfs import oci_cgroups, oci_plan, sources
 
@@ -47,7 +47,7 @@ OPTIONS = """
 class Plan:
     """Everything that is decided before anything is taken."""
 
-    def __init__(self, arguments: Arguments, log: Log) -> None:
+    def __init__(self, arguments: Arguments, log: Log, *, share: bool = False) -> None:
         self.bundle = os.path.abspath(arguments.text("bundle") or ".")
         self.name = arguments.id()
         self.content = configuration.read(self.bundle)
@@ -78,6 +78,7 @@ class Plan:
         offsets = linux.get("timeOffsets") or {} if "time" in self.spaces.new else None
         self.launch["offsets"] = None if self.rootless else offsets
         self.launch["inner_offsets"] = offsets if self.rootless else None
+        self.shares = share and not self.rootless and together.possible(self.spaces, self.config, self.launch)
 
     def state(self) -> dict[str, Any]:
         """Return what goes on record first."""
@@ -88,13 +89,16 @@ class Plan:
         }  # fmt: skip
 
 
-def create(arguments: Arguments, log: Log, terminal: Terminal) -> tuple[Record, Child]:
+def create(
+    arguments: Arguments, log: Log, terminal: Terminal, *, share: bool = False
+) -> tuple[Record, Child]:
     """Make the container; returns its record, and its first process in the airlock.
 
-    Raises RuntimeFault, and then nothing is left.
+    `share` is for a process that is tare-oci and nothing else: it may lend the child its memory, and becomes
+    another tare-oci if that is spoilt (`oci.together`). Raises RuntimeFault, and then nothing is left.
     """
     record.refuse_taken(arguments.root, arguments.id())
-    plan = Plan(arguments, log)
+    plan = Plan(arguments, log, share=share)
     terminal.prepare(plan.launch)
     held = record.claim(arguments.root, plan.name, plan.state(), plan.content)
     held.remember(plan.config)
@@ -132,7 +136,8 @@ def _fork(plan: Plan, held: Record) -> Child:
             }  # fmt: skip
             flags = plan.spaces.flags("user", "pid")
             cgroups = plan.group.born_in, plan.group.joined
-            return Child.fork(wanted, flags, launch.elsewhere(fds), cgroups)
+            shared = held if plan.shares else None
+            return Child.fork(wanted, flags, launch.elsewhere(fds), cgroups, shared)
     finally:
         os.close(fifo)
         if outcome is not None:
@@ -150,6 +155,8 @@ def _outcome(plan: Plan, held: Record) -> int | None:
 
 def _admit(plan: Plan, held: Record, child: Child) -> None:
     """Let the child go on, once it is on record; before, it acquires nothing."""
+    if plan.shares:
+        return
     held.state["init"] = {"pid": child.pid, "start": child.start}
     held.save()
     if "user" in plan.spaces.new:

@@ -106,6 +106,8 @@ def _from_options(arguments: Arguments, process: Config) -> Config:
         for name in _CAP_SETS:
             sets[name] = [*(sets.get(name) or ()), *arguments.many("cap")]
         found["capabilities"] = sets
+    if arguments.text("apparmor"):
+        found["apparmorProfile"] = arguments.text("apparmor")
     if "no-new-privs" in arguments.given:
         found["noNewPrivileges"] = arguments.flag("no-new-privs")
     return found

@@ -38,6 +38,14 @@ class Line:
     def __init__(self, hear: int, tell: int) -> None:
         self.hear, self.tell = hear, tell
 
+    def begin(self) -> int:
+        """Wait until the parent has put this process on record; returns its number on the host."""
+        self.wait(GO)
+        return int(os.read(self.hear, 10))
+
+    def settle(self) -> None:
+        """Say that what follows is the exec, or the end after a report: nobody here needs to know."""
+
     def wait(self, permission: bytes) -> None:
         """Wait for a permission; a parent that died gives none, and then nothing goes on."""
         if os.read(self.hear, 1) != permission:
@@ -79,14 +87,14 @@ def run(launch: Launch, line: Line) -> NoReturn:
         report = {"stage": "internal", "errno": 0, "what": repr(err)}
     try:
         line.report({"error": report})
+        line.settle()
     finally:
         os._exit(1)
 
 
 def _become(launch: Launch, line: Line) -> None:
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _SIGKILL)
-    line.wait(GO)
-    launch["state"]["pid"] = int(os.read(line.hear, 10))
+    launch["state"]["pid"] = line.begin()
     for fd in launch["close"]:
         os.close(fd)
     os.setsid()
@@ -101,6 +109,8 @@ def _isolate(launch: Launch, line: Line) -> None:
         # Among processes of others: those may not trace it, nor reach the interpreter by /proc/PID/exe.
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     doors.enter(launch["doors"])
+    if launch["confinement"]:
+        launch["confinement"].open()
     for fd, flag in launch["join"]:
         syscalls.setns(fd, flag)
     if launch.get("inner_offsets") is not None:
@@ -190,6 +200,7 @@ def _confine(launch: Launch, line: Line, env: dict[str, str]) -> None:
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
         if filtered:
             _load(launch, line)
+    line.settle()
     airlock.enter(door, path, launch["args"], env)
 
 
@@ -198,8 +209,8 @@ def _door(launch: Launch, line: Line) -> int:
     fifo = launch["fifo"]
     if launch["outcome"] is not None:
         _start_here(launch, line, fifo)
-        return airlock.build(None)
-    door = airlock.build(fifo)
+        return airlock.build(None, launch["confinement"])
+    door = airlock.build(fifo, launch["confinement"])
     if fifo is not None:
         os.set_inheritable(fifo, True)  # noqa: FBT003 - the airlock closes it
     _let_go(line)
@@ -233,13 +244,12 @@ def _start_here(launch: Launch, line: Line, fifo: int) -> None:
 
 def _change_user(launch: Launch) -> None:
     try:
-        os.setgroups(launch["groups"])
+        syscalls.setgroups(launch["groups"])
     except PermissionError as err:
         # Who maps a group of his own without newgidmap keeps those he has (user_namespaces(7), setgroups).
         if launch["groups"] or not launch["groups_kept"]:
             raise Stage("user", err, "process.user.additionalGids") from err
-    os.setresgid(launch["gid"], launch["gid"], launch["gid"])
-    os.setresuid(launch["uid"], launch["uid"], launch["uid"])
+    syscalls.setids(launch["uid"], launch["gid"])
 
 
 def _directory(path: str, *, make: bool) -> None:

@@ -84,6 +84,7 @@ def program(process: Config, linux: Config, log: Log, *, mapped: bool) -> dict[s
         "no_new_privileges": bool(process.get("noNewPrivileges")),
         "terminal": bool(process.get("terminal")),
         "size": (size["height"], size["width"]) if size else None,
+        "confinement": _confinement(process.get("apparmorProfile")),
     }
     return {**found, **_filter(linux.get("seccomp"))}
 
@@ -96,6 +97,14 @@ def _filter(profile: Config | None) -> dict[str, Any]:
     compiled = seccomp.compile(profile)
     handover = seccomp.Handover() if compiled.notifies else None
     return {"filter": compiled, "handover": handover, "load_filter": seccomp.load}
+
+
+def _confinement(profile: str | None) -> Any:  # noqa: ANN401 - a Confinement or None
+    if not profile:
+        return None
+    from runtime.oci.confinement import Confinement  # noqa: PLC0415 - few hosts have AppArmor
+
+    return Confinement(profile)
 
 
 def _environment(items: list[str]) -> list[str]:

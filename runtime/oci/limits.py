@@ -63,7 +63,7 @@ def plan(process: dict[str, Any], linux: dict[str, Any]) -> dict[str, Any]:
 
 
 def impose(pid: int, planned: dict[str, Any]) -> None:
-    """From the parent, on the child that waits in its cgroup: what takes privileges that it won't have.
+    """On the child that waits in its cgroup, by its parent or, as process 0, itself: what takes privileges.
 
     RuntimeFault names the value that the kernel refuses.
     """
@@ -131,7 +131,7 @@ def _signed(value: int) -> int:
 
 def _oom_score(pid: int, value: int) -> None:
     try:
-        with open(f"/proc/{pid}/oom_score_adj", "r+", encoding="ascii") as file:
+        with open(f"/proc/{pid or 'self'}/oom_score_adj", "r+", encoding="ascii") as file:
             if int(file.read()) != value:
                 file.seek(0)
                 file.write(str(value))

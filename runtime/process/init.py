@@ -133,7 +133,8 @@ def _identity(launch: dict[str, Any], last: int) -> dict[str, str]:
         capabilities.bound(last, launch["caps"])
         syscalls.prctl(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_CLEAR_ALL)
     if account:
-        syscalls.become(account.uid, account.gid, account.groups)
+        syscalls.setgroups(account.groups)
+        syscalls.setids(account.uid, account.gid)
     if launch["caps"] is not None and os.geteuid() == 0:
         syscalls.capset(launch["caps"])
     if launch["no_new_privileges"]:

@@ -27,9 +27,11 @@ class Access:
     """Options of one command.
 
     `verify` False takes any certificate, and plain HTTP too; `account` wins over the stored ones;
-    `certificates` is a directory with the registry's `*.crt`, in place of docker's and podman's.
+    `certificates` is a directory with the registry's `*.crt`, in place of docker's and podman's. `mirrors`,
+    each `[http://]HOST[:PORT][/PATH]`, are asked before those of this host's configuration.
     """
 
     verify: bool = True
     account: Account | None = None
     certificates: Path | None = None
+    mirrors: tuple[str, ...] = ()

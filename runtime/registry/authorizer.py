@@ -96,7 +96,7 @@ class Authorizer:
             raise RegistryFault(
                 f"the registry {urlsplit(registry).hostname} wants our account to be shown to "
                 f"{urlsplit(url).hostname}, which has another domain",
-                hint="nothing was sent there; go on without an account: podman logout, or docker logout",
+                hint="nothing was sent there; go on without an account: tare registry logout HOST",
             )
         scopes = list(dict.fromkeys((*self._scopes, *challenge.parameters.get("scope", "").split())))
         query = [("service", challenge.parameters["service"])] if "service" in challenge.parameters else []
@@ -146,7 +146,7 @@ def _token(content: bytes, host: str) -> _Token:
         found = json.loads(content)
         text = found.get("token") or found.get("access_token")
         life = float(found.get("expires_in") or 0)
-    except (ValueError, AttributeError, TypeError, RecursionError) as err:
+    except (ValueError, AttributeError, TypeError, OverflowError, RecursionError) as err:
         raise broken(f"the token server {host} sends no token") from err
     if not isinstance(text, str) or not text.isascii() or not text.isprintable() or not text:
         raise broken(f"the token server {host} sends no token")

@@ -69,12 +69,17 @@ def table(config: dict[str, Any], name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def named_helpers(config: dict[str, Any], domain: str) -> list[str]:
+    """Return the credential helpers that a configuration has for a registry, the first one first."""
+    found = (table(config, "credHelpers").get(domain), config.get("credsStore"))
+    return [helper for helper in found if isinstance(helper, str) and helper]
+
+
 def _in_file(config: dict[str, Any], domain: str, path: str, file: Path) -> Account | None:
-    own_helper = table(config, "credHelpers").get(domain)
-    for helper in (own_helper, config.get("credsStore")):
-        if isinstance(helper, str) and helper and (found := helpers.get(helper, key(domain))):
+    for helper in named_helpers(config, domain):
+        if (found := helpers.get(helper, key(domain))) is not None:
             return found
-    entries = {_host(name): entry for name, entry in table(config, "auths").items()}
+    entries = {host(name): entry for name, entry in table(config, "auths").items()}
     parts = path.split("/") if path else []
     for length in range(len(parts), -1, -1):
         entry = entries.get("/".join((domain, *parts[:length])))
@@ -83,8 +88,8 @@ def _in_file(config: dict[str, Any], domain: str, path: str, file: Path) -> Acco
     return None
 
 
-def _host(name: str) -> str:
-    """Return a key without its scheme, and without the version that old programs wrote after the host."""
+def host(name: str) -> str:
+    """Return a key of `auths` without its scheme, and without the version that old programs add."""
     bare = name.removeprefix("https://").removeprefix("http://").rstrip("/")
     for version in ("/v1", "/v2"):
         bare = bare.removesuffix(version)
@@ -103,6 +108,6 @@ def _account(entry: dict[str, Any], file: Path, domain: str) -> Account | None:
         raise RuntimeFault(
             f"the account for {domain} in {file} is damaged",
             kind="usage",
-            hint=f"log in again: podman login {domain}, or docker login {domain}",
+            hint=f"log in again: tare registry login {domain}",
         )
     return Account(user, password, token) if user or token else None

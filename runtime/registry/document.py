@@ -105,8 +105,10 @@ def _media_type(keys: dict[str, Any], declared: str | None, name: str) -> str:
             hint="push the image again with a newer program",
         )
     known = MANIFEST_TYPES | INDEX_TYPES
+    if written is not None and not isinstance(written, str):
+        raise broken(f"{name} has a media type that is no text")
     if written is not None and claimed in known and written != claimed:
-        raise broken(f"{name} calls itself {printable(str(written))!r}, but comes as {claimed}")
+        raise broken(f"{name} calls itself {printable(written)!r}, but comes as {claimed}")
     kind = written if written is not None else claimed if claimed in known else _shape(keys)
     if kind not in known:
         raise broken(f"{name} is no image: its media type is {printable(str(kind))!r}")

@@ -13,11 +13,15 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One registry and a repository in it; `domain` is the name that accounts are stored under."""
+    """One registry and a repository in it; `domain` is the name that accounts are stored under.
+
+    A `mirror` is not waited for as long, since there is another place.
+    """
 
     domain: str
     path: str
     verify: bool = True
+    mirror: bool = False
 
     @property
     def host(self) -> str:

@@ -25,6 +25,10 @@ class RegistryFault(RuntimeFault):
         self.status = status
 
 
+class TlsFault(RegistryFault):
+    """A server is there and speaks TLS, but one of the two does not trust the other's certificate."""
+
+
 class Transient(Exception):  # noqa: N818 - not an error yet: it is worth another attempt
     """Something that may pass: `fault` is what it is if it doesn't, `after` the wait that was asked for."""
 
@@ -40,7 +44,7 @@ def refused(status: int, body: bytes, doing: str, host: str) -> RegistryFault:
     reason = f"HTTP status {status}" + (f": {said}" if said else "")
     message = f"cannot {doing}: {reason}"
     if status == _UNAUTHORIZED:
-        hint = f"give --creds USER, or log in with podman or docker: podman login {host}"
+        hint = f"give --creds USER, or log in: tare registry login {host}"
         return RegistryFault(message, hint=hint, status=status)
     if status == _FORBIDDEN:
         hint = "the account has no right to that; give another with --creds USER"

@@ -24,9 +24,15 @@ class Stopped(Exception):  # noqa: N818 - not an error: somebody else failed, or
 class Patience:
     """The attempts of one request: pauses double, a server's Retry-After wins, progress starts anew."""
 
-    def __init__(self, stop: Event, attempts: int = limits.ATTEMPTS) -> None:
+    def __init__(
+        self,
+        stop: Event,
+        attempts: int = limits.ATTEMPTS,
+        longest: float = limits.LONGEST_RETRY_AFTER,
+    ) -> None:
         self._stop = stop
         self._attempts = attempts
+        self._longest = longest
         self._failed = 0
 
     def progress(self) -> None:
@@ -37,7 +43,7 @@ class Patience:
         """Sleep before the next attempt, or raise the fault if there have been enough."""
         self._failed += 1
         after = trouble.after
-        if self._failed >= self._attempts or (after is not None and after > limits.LONGEST_RETRY_AFTER):
+        if self._failed >= self._attempts or (after is not None and after > self._longest):
             raise trouble.fault
         pause = min(limits.FIRST_PAUSE * 2 ** (self._failed - 1), limits.LONGEST_PAUSE)
         # Many clients that failed together must not come back together.
@@ -46,9 +52,13 @@ class Patience:
             raise Stopped
 
 
-def persist(action: Callable[[], Result], stop: Event, attempts: int = limits.ATTEMPTS) -> Result:
+def persist(action: Callable[[], Result], stop: Event) -> Result:
     """Return what `action` returns, which may raise `Transient` some times before."""
-    patience = Patience(stop, attempts)
+    return endure(action, Patience(stop))
+
+
+def endure(action: Callable[[], Result], patience: Patience) -> Result:
+    """Return what `action` returns as soon as it does, for as long as `patience` lasts."""
     while True:
         try:
             return action()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runtime.errors import RuntimeFault
 from runtime.image.manifest import ConfigDocument, Descriptor, Index, Manifest, Platform, decode
 from runtime.image.platform import host_platform
-from runtime.registry import limits
+from runtime.registry import limits, sources
 from runtime.registry.access import Access
 from runtime.registry.connect import connected
 from runtime.registry.download import download, each
-from runtime.registry.endpoint import Endpoint
 from runtime.registry.faults import RegistryFault, broken
 from runtime.registry.repository import Repository
+from runtime.registry.sources import Source
 from runtime.registry.unpacking import Unpacker
 from runtime.registry.watch import Watch
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from runtime.registry.document import Document
 
 _ANY = Access()
+_OURS = ("usage", "host")  # kinds of faults that another server doesn't mend
 _NOBODY = Watch()
 
 
@@ -40,13 +42,26 @@ def pull(
 
     Of an index the image for `platform` is fetched (default: this host's), or with `every` all of them. With
     `unpack` the layers of images for this host are unpacked on the way, so that a container can start.
-    Nothing gets a name before all of it is there and checked.
+    Nothing gets a name before all of it is there and checked. Mirrors are asked first; what goes wrong with
+    one is told to `watch`, and the next one, or the registry itself, is asked.
     """
-    endpoint = Endpoint(reference.domain, reference.path, access.verify)
-    scopes = (f"repository:{endpoint.path}:pull",)
-    with store.writing(), connected(endpoint, access, scopes) as session:
-        wanted = _Pull(store, Repository(session), watch, platform, every=every, unpack=unpack)
-        return wanted.run(reference)
+
+    def fetch(source: Source) -> Descriptor:
+        scopes = (f"repository:{source.endpoint.path}:pull",)
+        with connected(source.endpoint, source.access, scopes) as session:
+            wanted = _Pull(store, Repository(session), watch, platform, every=every, unpack=unpack)
+            return wanted.run(reference)
+
+    origin = sources.origin(reference, access)  # first of all, since it may be blocked
+    with store.writing():
+        for source in sources.mirrors(reference, access):
+            try:
+                return fetch(source)
+            except RuntimeFault as fault:
+                if fault.kind in _OURS:
+                    raise
+                watch.note(f"the mirror {source.endpoint.domain} is no help: {fault}")
+        return fetch(Source(origin, access))
 
 
 class _Pull:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from runtime.errors import RuntimeFault
 from runtime.image.manifest import INDEX_TYPES, Descriptor, Index, Manifest, decode
+from runtime.registry import sources
 from runtime.registry.access import Access
 from runtime.registry.connect import connected
 from runtime.registry.download import each
-from runtime.registry.endpoint import Endpoint
 from runtime.registry.faults import broken
 from runtime.registry.patience import persist
 from runtime.registry.upload import Upload
@@ -47,8 +47,8 @@ def push(
             for one in (manifest.config, *manifest.layers)
         }
         near = sorted({path for digest in wanted for path in nearby.get(digest, ())})
-        scopes = (f"repository:{target.path}:pull,push", *(f"repository:{path}:pull" for path in near))
-        endpoint = Endpoint(target.domain, target.path, access.verify)
+        endpoint = sources.origin(target, access)
+        scopes = (f"repository:{endpoint.path}:pull,push", *(f"repository:{path}:pull" for path in near))
         with connected(endpoint, access, scopes) as session:
 
             def send(blob: Descriptor) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from runtime.image.digest import Digest
 from runtime.registry import document, limits
 from runtime.registry.faults import RegistryFault, Transient, broken
-from runtime.registry.patience import Patience
+from runtime.registry.transport import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,12 @@ class Repository:
 
     def manifest(self, name: str, declared: str | None = None) -> Document:
         """Fetch a manifest or an index by tag or digest; `declared` is the type that a descriptor claims."""
+        answer, content, _ = self.raw(name)
+        what = f"the manifest {name} of {self.session.endpoint}"
+        return document.read(content, declared or answer.header("content-type"), what)
+
+    def raw(self, name: str) -> tuple[Answer, bytes, Digest]:
+        """Fetch what a tag or a digest names, of whatever kind, and check it against its digest."""
         what = f"the manifest {name} of {self.session.endpoint}"
         answer, content = self.session.document(
             f"{self.session.repository}manifests/{name}",
@@ -41,7 +47,7 @@ class Repository:
             raise broken(f"{what} has the digest {found}, not {wanted}")
         if ":" in name and not name.startswith("sha256:"):
             raise RegistryFault(f"{what} can't be checked: only sha256 is supported", kind="usage")
-        return document.read(content, declared or answer.header("content-type"), what)
+        return answer, content, found
 
     def child(self, descriptor: Descriptor) -> Document:
         """Fetch a manifest that an index names, and hold the server to all that the index says."""
@@ -57,7 +63,7 @@ class Repository:
         A connection that is lost is taken up where it ended (distribution-spec, "Pulling blobs", Range);
         from a server that only knows how to begin anew, what is known already is skipped.
         """
-        received, patience = 0, Patience(self.session.stop)
+        received, patience = 0, self.session.patience()
         while True:
             try:
                 for piece in self._rest(descriptor, received):
@@ -91,7 +97,7 @@ class Repository:
 
 def _begin(answer: Answer, descriptor: Descriptor, start: int) -> int:
     """Return the offset of the answer's first byte; a fault if it, or the size, can't be right."""
-    total = _number(answer.header("content-length"))
+    total = number(answer.header("content-length"))
     if answer.status == _WHOLE:
         if total is not None and total != descriptor.size:
             what = f"blob {descriptor.digest} has {total} bytes at the server, not {descriptor.size}"
@@ -99,14 +105,10 @@ def _begin(answer: Answer, descriptor: Descriptor, start: int) -> int:
         return 0
     text = (answer.header("content-range") or "").removeprefix("bytes").strip()
     first, _, whole = text.partition("-")[0], *text.partition("/")[1:]
-    begin, size = _number(first), _number(whole)
+    begin, size = number(first), number(whole)
     if begin is None or begin > start or (size is not None and size != descriptor.size):
         raise broken(f"{answer.url} was asked for bytes from {start} on, and sent {text[:80]!r}")
     return begin
-
-
-def _number(text: str | None) -> int | None:
-    return int(text[:18]) if text and text.isascii() and text.isdigit() else None
 
 
 def _short(descriptor: Descriptor, received: int) -> RegistryFault:

@@ -9,8 +9,8 @@ from urllib.parse import urljoin
 
 from runtime.registry import limits, redirects
 from runtime.registry.endpoint import origin
-from runtime.registry.faults import TRANSIENT, RegistryFault, Transient, broken, refused
-from runtime.registry.patience import persist, retry_after
+from runtime.registry.faults import TRANSIENT, RegistryFault, TlsFault, Transient, broken, refused
+from runtime.registry.patience import Patience, endure, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -35,18 +35,29 @@ class Session:
         self._lock = Lock()
         self._base = ""
 
+    def patience(self, attempts: int = limits.ATTEMPTS) -> Patience:
+        """Return the patience for one request: little with a mirror, since there is another place."""
+        if self.endpoint.mirror:
+            return Patience(self.stop, min(attempts, limits.MIRROR_ATTEMPTS), limits.MIRROR_RETRY_AFTER)
+        return Patience(self.stop, attempts)
+
     @property
     def base(self) -> str:
         """The registry's `/v2/`, with the scheme that works; asks once."""
         with self._lock:
             if not self._base:
-                self._base = persist(self._find, self.stop, limits.GREETINGS)
+                self._base = endure(self._find, self.patience(limits.GREETINGS))
             return self._base
 
     @property
     def repository(self) -> str:
         """The URL that all of the repository's begin with."""
         return f"{self.base}{self.endpoint.path}/"
+
+    def sign_in(self) -> bool:
+        """Show our account, as soon as the registry asks for it; returns whether it did."""
+        with self.ask("GET", self.base, doing=f"log in to {self.endpoint.domain}"):
+            return self._authorizer.header(self.base) is not None
 
     @contextmanager
     def ask(
@@ -86,7 +97,7 @@ class Session:
                     raise broken(f"{url} sends a content encoding that nobody asked for")
                 return answer, answer.body(limit)
 
-        return persist(once, self.stop)
+        return endure(once, self.patience())
 
     def _signed(
         self, stack: ExitStack, method: str, url: str, headers: Mapping[str, str], body: Content
@@ -138,6 +149,8 @@ class Session:
         for base in self.endpoint.bases:
             try:
                 url, challenges = self._ping(base)
+            except TlsFault:  # no reason to talk to the same host without encryption
+                raise
             except (RegistryFault, Transient) as trouble:
                 troubles.append(trouble)
             else:
@@ -152,7 +165,8 @@ class Session:
         Returns the URL, and how it wants to be answered if it asks who we are.
         """
         url = urljoin(base, "/v2/")
-        with self._transport.exchange("GET", url, {}, verify=self.endpoint.verify) as answer:
+        silence = limits.MIRROR_SILENCE if self.endpoint.mirror else limits.SILENCE
+        with self._transport.exchange("GET", url, {}, verify=self.endpoint.verify, silence=silence) as answer:
             if answer.status in TRANSIENT:
                 fault = refused(answer.status, _error_body(answer), "reach the registry", self.endpoint.host)
                 raise Transient(fault, retry_after(answer.header("retry-after")))

@@ -1,11 +1,10 @@
-"""One exchange over HTTP: connections, proxies, certificates, and every error in our words.
+"""One exchange over HTTP: connections, proxies and certificates.
 
 Nothing is followed, repeated or decoded here; an answer is read piece by piece by whoever asked.
 """
 
 from __future__ import annotations
 
-import ssl
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
@@ -13,19 +12,13 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
 import urllib3
-from urllib3.exceptions import (
-    HTTPError,
-    LocationParseError,
-    NewConnectionError,
-    ProxyError,
-    SSLError,
-)
 from urllib3.util import Timeout, make_headers, parse_url
 
 from runtime.registry import limits
 from runtime.registry.certificates import contexts
 from runtime.registry.endpoint import is_loopback
 from runtime.registry.faults import RegistryFault, Transient, broken
+from runtime.registry.troubles import PROXY_HINT, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -45,7 +38,7 @@ if TYPE_CHECKING:
     Content = bytes | Callable[[], AbstractContextManager[Reader]] | None
 
 _AGENT = {"User-Agent": "tare", "Accept-Encoding": "identity"}
-_TIMEOUT = Timeout(connect=limits.CONNECT, read=limits.SILENCE)
+_DIGITS = 18  # those of 2**63, or one less
 
 
 class Answer:
@@ -67,7 +60,7 @@ class Answer:
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the body as it arrives; a lost connection is `Transient`."""
-        with _translated(self.url):
+        with translated(self.url):
             while piece := self._raw.read1(limits.CHUNK, decode_content=False):
                 yield piece
 
@@ -81,14 +74,17 @@ class Answer:
                 raise broken(f"{self.url} sends more than the {limit} bytes that it may")
             if time.monotonic() > deadline:
                 raise RegistryFault(f"{self.url} took more than {limits.PATIENCE:.0f} s to send a document")
-        promised = self.header("content-length")
-        if promised and promised.isdigit() and size < int(promised):
+        promised = number(self.header("content-length"))
+        if promised is not None and size < promised:
             raise Transient(RegistryFault(f"{self.url} ended after {size} of {promised} bytes"))
         return b"".join(parts)
 
     def close(self) -> None:
-        """Give the connection back if the body was read, else end it."""
-        if self._raw.length_remaining:
+        """Give the connection back if the body was read, or is empty; else end it."""
+        if self._raw.length_remaining == 0:
+            # http.client takes even an empty body for unread, and refuses the connection's next answer.
+            self._raw.drain_conn()
+        if not self._raw.closed:
             self._raw.close()
         self._raw.release_conn()
 
@@ -111,10 +107,17 @@ class Transport:
 
     @contextmanager
     def exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: Body = None, *, verify: bool = True
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: Body = None,
+        *,
+        verify: bool = True,
+        silence: float = limits.SILENCE,
     ) -> Iterator[Answer]:
-        """Send a request and yield the answer, whatever its status."""
-        with _translated(url):
+        """Send a request and yield the answer, whatever its status; wait `silence` seconds for each byte."""
+        with translated(url):
             raw = self._pool(url, verify=verify).urlopen(
                 method,
                 url,
@@ -122,7 +125,7 @@ class Transport:
                 headers={**_AGENT, **headers},
                 redirect=False,
                 retries=False,
-                timeout=_TIMEOUT,
+                timeout=Timeout(connect=min(limits.CONNECT, silence), read=silence),
                 preload_content=False,
                 decode_content=False,
             )
@@ -145,6 +148,9 @@ class Transport:
         if not proxy:
             return urllib3.PoolManager(maxsize=limits.PARALLEL, blocksize=limits.CHUNK, ssl_context=context)
         parts = urlsplit(proxy)
+        if parts.scheme not in ("http", "https"):
+            message = f"the proxy for {host} is of the kind {parts.scheme}, and only http and https are known"
+            raise RegistryFault(message, kind="usage", hint=PROXY_HINT)
         login = f"{parts.username}:{parts.password or ''}" if parts.username else None
         return urllib3.ProxyManager(
             proxy,
@@ -153,6 +159,11 @@ class Transport:
             ssl_context=context,
             proxy_headers=make_headers(proxy_basic_auth=login) if login else None,
         )
+
+
+def number(text: str | None) -> int | None:
+    """Return the number that a header is, or None: a server may write anything there, of any length."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
 
 
 def proxy_for(url: str) -> str:
@@ -168,39 +179,3 @@ def proxy_for(url: str) -> str:
 def _check_headers(raw: urllib3.BaseHTTPResponse, url: str) -> None:
     if sum(len(name) + len(value) for name, value in raw.headers.items()) > limits.HEADERS:
         raise broken(f"{url} sends more than {limits.HEADERS} bytes of headers")
-
-
-@contextmanager
-def _translated(url: str) -> Iterator[None]:
-    host = urlsplit(url).netloc
-    try:
-        yield
-    except SSLError as err:
-        raise RegistryFault(
-            f"no secure connection to {host}: {_reason(err)}",
-            hint=f"put its authority's certificate into /etc/docker/certs.d/{host}/ca.crt, "
-            "or, if that is what you want, use --tls-verify=false",
-        ) from err
-    except LocationParseError as err:
-        raise broken(f"{url!r} is no URL that can be used") from err
-    except NewConnectionError as err:
-        raise Transient(RegistryFault(f"cannot connect to {host}: {_reason(err)}", hint=_HINT)) from err
-    except ProxyError as err:
-        hint = "see HTTP_PROXY, HTTPS_PROXY and NO_PROXY"
-        raise Transient(RegistryFault(f"no way to {host}: {_reason(err)}", hint=hint)) from err
-    except (HTTPError, OSError) as err:
-        fault = RegistryFault(f"the connection to {host} failed: {_reason(err)}", hint=_HINT)
-        raise Transient(fault) from err
-
-
-_HINT = "check the host's name and port, and whether a proxy is needed (HTTPS_PROXY)"
-
-
-def _reason(err: BaseException) -> str:
-    deepest: BaseException = err
-    while (cause := getattr(deepest, "original_error", None) or deepest.__cause__) is not None:
-        deepest = cause
-    if isinstance(deepest, ssl.SSLCertVerificationError):
-        return deepest.verify_message
-    text = getattr(deepest, "strerror", None) or str(deepest)
-    return str(text).rpartition(": ")[2] if isinstance(deepest, NewConnectionError) else str(text)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from runtime.registry import limits, redirects
 from runtime.registry.faults import RegistryFault, Transient, broken
 from runtime.registry.patience import Patience, persist
+from runtime.registry.transport import number
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -107,7 +108,9 @@ class Upload:
                 patience.wait(trouble)
                 if self._arrived():
                     return
-                place, sent = self._resume(place, sent)
+                place, has = self._resume(place, sent)
+                self._watch.advance(self._blob.digest, has - sent)
+                sent = has
             else:
                 return
 
@@ -157,8 +160,8 @@ class Upload:
             return "", 0
         try:
             with self._session.ask("GET", place, doing=self._doing, ok=(_NO_CONTENT, _ACCEPTED)) as answer:
-                last = (answer.header("range") or "").rpartition("=")[2].partition("-")[2]
-                has = int(last) + 1 if last.isascii() and last.isdigit() else 0
+                last = number((answer.header("range") or "").rpartition("=")[2].partition("-")[2])
+                has = 0 if last is None else last + 1
                 return (_location(answer), has) if 0 < has <= self._blob.size else ("", 0)
         except (RegistryFault, Transient):
             return "", 0

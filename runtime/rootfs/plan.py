@@ -42,6 +42,19 @@ class Bind:
 
 
 @dataclass(frozen=True)
+class Tmpfs:
+    """A file system in memory that is gone with the container; `size` in bytes, 0 is the kernel's default."""
+
+    target: str
+    size: int = 0
+
+    @property
+    def data(self) -> str:
+        """The options, as mount(8) and config.json have them: anyone may write, as in /tmp."""
+        return f"mode=1777,size={self.size}" if self.size else "mode=1777"
+
+
+@dataclass(frozen=True)
 class Place:
     """Directories of one container: where its changes go, and where its root is assembled."""
 
@@ -79,7 +92,7 @@ class Sequence:
 def container(
     layers: tuple[Path, ...],
     place: Place,
-    binds: tuple[Bind, ...],
+    mounts: tuple[Bind | Tmpfs, ...],
     *,
     cgroup_v1: tuple[str, ...],
     readonly: bool,
@@ -88,17 +101,22 @@ def container(
 
     `cgroup_v1` names v1 controllers to show, none means the v2 tree.
     """
-    held = (*_HELD, *(Hold(str(bind.source)) for bind in binds))
+    held = (*_HELD, *(Hold(str(bind.source)) for bind in mounts if isinstance(bind, Bind)))
     overlay = steps.Overlay(tuple(map(str, layers)), place.upper, place.work, place.root)
     outside = Sequence.of(steps.Private(), overlay, *held, steps.Pivot(place.root))
-    return outside, _inside(cgroup_v1, binds, readonly)
+    return outside, _inside(cgroup_v1, mounts, readonly)
 
 
 @cache
-def _inside(cgroup_v1: tuple[str, ...], binds: tuple[Bind, ...], readonly: bool) -> Sequence:  # noqa: FBT001
-    attached = [Attach(str(bind.source), bind.target, bind.readonly) for bind in binds]
+def _inside(cgroup_v1: tuple[str, ...], mounts: tuple[Bind | Tmpfs, ...], readonly: bool) -> Sequence:  # noqa: FBT001
     last = [Readonly("/")] if readonly else []
-    return Sequence.of(*_KERNEL, *_cgroups(cgroup_v1), *_IN_DEV, *attached, *_HIDDEN, *last)
+    return Sequence.of(*_KERNEL, *_cgroups(cgroup_v1), *_IN_DEV, *map(_mounted, mounts), *_HIDDEN, *last)
+
+
+def _mounted(mount: Bind | Tmpfs) -> steps.Step:
+    if isinstance(mount, Tmpfs):
+        return Mount("tmpfs", mount.target, NOSUID | NODEV, mount.data)
+    return Attach(str(mount.source), mount.target, mount.readonly)
 
 
 def native(root: Path | None, binds: tuple[Bind, ...]) -> Sequence:

@@ -21,7 +21,8 @@ class Docker:
         with (place / "log").open("w") as log:
             self.daemon = subprocess.Popen(
                 ["unshare", "-m", "dockerd", "--add-runtime", f"tare={runtime}", "--bridge=none",
-                 "--iptables=false", "--data-root", place / "data", "--exec-root", place / "exec",
+                 "--iptables=false", "--exec-opt", "native.cgroupdriver=cgroupfs",
+                 "--data-root", place / "data", "--exec-root", place / "exec",
                  "-H", self.socket, "-p", place / "pid", "--storage-driver", "vfs"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip

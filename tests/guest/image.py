@@ -17,7 +17,7 @@ from vmdriver.files import once
 
 PACKAGES = ("python3", "busybox-static", "kmod", "iproute2", "nftables", "uidmap", "libseccomp2", "procps",
             "util-linux", "gcc", "libc6-dev", "runc", "crun", "bubblewrap", "podman", "conmon", "docker.io",
-            "strace", "git", "ca-certificates")  # fmt: skip
+            "strace", "git", "ca-certificates", "apparmor")  # fmt: skip
 WHEELS = ("pytest", "pytest-timeout", "pytest-benchmark", "psutil", "msgspec", "click", "jsonschema",
           "zstandard", "hypothesis", "isal", "backports-zstd")  # fmt: skip
 PYTHON = "3.11"  # Debian bookworm's

@@ -12,11 +12,10 @@ from tests.guest.machine import machine
 
 DATA = Path("/var/tmp/tare-test")  # the tests' own root, as in conftest.py
 PATIENCE = 5400.0
-# Not oci_dockerd: the kernel there has AppArmor, so that dockerd asks for a profile, which tare-oci refuses.
 _PRIVILEGED = (
     "container", "container_cli", "container_life", "container_limits", "native_process", "starter", "vfork",
     "cgroup_real", "oci_lifecycle", "confinement", "mounts_oci", "network_bridge", "network_crash",
-    "rootless_oci", "rootless_cgroup", "oci_podman",
+    "rootless_oci", "rootless_cgroup", "oci_podman", "oci_dockerd", "apparmor",
 )  # fmt: skip
 TESTS = (
     "tests/guest/pure_v2.py",

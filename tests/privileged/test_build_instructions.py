@@ -156,6 +156,27 @@ def test_the_options_of_mounts(lab):
         assert not (root / name).exists(), name
 
 
+TMPFS = """FROM busybox
+RUN --mount=type=tmpfs,target=/t,size=1m --mount=type=tmpfs,target=/u/v \\
+    grep -E ' /(t|u/v) ' /proc/mounts > /seen; echo x > /t/x; echo y > /u/v/y; \\
+    dd if=/dev/zero of=/t/big bs=64k count=32 2>/dev/null || echo full >> /seen
+USER nobody
+RUN --mount=type=tmpfs,target=/t touch /t/mine
+"""
+
+
+def test_a_tmpfs_has_the_size_that_it_is_given(lab):
+    root = lab.root(lab.built(TMPFS))
+    first, second, full = (root / "seen").read_text().splitlines()
+    assert first.startswith("tmpfs /t tmpfs ")
+    assert "size=1024k" in first
+    assert second.startswith("tmpfs /u/v tmpfs ")
+    assert "size=" not in second
+    assert full == "full"
+    assert not (root / "t").exists()
+    assert not (root / "u").exists()
+
+
 def test_private_mounts_are_apart(lab):
     """Two commands that have one at once would meet in a shared one."""
     wait = "for i in $(seq 40); do [ -e /m/{} ] && exit 1; sleep 0.05; done; rm /m/{}"

@@ -1,12 +1,22 @@
 """`tare image build`: what the options do, and which of docker's are refused by name."""
 
 import json
+import re
+import shutil
+import subprocess
 
 import pytest
 
+from bench.cli.build import build
+from bench.cli.build_options import LACKING
 from runtime.errors import RuntimeFault
+from runtime.image.platform import host_platform
 
 pytestmark = pytest.mark.privileged
+# docker buildx build's, as its reference lists them
+BUILDX = """add-host allow annotation attest build-arg build-context builder cache-from cache-to call
+cgroup-parent check debug file iidfile label load metadata-file network no-cache no-cache-filter output
+platform policy progress provenance pull push quiet sbom secret shm-size ssh tag target ulimit"""
 
 
 def test_labels_hosts_and_a_network_come_from_the_command_line(lab):
@@ -26,8 +36,8 @@ def test_only_the_filtered_stages_are_made_anew(lab):
     said = lab.build(text, "--no-cache-filter", "one").stderr.splitlines()
     made = {line.partition(" ")[0] for line in said if " done in " in line}
     assert sorted(line.split(": ", 1)[1] for line in said if line.split()[0] in made and ": " in line) == [
-        "COPY or ADD",  # what one made is another file
-        "RUN /bin/sh -c date +%N > /one",
+        "COPY --from=one /one /got",  # what one made is another file
+        "RUN date +%N > /one",
     ]
     assert len([line for line in said if line.endswith(" cached")]) == 1
     assert lab.build(text).stderr.count(" cached") == 3
@@ -57,6 +67,39 @@ def test_a_build_without_a_name_is_written_down(lab, tmp_path):
     assert lab.tare("image", "prune").returncode == 0
     with pytest.raises(RuntimeFault, match="no image named"):
         lab.store.resolve(digest)
+
+
+def test_stages_names_arguments_and_the_platform(lab, tmp_path):
+    text = "FROM busybox AS One\nARG who=nobody\nRUN echo $who > /one\nFROM busybox\nRUN false\n"
+    host = host_platform()
+    given = ["--target", "one", "-t", "a/b:c", "-t", "second", "--platform", f"{host.os}/{host.architecture}"]
+    done = lab.build(text, *given, "--build-arg", "who=me")
+    assert done.returncode == 0, done.stderr
+    images = {lab.store.resolve(name).digest for name in ("a/b:c", "second")}
+    assert images == {done.stdout.strip()}
+    assert (lab.root(lab.store.resolve("second")) / "one").read_text() == "me\n"
+    assert lab.built(text, "--target", "0", "--build-arg", "who", who="env").digest != done.stdout.strip()
+    assert (lab.root(lab.store.resolve("made")) / "one").read_text() == "env\n"
+    assert "no stage 'three'" in lab.build(text, "--target", "three").stderr
+
+
+@pytest.mark.skipif(not shutil.which("docker"), reason="needs docker: apt-get install docker.io")
+def test_each_option_of_docker_build_is_taken_or_refused_by_name(lab):
+    """What docker's own help lists, and of buildx what newer ones have."""
+    shown = subprocess.run(["docker", "build", "--help"], capture_output=True, text=True, check=True).stdout
+    theirs = {
+        *re.findall(r"(?m)^\s+(?:(?:-\w), )?(--[a-z-]+)", shown),
+        *re.findall(r"(?m)^\s+(-\w), ", shown),
+    }
+    assert len(theirs) > 30
+    theirs |= {f"--{name}" for name in BUILDX.split()} - {"--help"}
+    ours = {name for option in build.params for name in option.opts}
+    assert theirs - ours == theirs & LACKING.keys()
+    assert not ours & LACKING.keys()
+    for option in sorted(theirs - ours):
+        done = lab.build("FROM busybox\n", option)
+        assert (done.returncode, option in done.stderr) == (2, True), done.stderr
+        assert "of docker build is not supported" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,19 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from runtime.container.request import key
+from runtime.engine import documents
 from runtime.engine.client import Connection
 from runtime.engine.places import Places
 from runtime.image.bootstrap import bootstrap
 from runtime.image.store import Store
-from tests.fakes.engine import engine, until
+from tests.fakes.engine import ROOT, engine, until
 
 pytestmark = pytest.mark.privileged
 ROUNDS = 20
@@ -88,7 +90,9 @@ def _children(path):
 
 
 def kill_keeper(engine):
-    os.kill(engine.keeper(), signal.SIGKILL)
+    keeper = engine.keeper()
+    assert keeper  # 0 would be our own process group
+    os.kill(keeper, signal.SIGKILL)
     until(lambda: not engine.keeper())
 
 
@@ -176,6 +180,69 @@ def test_a_client_killed_while_starting_leaves_its_name_to_be_used_again(engine)
         assert engine("run", "--name", "box", "busybox", "echo", "again") == "again\n"
 
 
+# What a client does, in order: the directory, the name, three documents. It is killed before step N.
+CREATING = """
+import os, signal, sys
+from pathlib import Path
+from runtime.engine import blueprint, documents
+from runtime.engine.places import Places
+from runtime.engine.wanted import Wanted
+from runtime.image.store import Store
+home, last = Path(sys.argv[1]), int(sys.argv[2])
+count = 0
+def counted(function):
+    def step(*args):
+        global count
+        if count == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        count += 1
+        return function(*args)
+    return step
+documents.claim, documents.write = counted(documents.claim), counted(documents.write)
+store = Store(home / "images")
+image = store.resolve("busybox")
+wanted = Wanted("busybox", ("true",), name="box")
+print(blueprint.create(Places(str(home / "run"), str(home)), wanted, image, store.layer_paths(image)))
+"""
+
+
+@pytest.mark.parametrize("step", range(5))
+def test_a_client_killed_at_any_step_of_a_creation_takes_no_name(engine, step):
+    words = [sys.executable, "-c", CREATING, str(engine.home), str(step)]
+    made = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert made.returncode == (0 if step == 4 else -signal.SIGKILL), made.stderr
+    if step == 4:
+        assert "in use" in engine.fails("container", "create", "--name", "box", "busybox", "true")
+        return
+    assert engine("run", "--name", "box", "busybox", "echo", "again") == "again\n"
+    until(lambda: not engine.keeper())
+    assert engine.names() == []
+    assert not list((engine.home / "engine/containers").iterdir())
+
+
+def test_a_client_that_is_still_at_it_keeps_its_name(engine):
+    places = Places(str(engine.home / "run"), str(engine.home))
+    Path(places.of("half")).mkdir(parents=True)
+    with documents.working_on(places, "half"):
+        documents.claim(places, "box", "half")
+        assert "in use by half" in engine.fails("container", "create", "--name", "box", "busybox", "true")
+        engine("run", "busybox", "true")  # its keeper sweeps
+        assert Path(places.of("half")).exists()
+    engine("create", "--name", "box", "busybox", "true")
+    assert not Path(places.of("half")).exists()
+
+
+def test_half_a_removal_is_finished_by_the_next_keeper(engine):
+    engine("create", "--name", "box", "busybox", "true")
+    engine("create", "--name", "other", "busybox", "true")
+    until(lambda: not engine.keeper())
+    half = engine.home / "engine/containers" / engine.inspect("box")["Id"]
+    (half / "container.json").unlink()  # what a removal does first
+    assert engine("start", "-a", "other") == ""
+    assert not half.exists()
+    assert engine.names() == ["other"]
+
+
 def test_killed_readers_and_execs_leave_the_container_alone(engine):
     engine("run", "-d", "--name", "box", "busybox", "sh", "-c", "while echo x; do sleep 0.01; done")
     chance, verbs = random.Random(SEED), (["logs", "-f", "box"], ["exec", "box", "sleep", "1000"],
@@ -205,8 +272,12 @@ def test_a_client_whose_keeper_is_killed_ends(engine):
 
 
 def test_a_container_that_was_half_made_is_removed_by_force(engine):
+    engine("run", "-d", "--name", "other", "busybox", "sleep", "1000")  # its keeper has swept already
     engine("create", "--name", "box", "busybox", "true")
     (engine.home / "engine/containers" / engine.inspect("box")["Id"] / "container.json").unlink()
     assert engine("rm", "-f", "box") == "box\n"
+    assert engine.names() == ["other"]
+    engine("rm", "-f", "other")
+    until(lambda: not engine.keeper())
     assert traces(engine) == []
     assert engine("run", "--name", "box", "busybox", "echo", "again") == "again\n"

@@ -85,12 +85,12 @@ def test_pause_update_and_stats(engine):
     engine("run", "-d", "--name", "still", "busybox", "sh", "-c", "while :; do :; done")
     engine("pause", "still")
     assert engine.inspect("still")["State"]["Paused"]
-    assert json.loads(engine("stats", "--no-stream", "--format", "json"))[0]["cpu_percent"] < 5
+    assert json.loads(engine("stats", "--no-stream", "--format", "json"))[0]["cpu_percent"] == 0
     engine("unpause", "still")
     engine("update", "-m", "64m", "still")
     row = json.loads(engine("stats", "--no-stream", "--format", "json", "still"))[0]
     assert row["memory_limit"] == 64 << 20
-    assert row["cpu_percent"] > 20
+    assert row["cpu_percent"] > 0
     engine("kill", "still")
     assert engine("wait", "still") == "137\n"
 
@@ -114,6 +114,7 @@ def test_an_unstartable_program_is_told_apart(engine):
 def test_a_killed_keeper_leaves_nothing_after_a_prune(engine):
     engine("run", "-d", "--name", "orphan", "busybox", "sleep", "1000")
     state, keeper = engine.inspect("orphan")["State"], engine.keeper()
+    assert keeper  # 0 would be our own process group
     started = start_time(state["Pid"])
     os.kill(keeper, signal.SIGKILL)
     until(lambda: not engine.keeper())
@@ -128,7 +129,9 @@ def test_the_next_keeper_ends_what_a_killed_one_left_and_restarts_what_asks_for_
     engine("run", "-d", "--restart", "always", "--name", "back", "busybox", "sleep", "1000")
     lost, back = (engine.inspect(name)["State"]["Pid"] for name in ("lost", "back"))
     started = start_time(lost)
-    os.kill(engine.keeper(), signal.SIGKILL)
+    keeper = engine.keeper()
+    assert keeper
+    os.kill(keeper, signal.SIGKILL)
     until(lambda: not engine.keeper())
     assert engine("wait", "lost") == "137\n"
     assert not alive(lost, started)

@@ -16,6 +16,7 @@ import pytest
 
 from runtime.image.bootstrap import bootstrap
 from runtime.image.store import Store
+from tests.fakes.engine import engine
 
 pytestmark = pytest.mark.privileged
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,25 +42,41 @@ class Screen:
         os.write(self.master, text.encode())
 
 
-def test_a_shell_at_a_terminal(tmp_path):
-    bootstrap(Store(tmp_path / "images"), "busybox")
-    command = [
-        sys.executable,
-        "-c",
-        MAIN,
-        "--root",
-        str(tmp_path),
-        "container",
-        "run",
-        "-it",
-        "busybox",
-        "sh",
-    ]
+def at_terminal(home, *words):
+    """Run `tare container` at a terminal of its own."""
+    command = [sys.executable, "-c", MAIN, "--root", str(home), "container", *words]
     pid, master = pty.fork()
     if pid == 0:
         os.chdir(ROOT)
         os.execv(command[0], command)
-    screen = Screen(master)
+    return pid, Screen(master)
+
+
+def test_keys_leave_it_running_and_attach_comes_back(tmp_path):
+    bootstrap(Store(tmp_path / "images"), "busybox")
+    with engine(tmp_path) as made:
+        pid, screen = at_terminal(tmp_path, "run", "-it", "--name", "box", "busybox", "sh")
+        screen.until("/ #")
+        screen.type("A=kept\n")
+        screen.until("/ #")
+        screen.type("\x10\x11")
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        os.close(screen.master)
+        assert made.inspect("box")["State"]["Running"]
+        pid, screen = at_terminal(tmp_path, "attach", "--detach-keys", "ctrl-x,y", "box")
+        screen.type("echo $A\n")
+        screen.until("kept")
+        screen.type("\x10\x11")  # not the keys of this one: the shell's line editing takes them
+        screen.type("\x18y")
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        os.close(screen.master)
+        assert made.inspect("box")["State"]["Running"]
+
+
+def test_a_shell_at_a_terminal(tmp_path):
+    bootstrap(Store(tmp_path / "images"), "busybox")
+    pid, screen = at_terminal(tmp_path, "run", "-it", "busybox", "sh")
+    master = screen.master
     screen.until("/ #")
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("4H", 33, 101, 0, 0))
     time.sleep(0.3)  # for the signal to reach the client and the size the container

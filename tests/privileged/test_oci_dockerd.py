@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from runtime.linux import apparmor
 from tests.fakes.busybox_layer import make_layer
 from tests.fakes.docker import Docker
 
@@ -37,6 +38,14 @@ def test_limits_reach_the_cgroup(docker):
     script = "cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes pids/pids.max || cat memory.max pids.max"
     text = docker.run("-m", "64m", "--pids-limit", "30", "box:1", "sh", "-c", script)
     assert text.splitlines()[-2:] == ["67108864", "30"]
+
+
+@pytest.mark.skipif(not apparmor.enabled(), reason="this kernel has no AppArmor enabled")
+def test_its_profile_is_applied(docker):
+    assert docker.run("box:1", "cat", "/proc/self/attr/current") == "docker-default (enforce)\n"
+    docker("run", "--runtime", "tare", "-d", "--name", "held", "--network", "none", "box:1", "sleep", "100")
+    assert docker("exec", "held", "cat", "/proc/self/attr/current") == "docker-default (enforce)\n"
+    docker("rm", "-f", "held")
 
 
 def test_what_is_missing_is_127_and_what_is_no_program_126(docker):

@@ -2,9 +2,10 @@
 
 import json
 import re
-import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.registry.listener import running
 
 NAME = "team/made"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -14,8 +15,9 @@ class Faulty:
     """What is served, what goes wrong, and what was asked.
 
     `manifest` and `blobs` (digest to bytes) may be changed before a pull. `wrongs` maps a kind of request
-    ("manifest", "blob", "patch", "ping") to a list of functions of the handler: each takes one request of
-    that kind, the first one first, and the rest go well. `asked` holds (method, path, headers) of each.
+    ("manifest", "blob", "patch", "ping", "tags", "delete") to a list of functions of the handler: each takes
+    one request of that kind, the first one first, and the rest go well. `asked` holds (method, path, headers)
+    of each, and `connections` the clients' ports.
     """
 
     def __init__(self, store, image):
@@ -24,6 +26,7 @@ class Faulty:
         self.blobs = {str(one): store.blobs.read(one) for one in store.blobs}
         self.wrongs = {}
         self.asked = []
+        self.connections = set()
         self.uploads = {}
         self.host = ""
 
@@ -58,6 +61,8 @@ class Handler(BaseHTTPRequestHandler):
             self._mind("manifest") or self.reply(
                 200, self.faulty.manifest, {"Content-Type": self.faulty.kind}
             )
+        elif "/tags/list" in self.path:
+            self._mind("tags") or self.reply(404)
         elif "/uploads/" in self.path:
             got = self.faulty.uploads[self.path]
             self.reply(204, headers={"Location": self.path, "Range": f"0-{len(got) - 1}"})
@@ -90,7 +95,12 @@ class Handler(BaseHTTPRequestHandler):
             self.faulty.manifest = body
         self.reply(201)
 
+    def do_DELETE(self):
+        self._note()
+        self._mind("delete") or self.reply(202)
+
     def _note(self):
+        self.faulty.connections.add(self.client_address[1])
         self.faulty.asked.append((self.command, self.path, dict(self.headers)))
 
     def _mind(self, kind):
@@ -139,14 +149,8 @@ def serving(faulty):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.faulty, server.daemon_threads = faulty, True
     faulty.host = f"127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with running(server):
         yield faulty
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def changed(faulty, **fields):

@@ -1,10 +1,11 @@
-"""A docker-registry to start, and skopeo to talk to it."""
+"""A docker-registry to start, and skopeo to talk to it and its process."""
 
 import os
 import shutil
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,8 @@ version: 0.1
 log: {{level: error, accesslog: {{disabled: true}}}}
 storage:
   filesystem: {{rootdirectory: {storage}}}
-  delete: {{enabled: true}}
-http: {{addr: "127.0.0.1:{port}"}}
+  delete: {{enabled: {delete}}}
+http: {{addr: "127.0.0.1:{port}", {http}}}
 {more}
 """
 
@@ -26,22 +27,24 @@ class Registry:
 
     host: str
     folder: Path
+    process: subprocess.Popen[bytes]
 
     def url(self, path):
         return f"http://{self.host}/v2/{path}"
 
 
-def launch(folder, more=""):
+def launch(folder, more="", *, delete=True, http=""):
     """Start docker-registry with `more` lines of configuration; returns it and its process."""
     program = shutil.which("docker-registry")
     assert program, "apt-get install docker-registry"
     host = f"127.0.0.1:{free_port()}"
     config = folder / "config.yml"
-    config.write_text(CONFIG.format(storage=folder / "storage", port=host.rpartition(":")[2], more=more))
+    fields = {"more": more, "delete": str(delete).lower(), "http": http}
+    config.write_text(CONFIG.format(storage=folder / "storage", port=host.rpartition(":")[2], **fields))
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([program, "serve", str(config)], stdout=log, stderr=log, env=bare())
     wait_for(f"http://{host}/", process, folder / "log")
-    return Registry(host, folder), process
+    return Registry(host, folder, process), process
 
 
 def free_port():
@@ -62,6 +65,9 @@ def wait_for(url, process, log):
         assert process.poll() is None, log.read_text()
         try:
             opener.open(url, timeout=5).close()
+        except urllib.error.HTTPError as answer:  # it wants TLS
+            answer.close()
+            return
         except OSError:
             time.sleep(0.05)
         else:

@@ -2,23 +2,18 @@
 
 import base64
 import json
-import subprocess
 
 import pytest
 
 from runtime.errors import RuntimeFault
 from runtime.image import Reference
 from runtime.registry import Access, Account, pull, push
-
-HASH = "print crypt('secret', '$2y$05$abcdefghijklmnopqrstuu')"  # bcrypt, by the C library
+from tests.registry import password
 
 
 @pytest.fixture
 def closed(start_registry, tmp_path):
-    """A registry that wants a password of everybody."""
-    done = subprocess.run(["perl", "-e", HASH], capture_output=True, text=True, check=True)
-    (tmp_path / "htpasswd").write_text(f"ann:{done.stdout}\n")
-    return start_registry(f"auth: {{htpasswd: {{realm: here, path: {tmp_path / 'htpasswd'}}}}}")
+    return password.closed(start_registry, tmp_path)
 
 
 @pytest.fixture
@@ -52,8 +47,6 @@ def test_nobody_and_a_wrong_password_are_told_what_to_do(made, there, closed, ac
     source, _ = made
     with pytest.raises(RuntimeFault, match="401") as caught:
         push(source, "made:1", there, access=access)
-    assert (
-        caught.value.hint == f"give --creds USER, or log in with podman or docker: podman login {closed.host}"
-    )
+    assert caught.value.hint == f"give --creds USER, or log in: tare registry login {closed.host}"
     assert "wrong" not in str(caught.value)
     assert not list((closed.folder / "storage").rglob("link"))

@@ -1,5 +1,6 @@
-"""What Tare builds and pushes runs in docker and podman, and what they build and push runs in Tare."""
+"""What Tare builds and pushes runs in docker and podman; what they and buildah push runs in Tare."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from runtime.image.bootstrap import bootstrap
 from runtime.image.store import Store
 from tests.fakes.docker import Docker
 from tests.fakes.podman import LIMITS, at
+from tests.registry import password
 
 pytestmark = [pytest.mark.privileged, pytest.mark.slow, pytest.mark.timeout(180)]
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,11 +41,11 @@ class Tare:
     def __init__(self, root):
         self.environment = {**os.environ, "TARE_ROOT": str(root), "HOME": str(root)}
 
-    def __call__(self, *words):
+    def __call__(self, *words, stdin=""):
         command = [sys.executable, "-c", "from bench.cli.main import main; main()", *map(str, words)]
         done = subprocess.run(
             command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False, timeout=100,
-            stdin=subprocess.DEVNULL,
+            input=stdin,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -101,5 +103,55 @@ def test_podman_runs_ours_and_we_run_podmans(tare, pushed, context, tmp_path_fac
     theirs = pushed.replace("ours", "podman")
     podman("build", "-q", "--isolation", "chroot", "--network", "host", *LIMITS, "-t", theirs, str(context))
     podman("push", "-q", "--tls-verify=false", theirs)
+    tare("image", "pull", "-q", theirs)
+    assert tare("container", "run", theirs).split() == ["more", "them", "more", "said"]
+
+
+def test_docker_and_podman_use_and_forget_what_we_store(
+    tare, docker, start_registry, tmp_path, tmp_path_factory
+):
+    """All three have the same home, and docker's daemon has none."""
+    home = tare.environment["HOME"] = str(tmp_path / "home")
+    registry = password.closed(start_registry, tmp_path)
+    name = f"{registry.host}/team/box:1"
+    words = ("registry", "login", "-u", "ann", "--password-stdin", registry.host)
+    tare(*words, stdin="secret")
+    tare("image", "push", "-q", "busybox", name)
+    docker("pull", "-q", name)
+    podman = at(tmp_path_factory.mktemp("p"))
+    podman("pull", "-q", "--tls-verify=false", name)
+    docker("logout", registry.host)
+    assert json.loads((Path(home) / ".docker/config.json").read_text())["auths"] == {}
+    docker("rmi", name)
+    docker("pull", "-q", name, code=1)
+
+
+class Buildah:
+    """buildah with storage of its own."""
+
+    def __init__(self, place):
+        self.base = [
+            "buildah", "--root", place / "root", "--runroot", place / "run", "--storage-driver", "vfs",
+        ]  # fmt: skip
+
+    def __call__(self, *words):
+        done = subprocess.run(
+            [*self.base, *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            check=False, timeout=100,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.mark.parametrize("form", ["oci", "docker"])
+def test_we_run_what_buildah_builds(tare, pushed, context, tmp_path_factory, form):
+    assert shutil.which("buildah"), "apt-get install buildah"
+    buildah = Buildah(tmp_path_factory.mktemp("b"))
+    theirs = pushed.replace("ours", "buildah")
+    buildah(
+        "build", "-q", "--isolation", "chroot", "--network", "host", "--tls-verify=false", "--format", form,
+        "-t", theirs, context,
+    )  # fmt: skip
+    buildah("push", "-q", "--tls-verify=false", theirs)
     tare("image", "pull", "-q", theirs)
     assert tare("container", "run", theirs).split() == ["more", "them", "more", "said"]

@@ -1,30 +1,5 @@
 """`tare image pull` and `push` as a person types them."""
 
-import os
-import subprocess
-import sys
-
-import pytest
-
-
-@pytest.fixture
-def tare(made, tmp_path):
-    """Return a function that runs the command on a data root in which the image "made:1" is."""
-    source, _ = made
-    root = tmp_path / "root"
-    root.mkdir()
-    (root / "images").symlink_to(source.root)
-
-    def run(*words, root=root, code=0):
-        command = [sys.executable, "-m", "tests.registry.tare", "--root", str(root), *words]
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=60, check=False, env=os.environ
-        )
-        assert done.returncode == code, done.stderr
-        return done
-
-    return run
-
 
 def test_push_pull_and_list(tare, registry, tmp_path, made):
     _, image = made

@@ -5,14 +5,11 @@ import random
 import re
 import subprocess
 import sys
-from itertools import zip_longest
-from pathlib import Path
 
 from runtime.builder.dockerfile import DockerfileFault, parse
+from tests.differential import package
 from tests.fakes import buildkit_parser
 
-PACKAGE = "golang-github-openshift-imagebuilder-dev"
-INSTALLED = Path("/usr/share/gocode/src/github.com/openshift/imagebuilder")
 KNOWN = frozenset(
     {
         *("add", "arg", "cmd", "copy", "entrypoint", "env", "expose", "from", "healthcheck", "label", "run"),
@@ -52,18 +49,9 @@ PIECES = [
 ]
 
 
-def originals(folder):
-    """Return the texts of the package's Dockerfiles; it is fetched into `folder` if it isn't installed."""
-    root = INSTALLED if INSTALLED.is_dir() else _fetched(folder)
-    files = (path for path in root.rglob("*") if "dockerfile" in path.name.lower() and path.is_file())
-    return sorted({path.read_text() for path in files})
-
-
-def _fetched(folder):
-    subprocess.run(["apt-get", "download", "-q", PACKAGE], cwd=folder, check=True, capture_output=True)
-    (archive,) = folder.glob(f"{PACKAGE}_*.deb")
-    subprocess.run(["dpkg", "-x", archive, folder / "x"], check=True)
-    return folder / "x"
+def originals():
+    """Return the texts of the package's Dockerfiles."""
+    return sorted({path.read_text() for path in package.dockerfiles()})
 
 
 def mutation(dice, texts):
@@ -137,27 +125,38 @@ def _node(node):
     }
 
 
-def disagreement(text, mine, oracle):
-    """Return None if both say the same, else the row of the documentation's table, or "unexplained"."""
-    if "undecodable" in oracle:
-        return "flags"
-    if ("error" in mine) != ("error" in oracle):
-        return _of_verdicts(text)
-    if "error" in mine:
-        return None
-    pairs = zip_longest(mine["nodes"], oracle["nodes"])
-    apart = [pair for pair in pairs if pair[0] != pair[1]]
-    return _of_nodes(text, *apart[0]) if apart else None
+def agree(mine, oracle):
+    """Say whether both refuse a text, or make the same nodes of it."""
+    if "error" in mine or "error" in oracle:
+        return "error" in mine and "error" in oracle
+    return mine.get("nodes") == oracle.get("nodes")
 
 
-def _of_verdicts(text):
-    return "check" if re.search(r"(?im)^\s*#\s*check\s*=", text) else "unexplained"
+def disagreements(texts):
+    """Yield (text, row of the documentation's table) where the parsers don't agree; row None is not in it.
+
+    What a row blames is taken out of the text: it explains the disagreement only if that is gone then.
+    """
+    apart = [text for text, oracle in zip(texts, theirs(texts), strict=True) if not agree(ours(text), oracle)]
+    altered = [alter(text) for text in apart for alter in EXPLAINED.values()]
+    mended = [agree(ours(text), oracle) for text, oracle in zip(altered, theirs(altered), strict=True)]
+    rows = len(EXPLAINED)
+    for number, text in enumerate(apart):
+        verdicts = zip(EXPLAINED, mended[number * rows : (number + 1) * rows], strict=True)
+        yield text, next((row for row, gone in verdicts if gone), None)
 
 
-def _of_nodes(text, mine, oracle):
-    flags = (mine["flags"] if mine else []) + (oracle["flags"] if oracle else [])
-    if any(not flag.isascii() for flag in flags):
-        return "flags"
-    if (mine or {}).get("triggered") and mine["triggered"].upper() == "ONBUILD":
-        return "chained"
-    return _of_verdicts(text)
+def _ascii(expression):
+    """Return what makes all letters ASCII in what matches."""
+    return lambda text: expression.sub(lambda match: re.sub("[^\x00-\x7f]", "x", match[0]), text)
+
+
+_FLAG = re.compile(r"""--(?:'[^']*'|"[^"]*"|[^ \t\n\v\f\r'"])*""")
+_GAP, _WORD = r"(?:[ \t]|[\\`][ \t]*\n)+", r"[^ \t\n\v\f\r]+"
+_HEALTH = re.compile(rf"HEALTHCHECK(?:{_GAP}--{_WORD})*{_GAP}{_WORD}", re.IGNORECASE)
+EXPLAINED = {
+    "flags": _ascii(_FLAG),
+    "health": _ascii(_HEALTH),
+    "check": lambda text: re.sub(r"(?im)^\s*#\s*check\s*=.*\n?", "", text),
+    "chained": lambda text: re.sub(r"(?i)\bONBUILD\s+(?=ONBUILD)", "", text),
+}

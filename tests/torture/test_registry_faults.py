@@ -28,6 +28,7 @@ def nobody(tmp_path, monkeypatch):
     for name in ("REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "DOCKER_CONFIG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", os.devnull)
     monkeypatch.setattr(limits, "FIRST_PAUSE", 0.01)
 
 

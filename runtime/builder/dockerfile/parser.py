@@ -97,7 +97,7 @@ def _arguments(keyword: str, rest: str, escape: str) -> tuple[list[str], bool]:
     """Return an instruction's values and whether they came in exec form."""
     if keyword == "HEALTHCHECK":
         kind, command = _split(rest)
-        values, exec_form = _command(command.lstrip(space.SPACES))
+        values, exec_form = _command(command.lstrip(space.ASCII))
         return ([kind, *values] if kind else []), exec_form
     if keyword in _EXEC_OR_SHELL:
         return _command(rest)

@@ -6,8 +6,9 @@ instruction is split at ASCII white space only (the pattern of BuildKit's parser
 
 import re
 
+ASCII = "\t\n\v\f\r "
 SPACES = (
-    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    f"{ASCII}\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000"
 )
 _GAP = re.compile(r"[\t\v\f\r ]+")

@@ -1,124 +1,124 @@
-"""The members of a tar that comes as a stream, at the speed at which it comes.
+"""Reads a tar whose maker may be hostile: one member after another, with a limit on every header.
 
-tarfile knows the formats and stays in charge. What it asks for ten thousand times a layer is quicker here:
-its stream mode reads in blocks of 10 KiB and copies each three times, and it decodes headers field by field.
+Headers are where a tar makes its reader use memory: extended ones may claim any size, and lists of holes may
+go on for ever. Go's archive/tar, which docker and podman read with, takes 1 MiB of one as well
+(maxSpecialFileSize).
 """
 
-import struct
 import tarfile
-from collections.abc import Iterator
-from typing import BinaryIO, Self, cast
-from zlib import adler32
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, cast
 
-from runtime.image.layer.compression import CHUNK, Readable
+from runtime.errors import RuntimeFault
+from runtime.image.layer.compression import Readable
+from runtime.image.layer.forward import Forward
+from runtime.image.layer.header import PLAIN, Header
+from runtime.image.seam import corrupt
 
-# POSIX pax, "ustar Interchange Format", from the name to the prefix.
-_HEADER = struct.Struct("100s8s8s8s12s12s8sc100s8s32s32s8s8s155s12x")
-_HALF, _SUM = _HEADER.size // 2, slice(148, 156)
-_MAGIC = {tarfile.POSIX_MAGIC, tarfile.GNU_MAGIC}
-_PLAIN = {
-    tarfile.REGTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.DIRTYPE,
-    tarfile.FIFOTYPE,
-}  # fmt: skip
+HEADER = 1 << 20  # bytes of all headers of one member
+_EXTENDED = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
+             tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}  # fmt: skip
+_builtin = getattr(tarfile.TarInfo, "_proc_builtin")  # noqa: B009 - the stubs lack it
 
 
-class Forward:
-    """A stream that tarfile takes for a file: it tells its position, and seeks forward by reading."""
+class Member:
+    """A member's header, `info`, and its content, which is there until the next member is asked for."""
 
-    def __init__(self, stream: Readable) -> None:
-        self._stream = stream
-        self._chunk, self._at = b"", 0
-        self._passed = 0  # bytes before the chunk
+    __slots__ = ("_stream", "_what", "info")
 
-    def tell(self) -> int:
-        """Return the position in bytes."""
-        return self._passed + self._at
+    def __init__(self, info: tarfile.TarInfo, stream: Forward, what: str) -> None:
+        self.info, self._stream, self._what = info, stream, what
+
+    def segments(self) -> list[tuple[int, int]]:
+        """Return the parts of a regular file that are in the tar, as offset and size; the rest are holes."""
+        found: list[tuple[int, int]] | None = getattr(self.info, "sparse", None)
+        if found is None:
+            return [(0, self.info.size)]
+        end = 0
+        parts = [(offset, size) for offset, size in found if size]  # GNU's own table is padded with zeros
+        for offset, size in parts:
+            if size < 0 or offset < end or offset + size > self.info.size:
+                raise corrupt(f"{self._what}'s {self.info.name!r} has holes that contradict each other")
+            end = offset + size
+        return parts
+
+    def chunks(self, size: int) -> Iterator[memoryview]:
+        """Yield the next `size` bytes of what is in the tar."""
+        # Not through TarFile.extractfile, which makes the zeros of a hole, a TiB of them if it says so.
+        left = max(size, 0)
+        for piece in self._stream.pieces(left):
+            left -= len(piece)
+            yield piece
+        if left:
+            raise tarfile.ReadError("unexpected end of data")
+
+
+def read(stream: Readable, use: Callable[[Member], object], *, what: str) -> None:
+    """Call `use` with every member of a plain tar; damage is a `corrupt` fault that begins with `what`.
+
+    Raises `OSError` as `use` does.
+    """
+    metered = _Metered(stream, what)
+    headers = type("_Limited", (_Info,), {"__slots__": (), "metered": metered})
+    try:
+        archive = tarfile.TarFile(
+            fileobj=cast("BinaryIO", metered), tarinfo=headers, encoding="utf-8", errors="surrogateescape"
+        )
+        for info in archive:
+            _check(info, archive, what)
+            use(Member(info, metered, what))
+            setattr(archive, "members", [])  # noqa: B010 - the stubs lack it; it keeps every header
+    except (tarfile.TarError, ValueError, OverflowError) as err:  # of numbers and names that no file can have
+        raise corrupt(f"{what}'s tar is damaged: {err}") from err
+    except RecursionError as err:
+        raise corrupt(f"{what}'s directories are nested too deep") from err
+
+
+def _check(info: tarfile.TarInfo, archive: tarfile.TarFile, what: str) -> None:
+    if info.size < 0:
+        raise corrupt(f"{what}'s {info.name[:200]!r} has a size below 0")
+    # Global headers are for all members that follow, so they add up.
+    shared = archive.pax_headers
+    if shared and sum(len(key) + len(str(value)) for key, value in shared.items()) > HEADER:
+        raise _too_large(what)
+
+
+def _too_large(what: str) -> RuntimeFault:
+    return corrupt(f"{what} has a header of more than {HEADER >> 20} MiB")
+
+
+class _Metered(Forward):
+    """A stream that gives a limited number of bytes while a header is read."""
+
+    def __init__(self, stream: Readable, what: str) -> None:
+        super().__init__(stream)
+        self.what = what
+        self.left: int | None = None
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return `size` bytes, or all that is left if there are fewer, or if it is negative."""
-        end = self._at + size
-        if self._at <= end <= len(self._chunk):
-            data = self._chunk[self._at : end]
-            self._at = end
-            return data
-        return b"".join(self.pieces(size))
-
-    def pieces(self, size: int) -> Iterator[memoryview]:
-        """Yield the next `size` bytes, or all for a negative number, in parts and without a copy."""
-        while size:
-            if self._at == len(self._chunk) and not self._more():
-                return
-            piece = memoryview(self._chunk)[self._at :]
-            if 0 <= size < len(piece):
-                piece = piece[:size]
-            self._at += len(piece)
-            size -= len(piece) if size > 0 else 0
-            yield piece
-
-    def seek(self, position: int, /) -> None:
-        """Go forward; the end of the stream is no error."""
-        if position < self.tell():
-            raise tarfile.StreamError("a stream can't go back")
-        for _ in self.pieces(position - self.tell()):
-            pass
-
-    def _more(self) -> bool:
-        self._passed += len(self._chunk)
-        self._chunk, self._at = self._stream.read(CHUNK), 0
-        return bool(self._chunk)
+        if self.left is not None:
+            self.left -= size
+            if size < 0 or self.left < 0:
+                raise _too_large(self.what)
+        return super().read(size)
 
 
-class Member(tarfile.TarInfo):
-    """A member whose header is decoded at once if it is an ordinary one."""
+class _Info(Header):
+    """A header that is not read if it is too large. `_proc_member` is tarfile's own hook for subclasses."""
 
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        """Decode a header; whatever is unusual about it is left to tarfile."""
-        if len(buf) == _HEADER.size:
-            fields = _HEADER.unpack(buf)
-            if fields[9] in _MAGIC and fields[7] in _PLAIN:
-                try:
-                    return cls._ordinary(fields, buf, encoding, errors)
-                except ValueError:  # numbers in base 256, or damage
-                    pass
-        return super().frombuf(buf, encoding, errors)
+    __slots__ = ()
+    metered: _Metered
 
-    @classmethod
-    def _ordinary(cls, fields: tuple[bytes, ...], buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        name, mode, uid, gid, size, mtime, checksum, kind, link, _, user, group, major, minor, prefix = fields
-        if _octal(checksum) != _checksum(buf):
-            raise ValueError
-        member = cls(_text(name, encoding, errors))
-        member.mode, member.uid, member.gid = _octal(mode), _octal(uid), _octal(gid)
-        member.size, member.mtime, member.chksum = _octal(size), _octal(mtime), _octal(checksum)
-        member.type = kind
-        member.linkname = _text(link, encoding, errors)
-        member.uname, member.gname = _text(user, encoding, errors), _text(group, encoding, errors)
-        member.devmajor, member.devminor = _octal(major), _octal(minor)
-        if kind == tarfile.DIRTYPE:
-            member.name = member.name.rstrip("/")
-        if prefix[0]:
-            member.name = f"{_text(prefix, encoding, errors)}/{member.name}"
-        return member
-
-
-def _octal(field: bytes) -> int:
-    return int(field.rstrip(b" \0") or b"0", 8)
-
-
-def _text(field: bytes, encoding: str, errors: str) -> str:
-    return field.partition(b"\0")[0].decode(encoding, errors)
-
-
-def _checksum(header: bytes | bytearray) -> int:
-    """Return the sum of all bytes, those of the sum's own field taken for spaces."""
-    # The lower half of Adler-32 is 1 + the sum, modulo 65521, which 256 bytes don't reach.
-    total = (adler32(header[:_HALF]) & 0xFFFF) + (adler32(header[_HALF:]) & 0xFFFF) - 2
-    return total - sum(header[_SUM]) + 8 * ord(" ")
-
-
-def opened(stream: Forward) -> tarfile.TarFile:
-    """Open the tar in a stream; raises tarfile.TarError if there is none."""
-    return tarfile.TarFile(
-        fileobj=cast("BinaryIO", stream), tarinfo=Member, encoding="utf-8", errors="surrogateescape"
-    )
+    def _proc_member(self, archive: tarfile.TarFile) -> Any:  # noqa: ANN401 - tarfile's
+        if self.type in PLAIN:
+            return _builtin(self, archive)  # reads nothing
+        if self.type in _EXTENDED and not 0 <= self.size <= HEADER:
+            raise _too_large(self.metered.what)
+        proceed = getattr(super(), "_proc_member")  # noqa: B009 - the stubs lack it
+        if self.metered.left is not None:  # one header of several
+            return proceed(archive)
+        self.metered.left = HEADER + 2 * tarfile.RECORDSIZE
+        try:
+            return proceed(archive)
+        finally:
+            self.metered.left = None

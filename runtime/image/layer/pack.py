@@ -1,5 +1,6 @@
 """Turn a directory into a layer's tar: always the same bytes for the same tree."""
 
+import itertools
 import os
 import stat
 import tarfile
@@ -28,21 +29,43 @@ def pack(tree: Path, sink: Writable, *, whiteouts: bool = True) -> int:
     With `whiteouts` overlayfs's marks become the layer's. Times, owners, modes, xattrs and hard links are
     kept; sockets are left out, since a tar has no word for them. Raises `OSError` for what can't be read.
     """
-    writer, links, count = TarWriter(sink), dict[tuple[int, int], str](), 0
+    writer, count = TarWriter(sink), 0
+    for member, path in members(tree, whiteouts=whiteouts):
+        _write(writer, member, path)
+        count += 1
+    writer.finish()
+    return count
+
+
+def members(tree: Path, *, whiteouts: bool = True) -> Iterator[tuple[tarfile.TarInfo, Path]]:
+    """Yield the headers of a tree's tar in its order, each with the file that it is of."""
+    links = dict[tuple[int, int], str]()
     for name in _walk(tree, ""):
         path = tree / name
         status = path.lstat()
         if whiteouts and whiteout.is_whiteout(status):
             head, tail = os.path.split(name)
-            writer.add(_mark(f"{head}/{whiteout.PREFIX}{tail}".lstrip("/")))
+            yield _mark(f"{head}/{whiteout.PREFIX}{tail}".lstrip("/")), path
         elif stat.S_IFMT(status.st_mode) in _KINDS:
             member = _member(path, name, status, links)
-            _write(writer, member, path)
+            yield member, path
             if whiteouts and member.isdir() and whiteout.is_opaque(path):
-                writer.add(_mark(f"{name}/{whiteout.OPAQUE}"))
-        count += 1
+                yield _mark(f"{name}/{whiteout.OPAQUE}"), path
+
+
+def pack_as(path: Path, name: str, sink: Writable) -> None:
+    """Write a file, or a directory with all that is in it, under a name; with "" the content alone.
+
+    Raises `OSError` for what can't be read.
+    """
+    writer, links = TarWriter(sink), dict[tuple[int, int], str]()
+    inside = _walk(path, "") if path.is_dir() and not path.is_symlink() else ()
+    for inner in itertools.chain([""] if name else [], inside):
+        status = (path / inner).lstat() if inner else path.lstat()
+        if stat.S_IFMT(status.st_mode) in _KINDS:
+            here = path / inner if inner else path
+            _write(writer, _member(here, f"{name}/{inner}".strip("/"), status, links), here)
     writer.finish()
-    return count
 
 
 def _walk(tree: Path, prefix: str) -> Iterator[str]:
@@ -69,6 +92,8 @@ def _member(
     member.mode, member.uid, member.gid = stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
     member.type = _KINDS[stat.S_IFMT(status.st_mode)]
     set_mtime(member, status.st_mtime_ns)
+    # Of a hard link too: docker gives it its owner again, by which the file's capabilities would be lost.
+    _copy_xattrs(path, member)
     if not member.isdir() and status.st_nlink > 1:
         first = links.setdefault((status.st_dev, status.st_ino), name)
         if first != name:
@@ -80,7 +105,6 @@ def _member(
         member.size = status.st_size
     elif member.isdev():
         member.devmajor, member.devminor = os.major(status.st_rdev), os.minor(status.st_rdev)
-    _copy_xattrs(path, member)
     return member
 
 
@@ -97,7 +121,7 @@ def _copy_xattrs(path: Path, member: tarfile.TarInfo) -> None:
 
 
 def _write(writer: TarWriter, member: tarfile.TarInfo, path: Path) -> None:
-    if not member.isreg():
+    if not (member.isreg() and member.size):
         writer.add(member)
         return
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -50,6 +50,8 @@ class Rooted:
         self._fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         # Neighbours in a tar share their parent, so the last one stays open.
         self._cached: tuple[Parts, int] | None = None
+        self.implied: list[Parts] = []
+        """Directories that were made because something was to be below them."""
 
     def __enter__(self) -> "Rooted":
         return self
@@ -99,6 +101,7 @@ class Rooted:
         above = self._make(parts[:-1])
         try:
             os.mkdir(parts[-1], 0o755, dir_fd=above)
+            self.implied.append(parts)
         except FileExistsError:
             # A link whose target is in a lower layer, such as /var/run to /run: make the target here.
             os.close(self._make(self._target(above, parts[-1])))

@@ -4,14 +4,15 @@ import errno
 import os
 import stat
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from runtime.errors import RuntimeFault
-from runtime.image.layer import members, whiteout
-from runtime.image.layer.compression import CHUNK, Readable
-from runtime.image.layer.entry import mtime_ns, xattrs
+from runtime.image.layer import content, members, whiteout
+from runtime.image.layer.compression import Readable
+from runtime.image.layer.members import Member
+from runtime.image.layer.pending import Attributes, Pending
 from runtime.image.layer.rooted import Parts, Rooted
 from runtime.image.owners import kept
 from runtime.image.seam import corrupt
@@ -19,6 +20,7 @@ from runtime.linux import userns
 
 # A file system without labels or capabilities may refuse their attributes; docker ignores that as well.
 _XATTR_REFUSED = {errno.ENOTSUP, errno.EPERM}
+_GONE = (FileNotFoundError, NotADirectoryError)  # something else is in its place by now
 # What only the tar's names can cause, in a directory that is ours alone.
 _IMPOSSIBLE = {errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EEXIST}
 
@@ -32,36 +34,32 @@ def unpack(tar: Readable, root: Path, *, owners: bool | None = None) -> None:
     the host's root, who alone can make them. Raises `OSError` for what the host refuses.
     """
     with Rooted(root) as rooted:
-        stream = members.Forward(tar)
-        extraction = _Extraction(rooted, stream, owners=kept() if owners is None else owners)
+        extraction = _Extraction(rooted, owners=kept() if owners is None else owners)
         try:
-            with members.opened(stream) as archive:
-                for member in archive:
-                    extraction.add(member, archive)
-                    setattr(archive, "members", [])  # noqa: B010 - the stubs lack it; it keeps every header
-        except (tarfile.TarError, UnicodeError) as err:
-            raise corrupt(f"a layer's tar is damaged: {err}") from err
-        except RecursionError as err:
-            raise corrupt("a layer's directories are nested too deep") from err
+            members.read(tar, extraction.add, what="a layer")
         except OSError as err:
             if err.errno in _IMPOSSIBLE:
                 raise corrupt(
                     f"a layer's names contradict each other at {err.filename!r}: {err.strerror}"
                 ) from err
             raise
-        extraction.finish()
+        try:
+            extraction.finish()
+        except OverflowError as err:
+            raise corrupt(f"a layer's directory has a time or an owner that no file can have: {err}") from err
 
 
 @contextmanager
-def _mapped(member: tarfile.TarInfo) -> Iterator[None]:
+def _mapped(attributes: Attributes) -> Iterator[None]:
     """Say which file has an owner whom this user namespace has no number for (chown(2), EINVAL)."""
     try:
         yield
     except OSError as err:
         if err.errno != errno.EINVAL:
             raise
+        owner = f"{attributes.uid}:{attributes.gid}"
         raise RuntimeFault(
-            f"a layer gives {member.name!r} to {member.uid}:{member.gid}, which is not mapped here",
+            f"a layer gives {attributes.name!r} to {owner}, which is not mapped here",
             kind="host",
             hint="give this user a larger range in /etc/subuid and /etc/subgid, or run it as root",
         ) from err
@@ -70,47 +68,51 @@ def _mapped(member: tarfile.TarInfo) -> Iterator[None]:
 class _Extraction:
     """One layer on its way to disk."""
 
-    def __init__(self, rooted: Rooted, stream: members.Forward, *, owners: bool) -> None:
+    def __init__(self, rooted: Rooted, *, owners: bool) -> None:
         self._rooted = rooted
-        self._stream = stream
         self._owners = owners
         self._privileged = userns.privileged()
         # Directories get mode and time last: writing into them changes the time, and the mode may forbid it.
-        self._directories: dict[Parts, tarfile.TarInfo] = {}
+        self._directories = Pending()
 
-    def add(self, member: tarfile.TarInfo, archive: tarfile.TarFile) -> None:
-        parts = _parts(member.name)
+    def add(self, member: Member) -> None:
+        info = member.info
+        parts = _parts(info.name)
         if parts and parts[-1].startswith(whiteout.PREFIX):
             self._hide(parts)
-        elif member.isdir():
-            self._directory(parts, member)
+        elif info.isdir():
+            self._directory(parts, info)
         elif parts:
-            make = self._maker(member)
             try:
-                make(parts, member, archive)
-            except FileExistsError:
+                self._make(parts, member)
+            except FileExistsError:  # seldom: no call before each is needed to find out
                 self._clear(parts)
-                make(parts, member, archive)
+                self._make(parts, member)
         else:
-            raise corrupt(f"a layer's root is not a directory but {member.name!r}")
+            raise corrupt(f"a layer's root is not a directory but {info.name!r}")
 
     def finish(self) -> None:
-        for parts, member in reversed(self._directories.items()):
+        # Equal layers are equal trees: a directory of which the tar says nothing has no time of its own.
+        for parts in self._rooted.implied:
+            with suppress(*_GONE), self._rooted.directory(parts) as descriptor:
+                os.utime(descriptor, ns=(0, 0))
+        for parts, attributes in self._directories.deepest_first():
             with self._rooted.directory(parts) as descriptor:
-                self._own(descriptor, member)
-                self._attributes(descriptor, member)
-                os.fchmod(descriptor, stat.S_IMODE(member.mode))
-                os.utime(descriptor, ns=_times(member))
+                self._own(descriptor, attributes)
+                self._attributes(descriptor, attributes)
+                os.fchmod(descriptor, attributes.mode)
+                os.utime(descriptor, ns=(attributes.time, attributes.time))
 
-    def _maker(self, member: tarfile.TarInfo) -> Callable[[Parts, tarfile.TarInfo, tarfile.TarFile], None]:
-        # A sparse file is a regular one for us; its holes are kept.
-        if member.isreg():
-            return self._file
-        if member.islnk():
-            return self._hard_link
-        if member.issym() or member.isdev():
-            return self._node
-        raise corrupt(f"a layer holds {member.name!r} of the unknown type {member.type!r}")
+    def _make(self, parts: Parts, member: Member) -> None:
+        info = member.info
+        if info.isreg():  # a sparse file too
+            self._file(parts, member)
+        elif info.islnk():
+            self._hard_link(parts, info)
+        elif info.issym() or info.isdev():
+            self._node(parts, info)
+        else:
+            raise corrupt(f"a layer holds {info.name!r} of the unknown type {info.type!r}")
 
     def _hide(self, parts: Parts) -> None:
         name = parts[-1].removeprefix(whiteout.PREFIX)
@@ -132,11 +134,10 @@ class _Extraction:
                 with self._rooted.directory(parts) as descriptor:
                     whiteout.make_opaque(descriptor)
 
-    def _directory(self, parts: Parts, member: tarfile.TarInfo) -> None:
+    def _directory(self, parts: Parts, info: tarfile.TarInfo) -> None:
         if parts:
             self._make_directory(parts)
-        self._directories.pop(parts, None)
-        self._directories[parts] = member
+        self._directories.put(parts, Attributes.of(info))
 
     def _make_directory(self, parts: Parts) -> None:
         parent, name = self._rooted.parent(parts), parts[-1]
@@ -155,40 +156,26 @@ class _Extraction:
     def _clear(self, parts: Parts) -> None:
         with suppress(FileNotFoundError):
             self._rooted.remove(parts)
-            for gone in [path for path in self._directories if path[: len(parts)] == parts]:
-                del self._directories[gone]
+            self._directories.drop(parts)
 
-    def _file(self, parts: Parts, member: tarfile.TarInfo, archive: tarfile.TarFile) -> None:
+    def _file(self, parts: Parts, member: Member) -> None:
+        attributes = Attributes.of(member.info)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(parts[-1], flags, 0o600, dir_fd=self._rooted.parent(parts))
         try:
-            self._fill(descriptor, member, archive)
+            content.write(descriptor, member)
             # chown clears set-user-id and file capabilities, so it comes before both.
-            self._own(descriptor, member)
-            os.fchmod(descriptor, stat.S_IMODE(member.mode))
-            self._attributes(descriptor, member)
-            os.utime(descriptor, ns=_times(member))
+            self._own(descriptor, attributes)
+            os.fchmod(descriptor, attributes.mode)
+            self._attributes(descriptor, attributes)
+            os.utime(descriptor, ns=(attributes.time, attributes.time))
         finally:
             os.close(descriptor)
 
-    def _fill(self, descriptor: int, member: tarfile.TarInfo, archive: tarfile.TarFile) -> None:
-        if member.issparse():
-            _fill_sparse(descriptor, member, archive)
-            return
-        if member.size < 0:
-            raise corrupt(f"a layer's {member.name!r} has a negative size")
-        self._stream.seek(member.offset_data)
-        left = member.size
-        for piece in self._stream.pieces(member.size):
-            _write(descriptor, piece)
-            left -= len(piece)
-        if left:
-            raise tarfile.ReadError("unexpected end of data")
-
-    def _hard_link(self, parts: Parts, member: tarfile.TarInfo, _archive: tarfile.TarFile) -> None:
-        target = _parts(member.linkname)
+    def _hard_link(self, parts: Parts, info: tarfile.TarInfo) -> None:
+        target = _parts(info.linkname)
         if not target:
-            raise corrupt(f"a layer links {member.name!r} to its root")
+            raise corrupt(f"a layer links {info.name!r} to its root")
         source = os.dup(self._rooted.parent(target))
         try:
             os.link(
@@ -199,36 +186,35 @@ class _Extraction:
                 follow_symlinks=False,
             )
         except FileNotFoundError as err:
-            raise corrupt(f"a layer links {member.name!r} to {member.linkname!r}, which it lacks") from err
+            raise corrupt(f"a layer links {info.name!r} to {info.linkname!r}, which it lacks") from err
         finally:
             os.close(source)
 
-    def _node(self, parts: Parts, member: tarfile.TarInfo, _archive: tarfile.TarFile) -> None:
-        parent, name = self._rooted.parent(parts), parts[-1]
-        if member.issym():
-            os.symlink(member.linkname, name, dir_fd=parent)
-        elif not self._privileged and not member.isfifo():
+    def _node(self, parts: Parts, info: tarfile.TarInfo) -> None:
+        parent, name, attributes = self._rooted.parent(parts), parts[-1], Attributes.of(info)
+        if info.issym():
+            os.symlink(info.linkname, name, dir_fd=parent)
+        elif not self._privileged and not info.isfifo():
+            self._clear(parts)  # nothing else under its name either
             return
         else:
-            kind = {tarfile.CHRTYPE: stat.S_IFCHR, tarfile.BLKTYPE: stat.S_IFBLK}.get(
-                member.type, stat.S_IFIFO
-            )
-            os.mknod(name, kind | 0o600, os.makedev(member.devmajor, member.devminor), dir_fd=parent)
+            kind = {tarfile.CHRTYPE: stat.S_IFCHR, tarfile.BLKTYPE: stat.S_IFBLK}.get(info.type, stat.S_IFIFO)
+            os.mknod(name, kind | 0o600, os.makedev(info.devmajor, info.devminor), dir_fd=parent)
         if self._owners:
-            with _mapped(member):
-                os.chown(name, member.uid, member.gid, dir_fd=parent, follow_symlinks=False)
-        if not member.issym():
+            with _mapped(attributes):
+                os.chown(name, attributes.uid, attributes.gid, dir_fd=parent, follow_symlinks=False)
+        if not info.issym():
             # We just made it and nobody else can reach it, so it is no link that chmod could follow.
-            os.chmod(name, stat.S_IMODE(member.mode), dir_fd=parent)
-        os.utime(name, ns=_times(member), dir_fd=parent, follow_symlinks=False)
+            os.chmod(name, attributes.mode, dir_fd=parent)
+        os.utime(name, ns=(attributes.time, attributes.time), dir_fd=parent, follow_symlinks=False)
 
-    def _own(self, descriptor: int, member: tarfile.TarInfo) -> None:
+    def _own(self, descriptor: int, attributes: Attributes) -> None:
         if self._owners:
-            with _mapped(member):
-                os.fchown(descriptor, member.uid, member.gid)
+            with _mapped(attributes):
+                os.fchown(descriptor, attributes.uid, attributes.gid)
 
-    def _attributes(self, descriptor: int, member: tarfile.TarInfo) -> None:
-        for name, value in xattrs(member).items():
+    def _attributes(self, descriptor: int, attributes: Attributes) -> None:
+        for name, value in attributes.xattrs.items():
             # A layer that sets overlayfs's own attributes could redirect a directory to any other.
             if whiteout.is_private(name):
                 continue
@@ -237,42 +223,6 @@ class _Extraction:
             except OSError as err:
                 if err.errno not in _XATTR_REFUSED or (err.errno == errno.EPERM and self._privileged):
                     raise
-
-
-def _fill_sparse(descriptor: int, member: tarfile.TarInfo, archive: tarfile.TarFile) -> None:
-    content = archive.extractfile(member)
-    if content is None:
-        raise corrupt(f"a layer's {member.name!r} has no content")
-    segments: list[tuple[int, int]] = getattr(member, "sparse", [])
-    position = 0
-    for offset, size in segments:
-        # A stream can't seek, so tarfile's zeros for a hole are read and dropped.
-        for _hole in _chunks(content, offset - position):
-            pass
-        os.lseek(descriptor, offset, os.SEEK_SET)
-        for chunk in _chunks(content, size):
-            _write(descriptor, memoryview(chunk))
-        position = offset + size
-    os.ftruncate(descriptor, member.size)
-
-
-def _write(descriptor: int, view: memoryview) -> None:
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
-def _chunks(content: Readable, size: int) -> Iterator[bytes]:
-    while size > 0:
-        chunk = content.read(min(CHUNK, size))
-        if not chunk:
-            raise tarfile.ReadError("unexpected end of data")
-        size -= len(chunk)
-        yield chunk
-
-
-def _times(member: tarfile.TarInfo) -> tuple[int, int]:
-    time = mtime_ns(member)
-    return time, time
 
 
 def _parts(name: str) -> Parts:

@@ -18,5 +18,5 @@ MIXED = True
 def run(arguments: Arguments, log: Log) -> int:
     """Create, and leave the first process waiting for `start`."""
     signals.end_cleanly()
-    create.create(arguments, log, Terminal(arguments, detached=True))
+    create.create(arguments, log, Terminal(arguments, detached=True), share=True)
     return 0

@@ -22,6 +22,7 @@ OPTIONS = """
     user,u TEXT UID[:GID]
     additional-gids,g LIST GID to add
     cap,c LIST CAPABILITY to add
+    apparmor TEXT PROFILE instead of the container's
     no-new-privs FLAG never gain privileges
     preserve-fds TEXT N further descriptors from 3 on
 """

@@ -26,7 +26,7 @@ def run(arguments: Arguments, log: Log) -> int:
     """Run it; returns the exit code of its program, 128 + n after signal n."""
     signals.end_cleanly()
     terminal = Terminal(arguments, detached=arguments.flag("detach"))
-    held, child = create.create(arguments, log, terminal)
+    held, child = create.create(arguments, log, terminal, share=True)
     hooks = lifecycle.Hooks(held.config(), held, log)
     with child:
         try:

@@ -8,7 +8,8 @@ import select
 
 import pytest
 
-from runtime.engine.streams import Log, Tap
+from runtime.engine.logfile import Log
+from runtime.engine.streams import Tap
 
 
 @pytest.fixture

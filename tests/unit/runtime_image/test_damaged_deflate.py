@@ -5,7 +5,7 @@ import io
 import pytest
 
 from runtime.errors import RuntimeFault
-from runtime.image.layer.compression import decompressed
+from runtime.image.layer.decompression import decompressed
 
 
 def test_damage_inside_is_a_fault_that_names_it():

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from isal import igzip
 
 from runtime.errors import RuntimeFault
-from runtime.image.layer.compression import GzipWriter, HashingWriter, decompressed, zstd
+from runtime.image.layer.compression import GzipWriter, HashingWriter
+from runtime.image.layer.decompression import decompressed, zstd
 from runtime.image.layer.entry import mtime_ns, set_mtime, set_xattr, xattrs
 from runtime.image.layer.pack import pack
 from runtime.image.layer.unpack import unpack

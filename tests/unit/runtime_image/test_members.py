@@ -1,4 +1,4 @@
-"""Headers that are decoded at once say what tarfile says, and a stream is read in order and whole."""
+"""Headers decoded at once say what tarfile says, a stream is read in order and whole, and numbers fit."""
 
 import io
 import tarfile
@@ -7,7 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runtime.image.layer.members import Forward, Member, opened
+from runtime.errors import RuntimeFault
+from runtime.image.layer import members
+from runtime.image.layer.forward import Forward
+from runtime.image.layer.header import Header
+from runtime.image.layer.unpack import unpack
 
 KINDS = [
     tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE,
@@ -44,7 +48,7 @@ def headers(draw):
 
 @given(headers())
 def test_a_header_says_what_tarfile_says(header):
-    assert said(Member, header) == said(tarfile.TarInfo, header)
+    assert said(Header, header) == said(tarfile.TarInfo, header)
 
 
 @given(headers(), st.integers(0, 511), st.binary(min_size=1, max_size=12))
@@ -54,14 +58,14 @@ def test_so_does_a_damaged_one_with_the_right_sum_or_the_wrong(header, place, da
     altered = bytearray(header)
     altered[place : place + len(damage)] = damage
     altered = altered[:512]
-    assert said(Member, bytes(altered)) == said(tarfile.TarInfo, bytes(altered))
+    assert said(Header, bytes(altered)) == said(tarfile.TarInfo, bytes(altered))
     altered[148:156] = b"%06o\0 " % (sum(altered[:148]) + 256 + sum(altered[156:]))
-    assert said(Member, bytes(altered)) == said(tarfile.TarInfo, bytes(altered))
+    assert said(Header, bytes(altered)) == said(tarfile.TarInfo, bytes(altered))
 
 
 @pytest.mark.parametrize("size", [0, 1, 511, 513])
 def test_a_header_of_another_size_is_an_error(size):
-    assert said(Member, b"x" * size) == said(tarfile.TarInfo, b"x" * size)
+    assert said(Header, b"x" * size) == said(tarfile.TarInfo, b"x" * size)
 
 
 class Dribble:
@@ -99,10 +103,63 @@ def test_a_stream_does_not_go_back():
         stream.seek(4)
 
 
+def names(tar):
+    found = []
+    members.read(io.BytesIO(tar), lambda member: found.append(member.info.name), what="it")
+    return found
+
+
 def test_long_names_come_through_in_either_form():
     for form in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
         buffer, name = io.BytesIO(), "d/" * 150 + "ü"
         with tarfile.open(fileobj=buffer, mode="w", format=form) as archive:
             archive.addfile(tarfile.TarInfo(name))
-        found = opened(Forward(io.BytesIO(buffer.getvalue())))
-        assert [member.name for member in found] == [name]
+        assert names(buffer.getvalue()) == [name]
+
+
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.FIFOTYPE])
+@pytest.mark.parametrize(("field", "value"), [
+    ("mtime", "inf"), ("mtime", "nan"), ("mtime", "1e30"), ("uid", str(1 << 70)), ("gid", str(-(1 << 70))),
+    ("linkpath", "a\0b"), ("size", "-5"),
+])  # fmt: skip
+def test_a_number_or_a_name_that_no_file_can_have_is_corrupt(kind, field, value, tmp_path):
+    member = tarfile.TarInfo("a")
+    member.type, member.linkname, member.pax_headers = kind, "b", {field: value}
+    tar = io.BytesIO(member.tobuf(tarfile.PAX_FORMAT) + bytes(1024))
+    if field == "linkpath" and kind != tarfile.SYMTYPE:
+        unpack(tar, tmp_path, owners=True)
+        return
+    with pytest.raises(RuntimeFault) as caught:
+        unpack(tar, tmp_path, owners=True)
+    assert caught.value.kind == "corrupt"
+
+
+def test_a_header_that_claims_too_much_is_refused_before_it_is_read():
+    """Of whichever type the header is that is decoded at once or not."""
+
+    class Endless:
+        given = 0
+
+        def __init__(self, head):
+            self.head = head
+
+        def read(self, size=-1):
+            data = (self.head + bytes(size))[:size]
+            self.head, self.given = self.head[size:], self.given + size
+            return data
+
+    for kind in (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK):
+        member = tarfile.TarInfo("a")
+        member.type, member.size = kind, 1 << 40
+        stream = Endless(member.tobuf(tarfile.GNU_FORMAT))
+        with pytest.raises(RuntimeFault, match="a header of more than 1 MiB"):
+            members.read(stream, print, what="it")
+        assert stream.given <= 1 << 20
+
+
+def test_a_device_that_an_ordinary_user_can_not_make_leaves_nothing_under_its_name(tmp_path, monkeypatch):
+    monkeypatch.setattr("runtime.linux.userns.privileged", lambda: False)
+    file, device = tarfile.TarInfo("a"), tarfile.TarInfo("a")
+    device.type = tarfile.CHRTYPE
+    unpack(io.BytesIO(file.tobuf() + device.tobuf() + bytes(1024)), tmp_path, owners=False)
+    assert list(tmp_path.iterdir()) == []

@@ -242,6 +242,17 @@ def test_a_lost_index_is_not_an_empty_store(store, base):
         store.images()
 
 
+def test_a_directory_that_no_layer_speaks_of_is_the_same_each_time(store, base):
+    """A tar may hold `a/b/c` alone; what is made for it above must not differ from one time to the next."""
+    layer, diff_id = store.add_layer(_tar({"a/b/c": b"x"}))
+    rootfs = msgspec.structs.replace(base.document.rootfs, diff_ids=(diff_id,))
+    image = store.add_image(msgspec.structs.replace(base.document, rootfs=rootfs), (layer,), "implied")
+    (tree,) = store.layer_paths(image)
+    assert [(tree / name).stat().st_mtime_ns for name in ("a", "a/b")] == [0, 0]
+    store.checkout(image)
+    assert verify(store) == []
+
+
 def test_a_changed_layer_directory_is_found(store, base):
     (layer,) = store.layer_paths(base)
     assert verify(store) == []
