@@ -1,4 +1,4 @@
-"""A stream in the place of a file: tarfile's own stream mode reads 10 KiB at a time and copies them thrice."""
+"""A stream in the place of a file: tarfile's stream mode reads in blocks of 10 KiB and copies each thrice."""
 
 import tarfile
 from collections.abc import Iterator
