@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bench.stats.estimate import LEVEL, Estimate
@@ -63,6 +64,7 @@ def order_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float
     return ordered[depth - 1], ordered[-depth], _cover(len(ordered), depth)
 
 
+@lru_cache(maxsize=1024)  # the ranks depend on nothing else, and a run asks for the same n again and again
 def _depth(n: int, level: float) -> int:
     depth = 1
     while depth < n // 2 and _cover(n, depth + 1) >= level:
@@ -70,6 +72,7 @@ def _depth(n: int, level: float) -> int:
     return depth
 
 
+@lru_cache(maxsize=4096)
 def _cover(n: int, depth: int) -> float:
     """Confidence that the median lies between the depth-th smallest and largest of n values."""
     return 1 - 2 * sum(math.comb(n, k) for k in range(depth)) * 0.5**n
