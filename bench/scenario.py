@@ -1,5 +1,6 @@
 """The protocol of a scenario, and what a run gives it: targets, sizes, an order, and a place for samples."""
 
+import math
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ Mode = Literal["fast", "default", "rigorous"]
 SEEN_AROUND = ("load_other",)
 QUIET = 0.15
 """Seconds of our own idleness before a turn, long enough for the kernel's ticks to show other load."""
+FRESH = 0.5
+"""Seconds for which such a look holds: quick targets share one a round, and are set aside together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Session:
     progress: Progress
     sentinels: Sentinels = field(default_factory=Sentinels)
     around: dict[str, float] = field(default_factory=dict)
+    looked: float = -math.inf
     started: float = field(default_factory=now)
     unprepared: list[BenchFault] = field(default_factory=list)
 
@@ -73,6 +77,7 @@ class Session:
 
         The order of the others is the one that was planned.
         """
+        self.looked = -math.inf
         self.sentinels = Sentinels()  # what went on while this scenario was prepared is no disturbance
         planned = turns(scenario, self.sizes, self.chosen(scenario))
         for turn in planned:
@@ -87,12 +92,15 @@ class Session:
 
     def _look_around(self) -> None:
         """Let the sentinels watch a moment in which we do nothing: what is busy then is somebody else."""
+        if now() - self.looked < FRESH:
+            return
         self.sentinels.start()
         self.sentinels.stop()
         time.sleep(QUIET)
         self.sentinels.start()
         seen = self.sentinels.stop()
         self.around = {name: seen[name] for name in SEEN_AROUND if name in seen}
+        self.looked = now()
 
     def record(self, place: Place, values: Sequence[Value], sentinels: Mapping[str, float]) -> None:
         """Write the values of one run to the file, with what disturbed it."""

@@ -9,7 +9,7 @@ from bench.stats.delta import cliffs_delta
 from bench.stats.estimate import LEVEL
 from bench.stats.holm import holm
 from bench.stats.permutation import p_value
-from bench.stats.ratio import ratio, widening
+from bench.stats.ratio import WIDENING, ratio
 from bench.stats.signed_rank import paired_p_value
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def compare(
     independent.
     """
     both = ratio(new, old, paired=paired)
-    wide = ratio(new, old, level=1 - 2 * (1 - LEVEL) / widening(paired=paired), paired=paired)
+    wide = ratio(new, old, level=1 - 2 * (1 - LEVEL) / WIDENING, paired=paired)
     if both is None or wide is None:
         return None
     p = paired_p_value(new, old, seed=seed) if paired else p_value(new, old, seed=seed)
