@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
+from bench.course import Deadline
 from bench.results import Caveat, Run
 from bench.target import Accelerator
 
@@ -48,6 +49,33 @@ def _disturbed(scenario: str, target: str, turns: dict[tuple[int, int], str | No
         text=f"{scenario} on {target}: {share}",
         remedy="stop other programs, or use a quieter host, and run again; the samples are in the file",
     )
+
+
+def time(deadline: Deadline) -> list[Caveat]:
+    """Warn of turns for which there was no time."""
+    if not deadline.cut:
+        return []
+    return [
+        Caveat(
+            code="time",
+            text=f"the time was up: left out were {deadline.shortfall()} turns",
+            remedy="give a longer --max-time, or choose fewer targets or scenarios",
+        )
+    ]
+
+
+def unlike_itself(run: Run) -> list[Caveat]:
+    """Warn of every target that differs from itself: what differs between its runs is not the target."""
+    shut = [v for v in run.verdicts if v.get("kind") == "a/a" and not v["passed"]]
+    return [
+        Caveat(
+            code="a/a",
+            text=f"{v['scenario']}/{v['target']}/{v['metric']}: two halves of its runs differ by a factor "
+            f"of {v['ratio']:.3g} (p = {v['p']:.2g}), so no difference from other targets can be claimed",
+            remedy="run again on a quieter host; `tare system check` tells what disturbs this one",
+        )
+        for v in shut
+    ]
 
 
 def accounts(run: Run) -> list[Caveat]:

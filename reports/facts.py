@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from reports import units
+from reports import quality, units
 from reports.charts.memory import costs
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Notice:
 
 def summary(view: View) -> str:
     """Return the result that most people come for, a sentence a scenario."""
-    found = [*_ready(view), *_memory(view)]
+    found = [*_ready(view), *quality.limits(view), *_memory(view)]
     if found:
         return " ".join(found)
     if not any(s.estimate for s in view.summaries):
