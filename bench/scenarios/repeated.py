@@ -24,6 +24,8 @@ class Repeated(ABC):
     title: str
     targets: tuple[str, ...] = EVERYWHERE
     warmups: int = 0
+    decisive: str = ""
+    at_once: bool = False
     box: ClassVar[Box]
     runs: ClassVar[Mapping[Mode, Mapping[str, int]]]
 

@@ -12,8 +12,8 @@ MIB = 1024 * 1024
 
 RUNS: Mapping[Mode, Mapping[str, int]] = {
     "fast": {"native": 10, "container": 10, "vm": 3, "vm-micro": 3, "vm-full": 2},
-    "default": {"native": 20, "container": 20, "vm": 7, "vm-micro": 7, "vm-full": 5},
-    "rigorous": {"native": 100, "container": 100, "vm": 20, "vm-micro": 20, "vm-full": 12},
+    "default": {"native": 200, "container": 200, "vm": 7, "vm-micro": 7, "vm-full": 5},
+    "rigorous": {"native": 500, "container": 500, "vm": 20, "vm-micro": 20, "vm-full": 12},
 }
 BOX = Box(workload="agent", memory=512 * MIB)
 
@@ -24,6 +24,8 @@ class Startup(Repeated):
     name = "startup"
     title = "From the request to the first reply, and from stop to gone"
     warmups = 1
+    decisive = "ready"
+    at_once = True
     box = BOX
     runs = RUNS
 
@@ -31,6 +33,8 @@ class Startup(Repeated):
         """Launch, ask, remove."""
         session.sentinels.start()
         with climb(launcher, f"startup-{slot.target}-{slot.round}") as running:
+            if slot.warmup:
+                session.listen(slot.target, launcher.prepared, running.channel)
             teardown = running.remove()
         disturbance = session.sentinels.stop()
         durations = running.ladder.durations() | {"teardown": teardown}
