@@ -52,7 +52,8 @@ class Place:
 class Sizes:
     """How much and in which order: `runs` overrides the scenario's own numbers of counted turns.
 
-    With `precision` (a share of the median) the numbers follow from the data, and `runs` is the most.
+    With `precision` (a share of the median) the numbers follow from the data, and `runs` is the most. With
+    `cold` every start begins with nothing of the image in the page cache.
     """
 
     mode: Mode
@@ -60,6 +61,7 @@ class Sizes:
     order: schedule.Order = "interleaved"
     runs: int | None = None
     precision: float | None = None
+    cold: bool = False
 
 
 @dataclass(slots=True)
@@ -198,6 +200,8 @@ class Scenario(Protocol):
     """The fewest turns of each target that come first and don't count; more follow until it is warm."""
     decisive: str
     """The metric that tells when a target is warm and when it is known well enough; empty: none does."""
+    can_be_cold: bool
+    """Whether it makes sense from a page cache that holds nothing of the image."""
     at_once: bool
     """Whether a turn is recorded as a whole: what is recorded in parts may be half there after a crash."""
 

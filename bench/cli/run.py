@@ -97,6 +97,11 @@ def _plan(context: Context, names: Sequence[str], mode: Mode | None, options: di
     for name in names:
         if name not in known:
             raise click.BadParameter(f"there is no scenario '{name}'; there are: {', '.join(known)}")
+    if options["cold"]:
+        known = {name: scenario for name, scenario in known.items() if scenario.can_be_cold}
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(f"{name} has no cold state; --cold goes with: {', '.join(known)}")
     identity = new_id()
     seed = random.SystemRandom().randrange(2**31) if options["seed"] is None else options["seed"]
     return Plan(

@@ -68,6 +68,7 @@ class Layers:
     warmups = 0
     decisive = ""
     at_once = False
+    can_be_cold = False
 
     def counts(self, mode: Mode, targets: Sequence[str]) -> Mapping[str, int]:
         """Return the turns of each layout of a target that takes part."""

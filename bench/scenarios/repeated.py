@@ -26,6 +26,7 @@ class Repeated(ABC):
     warmups: int = 0
     decisive: str = ""
     at_once: bool = False
+    can_be_cold: bool = False
     box: ClassVar[Box]
     runs: ClassVar[Mapping[Mode, Mapping[str, int]]]
 

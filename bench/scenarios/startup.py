@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
+from bench.cold import chill
 from bench.ladder import climb
+from bench.results.model import Parameter  # noqa: TC001 - with its neighbours
 from bench.scenario import Mode, Place, Session, Value
 from bench.scenarios.repeated import Repeated
 from bench.schedule import Slot
@@ -26,11 +28,15 @@ class Startup(Repeated):
     warmups = 1
     decisive = "ready"
     at_once = True
+    can_be_cold = True
     box = BOX
     runs = RUNS
 
     def turn(self, session: Session, slot: Slot, launcher: Launcher) -> None:
         """Launch, ask, remove."""
+        if session.sizes.cold:
+            chill(launcher.prepared)
+        params: dict[str, Parameter] = {"cold": True} if session.sizes.cold else {}
         session.sentinels.start()
         with climb(launcher, f"startup-{slot.target}-{slot.round}") as running:
             if slot.warmup:
@@ -38,5 +44,5 @@ class Startup(Repeated):
             teardown = running.remove()
         disturbance = session.sentinels.stop()
         durations = running.ladder.durations() | {"teardown": teardown}
-        values = [Value(metric, "s", seconds) for metric, seconds in durations.items()]
+        values = [Value(metric, "s", seconds, params) for metric, seconds in durations.items()]
         session.record(Place(self.name, slot, launcher.prepared), values, disturbance)
