@@ -110,7 +110,9 @@ def _plan(context: Context, names: Sequence[str], mode: Mode | None, options: di
         identity=identity,
         scenarios=tuple(known[name] for name in dict.fromkeys(names or known)),
         targets=options["targets"],
-        sizes=Sizes(mode or "default", seed, options["order"], options["runs"], options["precision"]),
+        sizes=Sizes(
+            mode or "default", seed, options["order"], options["runs"], options["precision"], options["cold"]
+        ),
         max_time=options["max_time"] or math.inf,
         file=Path(
             options["resumed"] or options["json_file"] or context.results / f"{identity}.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -45,8 +46,12 @@ class Starts(Startup):
 
 @dataclass
 class Kept:
-    """Takes samples where a run has its file: nothing is written while starts are timed."""
+    """Takes samples where a run has its file: nothing is written while starts are timed.
 
+    `listened` are the targets, whose channels are said to be known: an echo is no start.
+    """
+
+    listened: tuple[str, ...]
     samples: dict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
 
     def record(self, *measurements: Measurement) -> None:
@@ -54,6 +59,11 @@ class Kept:
         for one in measurements:
             if one.metric == METRIC:
                 self.samples[one.target] += [sample for sample in one.samples if not sample.warmup]
+
+    @property
+    def run(self) -> Any:
+        """The run so far, as far as a session asks for it."""
+        return SimpleNamespace(calibrations=[SimpleNamespace(target=name) for name in self.listened])
 
     def fail(self, failure: Any) -> None:
         """End the calibration: a start that failed is no number."""
@@ -107,7 +117,7 @@ def measure(rounds: int, seed: int, data: Path, run: Path, say: Any) -> Found:
 
 
 def _take(made: Mapping[str, Target], rounds: int, seed: int) -> dict[str, list[Sample]]:
-    kept = Kept()
+    kept = Kept(tuple(made))
     with progress(quiet=True) as shown:
         session = Session(made, Sizes("default", seed, runs=rounds), kept, shown)  # type: ignore[arg-type]
         Starts(tuple(made)).run(session)
