@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
+from bench import warmup
 from bench.course import Deadline
 from bench.results import Caveat, Run
 from bench.target import Accelerator
@@ -62,6 +63,23 @@ def time(deadline: Deadline) -> list[Caveat]:
             remedy="give a longer --max-time, or choose fewer targets or scenarios",
         )
     ]
+
+
+def warming(run: Run, decisive: Iterable[str]) -> list[Caveat]:
+    """Warn of every target that was still becoming faster when its warm-ups were used up."""
+    found = []
+    for m in run.measurements:
+        values = [s.value for s in sorted(m.samples, key=lambda s: s.round) if s.warmup]
+        enough = len(values) > warmup.IN_A_ROW  # of fewer nothing can be said
+        if m.metric in decisive and enough and not warmup.is_warm(values, 1):
+            found.append(
+                Caveat(
+                    code="warm-up",
+                    text=f"{m.scenario} on {m.target} was still becoming faster after {len(values)} warm-ups",
+                    remedy="run it again at once, or with more --runs: there is one warm-up for four of them",
+                )
+            )
+    return found
 
 
 def unlike_itself(run: Run) -> list[Caveat]:

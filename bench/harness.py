@@ -77,7 +77,13 @@ def execute(plan: Plan) -> Run:
             writer.calibrate(*calibration.own_costs())
         _measure(plan, session, shown)
         _insist(session)
-        found = caveats.disturbance(writer.run), caveats.accounts(writer.run), caveats.time(session.deadline)
+        run, decisive = writer.run, {scenario.decisive for scenario in plan.scenarios}
+        found = (
+            caveats.disturbance(run),
+            caveats.accounts(run),
+            caveats.time(session.deadline),
+            caveats.warming(run, decisive),
+        )
         writer.warn(*chain.from_iterable(found))
         writer.conclude(judged(writer.path))
         writer.warn(*caveats.unlike_itself(writer.run))
