@@ -79,15 +79,20 @@ def test_killed_at_any_moment_it_resumes_as_if_it_had_never_been(plan, tmp_path)
     took = time.monotonic() - began
     expected = counted(whole)
     chance, caught = random.Random(1), 0
-    for moment in range(MOMENTS):
-        asked = plan(f"{moment}.json")
+    for attempt in range(5 * MOMENTS):
+        if caught == MOMENTS:
+            break
+        asked = plan(f"{attempt}.json")
         child = FORK.Process(target=execute, args=(asked,))
         child.start()
         time.sleep(chance.uniform(0, took))
         os.kill(child.pid, signal.SIGKILL)
         child.join()
-        if not asked.file.exists() or load(asked.file).finished:
-            continue  # before its first write, or just too late
+        if not asked.file.exists():
+            continue  # before its first write
+        if load(asked.file).finished:
+            took *= 0.9  # the host has become faster
+            continue
         caught += 1
         before = load(asked.file)
         done = execute(replace(asked, resume=True))
@@ -98,7 +103,7 @@ def test_killed_at_any_moment_it_resumes_as_if_it_had_never_been(plan, tmp_path)
         assert {s.at for m, s in all_samples(before) if m.scenario == "startup"} <= {
             s.at for _, s in all_samples(done)
         }
-    assert caught >= MOMENTS // 2
+    assert caught == MOMENTS
 
 
 def test_a_run_that_ended_has_nothing_to_resume(plan):
