@@ -45,6 +45,12 @@ def peers(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def calibrate(session: nox.Session) -> None:
+    """Test the statistics on simulated data and, as root, real starts; the table goes to calibration.json."""
+    tool(session, "python", "-m", "tests.calibration.run", *session.posargs)
+
+
+@nox.session(default=False)
 def torture(session: nox.Session) -> None:
     """Every round of the torture table (root), then each defence taken away.
 

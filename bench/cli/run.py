@@ -1,8 +1,10 @@
 """`tare run`: measure scenarios on targets, write the result file as it grows, then the report."""
 
+import math
 import random
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -10,6 +12,7 @@ import click
 
 from bench.cli.context import Context
 from bench.cli.outcome import make_report, print_summary
+from bench.cli.pacing import again, pacing
 from bench.cli.table import table
 from bench.harness import Plan, execute
 from bench.results import new_id
@@ -49,6 +52,7 @@ class Names(click.ParamType[tuple[str, ...]]):
 @click.option(
     "--order", type=click.Choice(["interleaved", "blocked"]), default="interleaved", show_default=True
 )
+@pacing
 @click.option("--json", "json_file", type=FILE, help="The result file (default: below Tare's data).")
 @click.option("--html", "html_file", type=FILE, help="The report (default: beside the result file).")
 @click.option("--connect", metavar="URI", help="A libvirt URI instead of the embedded driver.")
@@ -68,6 +72,8 @@ def command(
     with 1 if a start or a measurement failed, 3 if this host lacks what was asked for.
     """
     plan = _plan(context, scenario, mode, options)
+    if options["resumed"]:
+        plan = _resumed(context, plan)
     if options["dry_run"]:
         _print_order(plan)
         sys.exit(0)
@@ -91,6 +97,11 @@ def _plan(context: Context, names: Sequence[str], mode: Mode | None, options: di
     for name in names:
         if name not in known:
             raise click.BadParameter(f"there is no scenario '{name}'; there are: {', '.join(known)}")
+    if options["cold"]:
+        known = {name: scenario for name, scenario in known.items() if scenario.can_be_cold}
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(f"{name} has no cold state; --cold goes with: {', '.join(known)}")
     identity = new_id()
     seed = random.SystemRandom().randrange(2**31) if options["seed"] is None else options["seed"]
     return Plan(
@@ -99,12 +110,27 @@ def _plan(context: Context, names: Sequence[str], mode: Mode | None, options: di
         identity=identity,
         scenarios=tuple(known[name] for name in dict.fromkeys(names or known)),
         targets=options["targets"],
-        sizes=Sizes(mode or "default", seed, options["order"], options["runs"]),
-        file=(options["json_file"] or context.results / f"{identity}.json").absolute(),
+        sizes=Sizes(
+            mode or "default", seed, options["order"], options["runs"], options["precision"], options["cold"]
+        ),
+        max_time=options["max_time"] or math.inf,
+        file=Path(
+            options["resumed"] or options["json_file"] or context.results / f"{identity}.json"
+        ).absolute(),
         uri=options["connect"],
         command=("tare", *sys.argv[1:]),
         quiet=options["quiet"],
     )
+
+
+def _resumed(context: Context, asked: Plan) -> Plan:
+    file = asked.file
+    options, seed = again(command, file)
+    began = _plan(context, options.pop("scenario"), options.pop("mode"), options)
+    return replace(
+        began, file=file, resume=True, sizes=replace(began.sizes, seed=seed), quiet=asked.quiet,
+        max_time=asked.max_time if asked.max_time < math.inf else began.max_time,
+    )  # fmt: skip
 
 
 def _print_order(plan: Plan) -> None:

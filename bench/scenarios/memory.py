@@ -72,6 +72,7 @@ class Memory(Repeated):
                     running.append(population.enter_context(climb(launcher, name, ledger=True)))
                 time.sleep(SETTLE)
                 session.record(place, measure(running, before), session.sentinels.stop())
+            session.listen(slot.target, launcher.prepared, running[-1].channel)
 
 
 def measure(running: Sequence[Running], before: ledger.Host) -> list[Value]:

@@ -24,6 +24,9 @@ class Repeated(ABC):
     title: str
     targets: tuple[str, ...] = EVERYWHERE
     warmups: int = 0
+    decisive: str = ""
+    at_once: bool = False
+    can_be_cold: bool = False
     box: ClassVar[Box]
     runs: ClassVar[Mapping[Mode, Mapping[str, int]]]
 

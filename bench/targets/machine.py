@@ -124,7 +124,11 @@ class VirtualMachine:
         shared = [disk.path for disk in spec.disks if disk.private != "full"]
         storage = shared or ([spec.initrd] if spec.initrd and not spec.disks else [])
         prepared = Prepared(
-            Image(image.reference, str(image.image.digest)), self._drivers.accelerator.name, BOUNDARY, storage
+            Image(image.reference, str(image.image.digest)),
+            self._drivers.accelerator.name,
+            BOUNDARY,
+            storage,
+            channel="serial",
         )
         yield GuestLauncher(self._drivers, spec, prepared)
 
