@@ -1,6 +1,6 @@
 """Every scenario that Tare knows, by name, in the order of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bench.scenario import Scenario
 from bench.scenarios.cpu import Cpu
@@ -9,7 +9,10 @@ from bench.scenarios.memory import Memory
 from bench.scenarios.startup import Startup
 
 
-def scenarios() -> Mapping[str, Scenario]:
-    """Return all scenarios."""
-    known: tuple[Scenario, ...] = (Startup(), Memory(), Layers(), Cpu())
+def scenarios(variants: Sequence[str] = ()) -> Mapping[str, Scenario]:
+    """Return all scenarios; `variants` names versions of targets, which take part in all but `layers`.
+
+    That one compares ways to store an image, with images of its own.
+    """
+    known: tuple[Scenario, ...] = (Startup(variants), Memory(variants), Layers(), Cpu(variants))
     return {scenario.name: scenario for scenario in known}

@@ -57,6 +57,8 @@ def differences(report: Report) -> Iterator[str]:
 def method(report: Report) -> str:
     """Say how to read the figures."""
     tests = sum(row.comparison is not None for row in report.rows)
+    if not tests:
+        return "nothing could be compared: see the column VERDICT"
     text = (
         f"ratio: new / base of the medians, 95 % interval; p: permutation test, adjusted for all {tests} by "
         f"Holm; delta: Cliff's; equivalent: the 90 % interval lies within ±{report.margin * 100:g} %"
