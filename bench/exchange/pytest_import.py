@@ -146,7 +146,6 @@ def _environment(document: Document) -> Environment:
     }
     count = cpu.get("count")
     return Environment(
-        hostname=_text(info.get("node")),
         kernel=Kernel(release=_text(info.get("release"))),
         cpu=Cpu(
             model=_text(cpu.get("brand_raw")),
