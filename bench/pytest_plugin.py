@@ -50,15 +50,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def tare_laboratory(pytestconfig: pytest.Config) -> Iterator[Laboratory]:
+def tare_root(pytestconfig: pytest.Config) -> Path | None:
+    """Return where Tare keeps data and state, None for its own default; a project may have one of its own."""
+    root = pytestconfig.getoption("tare_root") or os.environ.get("TARE_ROOT")
+    return Path(root) if root else None
+
+
+@pytest.fixture(scope="session")
+def tare_laboratory(pytestconfig: pytest.Config, tare_root: Path | None) -> Iterator[Laboratory]:
     """Open what all tests of the session share: drivers, prepared boxes, the result file."""
     from bench.cli.context import Context  # noqa: PLC0415 - only who measures pays for the import
     from bench.errors import BenchFault  # noqa: PLC0415
     from bench.plugin.laboratory import Laboratory  # noqa: PLC0415
 
-    root = pytestconfig.getoption("tare_root") or os.environ.get("TARE_ROOT")
     file = pytestconfig.getoption("tare_json")
-    place = Context.at(Path(root) if root else None)
+    place = Context.at(tare_root)
     names, versions = _targets(pytestconfig)
     command = ("pytest", *sys.argv[1:])
     where = Path(file).absolute() if file else None

@@ -126,6 +126,7 @@ class Probe:
         benchmark.pedantic(
             self.start, setup=self.watch, teardown=self.stop, rounds=rounds, warmup_rounds=1, iterations=1
         )
+        self.stop()  # with --benchmark-disable the function is called once, without the tear-down
         benchmark.extra_info[MARK]["echo_seconds"] = self.echo()
 
     def echo(self) -> float:
