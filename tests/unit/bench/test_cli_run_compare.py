@@ -22,8 +22,8 @@ def calm(monkeypatch):
 
 
 def slow(inside):
-    """Take 20 ms longer than a box that does nothing at all."""
-    time.sleep(0.02)
+    """Take 50 ms longer than a box that does nothing at all, which no scheduler makes up for."""
+    time.sleep(0.05)
     obedient()(inside)
 
 
@@ -73,7 +73,7 @@ def test_two_targets_are_measured_in_turns_and_compared(tare, fakes, results):
     assert "measured in turns in one run" in done.out
     (path,) = results.glob("*.json")
     assert {target.name for target in load(path).targets} == {"native", "container"}
-    assert run(tare, "--ab", "container,native").code == 0
+    assert run(tare, "--ab", "container,native", "--fail-on", "ready:20").code == 0
 
 
 def test_versions_have_names_of_their_own_in_the_file(tare, fakes, results):
