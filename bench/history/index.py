@@ -6,19 +6,17 @@ does not match is read again from the file; an index that sqlite can't read is t
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import sqlite3
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from bench.history.entry import Entry, read
+from bench.history.lock import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 VERSION = 1
@@ -44,7 +42,7 @@ class Index:
         """
         if not self.root.is_dir():
             return []
-        with _locked(self.root) as writable:
+        with locked(self.root, ".index.lock") as writable:
             place = str(self.root / FILE) if writable else MEMORY
             try:
                 return self._refreshed(place)
@@ -125,18 +123,3 @@ def _discard(path: Path) -> None:
     for name in (path.name, f"{path.name}-journal", f"{path.name}-wal", f"{path.name}-shm"):
         with suppress(OSError):
             path.with_name(name).unlink()
-
-
-@contextmanager
-def _locked(root: Path) -> Iterator[bool]:
-    """Let one process at a time look after the index; yields whether it can be written."""
-    try:
-        lock = os.open(root / ".index.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError:
-        yield False
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield True
-    finally:
-        os.close(lock)

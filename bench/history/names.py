@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchFault
+from bench.history.lock import locked
 from bench.results.atomic import replace_file
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
 BASELINE = "baseline"
 LATEST = "latest"
+LOCK = ".lock"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _IDENTITY = re.compile(r"\d{8}T\d{6}Z(-.*)?")
 
@@ -41,8 +44,11 @@ class Names:
 
     def put(self, name: str, key: str) -> str | None:
         """Let `name` stand for the run `key`; returns the one before. Errors as `replace_file`."""
-        before = self.get(name)
-        replace_file(self.root / name, f"{key}\n".encode(), durable=True)
+        with suppress(OSError):  # if it can't be, what follows says so better
+            self.root.mkdir(parents=True, exist_ok=True)
+        with locked(self.root, LOCK):
+            before = self.get(name)
+            replace_file(self.root / name, f"{key}\n".encode(), durable=True)
         return before
 
     def drop(self, name: str) -> bool:

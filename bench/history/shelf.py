@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from bench.errors import BenchFault
 from bench.history.entry import Entry  # noqa: TC001 - with its neighbours
 from bench.history.index import Index
-from bench.history.names import BASELINE, LATEST, Names
+from bench.history.lock import locked
+from bench.history.names import BASELINE, LATEST, LOCK, Names
 from bench.results import decode
 from bench.results.atomic import replace_file
 
@@ -77,13 +79,16 @@ class Shelf:
                 f"{identity!r} can't be the name of a file", hint="this is no id of Tare's", kind="usage"
             )
         place = self.file(identity)
-        if place.exists() and place.read_bytes() != data:
-            raise BenchFault(
-                f"another run with the id {identity} is stored in {place}",
-                hint=f"if it may go: tare results rm {identity}",
-                kind="usage",
-            )
-        replace_file(place, data, durable=True)
+        with suppress(OSError):  # if it can't be, what follows says so better
+            self.root.mkdir(parents=True, exist_ok=True)
+        with locked(self.root, LOCK):
+            if place.exists() and place.read_bytes() != data:
+                raise BenchFault(
+                    f"another run with the id {identity} is stored in {place}",
+                    hint=f"if it may go: tare results rm {identity}",
+                    kind="usage",
+                )
+            replace_file(place, data, durable=True)
         return identity
 
     def names_of(self, key: str) -> list[str]:

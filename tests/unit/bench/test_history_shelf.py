@@ -1,5 +1,9 @@
 """Stored runs are found by path, name and id; names are files; nothing is overwritten."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -106,3 +110,32 @@ def test_removal_takes_the_report_and_the_names_along(shelf):
     assert not list(shelf.root.glob(f"{FIRST}*"))
     assert shelf.names.all() == {}
     assert shelf.file(SECOND).exists()
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from bench.history.shelf import Shelf
+shelf = Shelf(Path(sys.argv[1]))
+data = Path(sys.argv[2]).read_bytes()
+for turn in range(40):
+    assert shelf.names.get("main") in (None, "one", "two")
+    shelf.names.put("main", sys.argv[3])
+    assert shelf.put("stored", data) == "stored"
+"""
+
+
+def test_processes_may_move_a_name_and_store_a_run_at_once(tmp_path):
+    path = store(tmp_path, plain_run({READY: [0.01] * 6}))
+    command = [sys.executable, "-c", PROGRAM, tmp_path / "results", path]
+    place = Path(__file__).parents[3]
+    children = [
+        subprocess.Popen([*command, key], cwd=place, stderr=subprocess.PIPE) for key in ("one", "two", "one")
+    ]
+    for child in children:
+        _, said = child.communicate(timeout=60)
+        assert child.returncode == 0, said.decode()
+    shelf = Shelf(tmp_path / "results")
+    assert shelf.names.get("main") in {"one", "two"}
+    assert list(shelf.names.all()) == ["main"]
+    assert shelf.file("stored").read_bytes() == path.read_bytes()
