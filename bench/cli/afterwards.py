@@ -1,5 +1,6 @@
 """What `tare run` does with a finished run: names it, compares it, and judges."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,13 @@ import click
 
 from bench.cli.context import Context
 from bench.cli.judging import Judge
+from bench.compare import threshold
 from bench.compare.report import compare_runs, compare_targets
 from bench.errors import BenchFault
 from bench.history import names
 from bench.history.shelf import Shelf
 from bench.results import Run, load
+from bench.scenarios.registry import METRICS
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Afterwards:
     pair: tuple[str, str] | None
 
     @classmethod
-    def of(cls, context: Context, options: dict[str, Any]) -> "Afterwards":
+    def of(cls, context: Context, scenarios: Sequence[str], options: dict[str, Any]) -> "Afterwards":
         """Read the base and check the name and the thresholds; BenchFault for what can't be."""
         judge = Judge.of(options)
         name = names.check(options["save"]) if options["save"] is not None else None
@@ -37,6 +40,7 @@ class Afterwards:
                 kind="usage",
             )
         base = load(Shelf(context.results).find(reference)) if reference else None
+        threshold.check(judge.thresholds, ((s, metric) for s in scenarios for metric in METRICS[s]))
         if base is not None and not pair:
             judge.check(base)
         return cls(judge, name, base, pair.names if pair else None)
@@ -65,7 +69,6 @@ class Afterwards:
         if self.pair is None:
             return 0
         click.echo()
-        self.judge.check(run)
         report = compare_targets(run, *self.pair, margin=self.judge.margin)
         return self.judge.tell(context, report, "table")
 

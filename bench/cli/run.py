@@ -66,8 +66,8 @@ def command(
     with 1 if a start or a measurement failed or a regression is confirmed, 3 if this host lacks what was
     asked for, 4 if the comparison leaves something undecided and --strict is given.
     """
-    after = Afterwards.of(context, options)
     plan = _plan(context, scenario, mode, options)
+    after = Afterwards.of(context, [one.name for one in plan.scenarios], options)
     if options["dry_run"]:
         _print_order(plan)
         sys.exit(0)

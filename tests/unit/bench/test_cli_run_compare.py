@@ -105,6 +105,8 @@ def test_a_failed_start_is_1_even_when_nothing_could_be_compared(tare, fakes, mo
         (["--compare", "nobody"], "there is no run 'nobody'"),
         (["--compare", "baseline"], "there is no baseline"),
         (["--compare", "old", "--fail-on", "redy:5"], "no such metric here"),
+        (["--ab", "native,container", "--fail-on", "redy:5"], "no such metric here"),
+        (["--ab", "native,container", "--fail-on", "rate:5"], "there are: startup/created"),
         (["--fail-on", "ready:5"], "has nothing to compare with"),
         (["--compare", "old", "--fail-on", "ready"], "is not METRIC:PCT"),
         (["--save", "a/b"], "can't name a run"),
