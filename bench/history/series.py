@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench.compare.facts import differing
 from bench.compare.merit import DIAGNOSTIC, better
-from bench.stats.changes import FEWEST, LONGEST, changes
+from bench.stats.changes import LONGEST, changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from bench.stats.changes import Change
 
 Key = tuple[str, str, str, str]
-NEEDED = 2 * FEWEST
-"""So few runs can't hold a change: three on either side, so that at least two later ones confirm it."""
+NEEDED = 10
+"""Fewer runs can be put in too few orders for any division to be rarer than 1 % of them, however large the step.
+Each side has at least three, so that later ones confirm a change."""
 
 
 @dataclass(frozen=True)

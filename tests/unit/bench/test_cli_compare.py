@@ -197,6 +197,15 @@ def test_the_last_runs_alone_are_no_change_yet(tare, results):
     assert [change["first_run"] for change in ready["changes"]] == ["20261010T120000Z-00000a"]
 
 
+def test_a_short_history_says_that_nothing_can_be_found_in_it(tare, results):
+    for number in range(1, 10):
+        factor = 3.0 if number > 5 else 1.0
+        store(results, plain_run({READY: draws(number, 0.01, factor=factor)}, number=number))
+    done = tare("history", "--change-points")
+    assert (done.code, done.out) == (0, "")
+    assert "1 of them have fewer than 10 runs, in which none can be found" in done.err
+
+
 def test_conditions_that_changed_with_it_are_named(tare, results):
     for number in range(1, 13):
         other = msgspec.structs.replace(plain_run({}).environment, cgroup="v1" if number > 6 else "v2")
