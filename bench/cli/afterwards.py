@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 from bench.cli.context import Context
-from bench.cli.judging import Judge
+from bench.cli.judging import Judge, measured
 from bench.compare import threshold
 from bench.compare.report import compare_runs, compare_targets
 from bench.errors import BenchFault
 from bench.history import names
 from bench.history.shelf import Shelf
-from bench.results import Run, load
+from bench.results import Run
 from bench.scenarios.registry import METRICS
 
 
@@ -39,7 +39,7 @@ class Afterwards:
                 hint="add --compare RUN, or --ab TARGET,TARGET",
                 kind="usage",
             )
-        base = load(Shelf(context.results).find(reference)) if reference else None
+        base = measured(Shelf(context.results).find(reference)) if reference else None
         threshold.check(judge.thresholds, ((s, metric) for s in scenarios for metric in METRICS[s]))
         if base is not None and not pair:
             judge.check(base)

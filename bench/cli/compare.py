@@ -6,12 +6,11 @@ from typing import Any, NoReturn
 import click
 
 from bench.cli.context import Context
-from bench.cli.judging import FORMAT, Judge, judging, names, two
+from bench.cli.judging import FORMAT, Judge, judging, measured, names, two
 from bench.compare.formats import Format
 from bench.compare.report import Report, compare_runs, compare_targets, selection
 from bench.errors import BenchFault
 from bench.history.shelf import Shelf
-from bench.results import load
 
 
 @click.command()
@@ -37,7 +36,7 @@ def command(context: Context, /, base: str, new: str | None, form: Format, **opt
 def _report(context: Context, judge: Judge, base: str, new: str | None, options: dict[str, Any]) -> Report:
     shelf = Shelf(context.results)
     keep = selection(names(options["targets"]), names(options["metrics"]))
-    old = load(shelf.find(base))
+    old = measured(shelf.find(base))
     if options["ab"]:
         if new is not None:
             raise _usage("--ab compares two targets of one run, and two runs are given")
@@ -45,7 +44,7 @@ def _report(context: Context, judge: Judge, base: str, new: str | None, options:
         return compare_targets(old, *two(options["ab"]), margin=judge.margin, keep=keep)
     if new is None:
         raise _usage("there is one run and nothing to compare it with")
-    other = load(shelf.find(new))
+    other = measured(shelf.find(new))
     judge.check(old, other)
     return compare_runs(old, other, margin=judge.margin, keep=keep)
 

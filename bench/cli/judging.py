@@ -14,8 +14,8 @@ from bench.compare.formats import FORMATS, Format, markdown, render
 from bench.compare.formats.words import warnings
 from bench.compare.report import Report
 from bench.compare.threshold import Threshold
-from bench.errors import BenchFault
-from bench.results import Run
+from bench.errors import BenchFault, Kind
+from bench.results import Run, load
 from bench.stats.comparison import MARGIN
 
 Wrapped = TypeVar("Wrapped", bound=Callable[..., Any])
@@ -68,6 +68,15 @@ class Judge:
             for text in warnings(report):
                 context.say(f"tare: {text}")
         return threshold.exit_code(findings, strict=self.strict)
+
+
+def measured(path: Path) -> Run:
+    """Load a run to compare; one that can't be read is a usage error: 1 means that something got worse."""
+    try:
+        return load(path)
+    except BenchFault as fault:
+        kind: Kind = "usage" if fault.kind == "corrupt" else fault.kind
+        raise BenchFault(str(fault), hint=fault.hint, kind=kind) from fault
 
 
 def judging(command: Wrapped) -> Wrapped:

@@ -92,7 +92,7 @@ def test_a_file_that_is_no_result_is_refused_by_name(tare, two, tmp_path, conten
     path.write_text(content)
     for words in ([FIRST, path], [path, FIRST]):
         done = tare("compare", *words)
-        assert done.code == 1
+        assert done.code == 2, "1 means that something got worse"
         assert str(path) in done.err
         assert said in done.err
         assert "hint:" in done.err

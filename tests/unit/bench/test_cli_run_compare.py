@@ -135,7 +135,7 @@ def test_a_base_that_is_damaged_is_told_before_anything_is_measured(tare, fakes,
     fakes(native)
     results.mkdir(parents=True)
     (results / "old.json").write_text("{")
-    assert (run(tare, "--compare", "old").code, native.started) == (1, 0)
+    assert (run(tare, "--compare", "old").code, native.started) == (2, 0)
 
 
 def test_a_real_runtime_that_is_not_there_ends_with_3(tare):
