@@ -42,9 +42,13 @@ def test_a_test_runs_once_for_each_target_and_each_version(tmp_path):
     assert names == ["test_start[native]", "test_start[container@x]", "test_start[oci@crun]"]
 
 
-def test_without_an_option_it_is_the_bare_process(tmp_path):
+def test_without_an_option_it_is_what_the_ini_file_says_or_the_bare_process(tmp_path):
     done = session(tmp_path, "def test_start(target):\n    pass\n", "--collect-only", "-q")
     assert "test_start[native]" in done.stdout
+    done = session(
+        tmp_path, "def test_start(target):\n    pass\n", "--collect-only", "-q", "-o", "tare_targets=vm"
+    )
+    assert "test_start[vm]" in done.stdout
 
 
 def test_an_unknown_target_is_a_usage_error(tmp_path):
