@@ -9,7 +9,6 @@ import click
 
 from bench.cli.context import Context
 from bench.cli.judging import Judge, measured
-from bench.compare import threshold
 from bench.compare.report import compare_runs, compare_targets
 from bench.errors import BenchFault
 from bench.history import names
@@ -40,7 +39,7 @@ class Afterwards:
                 kind="usage",
             )
         base = measured(Shelf(context.results).find(reference)) if reference else None
-        threshold.check(judge.thresholds, ((s, metric) for s in scenarios for metric in METRICS[s]))
+        judge.check_names((s, metric) for s in scenarios for metric in METRICS[s])
         if base is not None and not pair:
             judge.check(base)
         return cls(judge, name, base, pair.names if pair else None)

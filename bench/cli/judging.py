@@ -1,7 +1,7 @@
 """What `tare compare` and `tare run` share: the options that judge a comparison, and how it is told."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from bench.cli.context import Context
 from bench.compare import threshold
 from bench.compare.formats import FORMATS, Format, markdown, render
 from bench.compare.formats.words import warnings
+from bench.compare.merit import DIAGNOSTIC
 from bench.compare.report import Report
 from bench.compare.threshold import Threshold
 from bench.errors import BenchFault, Kind
@@ -56,7 +57,11 @@ class Judge:
 
     def check(self, *runs: Run) -> None:
         """Refuse thresholds for metrics that none of `runs` has."""
-        threshold.check(self.thresholds, ((m.scenario, m.metric) for run in runs for m in run.measurements))
+        self.check_names((m.scenario, m.metric) for run in runs for m in run.measurements)
+
+    def check_names(self, known: Iterable[tuple[str, str]]) -> None:
+        """Refuse thresholds for other (scenario, metric) than `known`, or for what is never compared."""
+        threshold.check(self.thresholds, (pair for pair in known if pair[1] not in DIAGNOSTIC))
 
     def tell(self, context: Context, report: Report, form: Format) -> int:
         """Print the comparison and return the exit code."""

@@ -91,11 +91,26 @@ def check(thresholds: Iterable[Threshold], known: Iterable[tuple[str, str]]) -> 
 
 
 def judge(report: Report, thresholds: Sequence[Threshold]) -> list[Finding]:
-    """Return what the thresholds say of a report; without any, what is confirmed worse has regressed."""
+    """Return what the thresholds say of a report; without any, what is confirmed worse has regressed.
+
+    Raises BenchFault of kind `usage` for a threshold that speaks of nothing in it: it would hold for ever.
+    """
     if not thresholds:
-        return [_by_verdict(row) for row in report.rows] + [_absent(name) for name in report.only_base]
-    found = [_by_threshold(t, row) for t in thresholds for row in report.rows if t.covers(row)]
-    return found + [_absent(name, t) for t in thresholds for name in report.only_base if _names(t, name)]
+        return [_by_verdict(row) for row in report.rows] + _absent(report, None)
+    return [finding for threshold in thresholds for finding in _about(report, threshold)]
+
+
+def _about(report: Report, threshold: Threshold) -> list[Finding]:
+    found = [_by_threshold(threshold, row) for row in report.rows if threshold.covers(row)]
+    found += _absent(report, threshold)
+    if not found:
+        rows = ", ".join(dict.fromkeys(f"{row.scenario}/{row.metric}" for row in report.rows))
+        raise BenchFault(
+            f"--fail-on {threshold.label} speaks of nothing that is compared here",
+            hint=f"compared are: {rows}",
+            kind="usage",
+        )
+    return found
 
 
 def exit_code(findings: Iterable[Finding], *, strict: bool) -> int:
@@ -122,8 +137,15 @@ def _by_threshold(threshold: Threshold, row: Row) -> Finding:
     return Finding(threshold, row, outcome, f"{_where(row)} {words[outcome]}{_by(row)}")
 
 
-def _absent(name: str, threshold: Threshold | None = None) -> Finding:
-    return Finding(threshold, None, "undecided", f"{name} was measured in the base only")
+def _absent(report: Report, threshold: Threshold | None) -> list[Finding]:
+    """Return what one side alone has measured: without thresholds, what the new run lacks."""
+    sides = {"the base": report.only_base, "the new run": report.only_new if threshold else ()}
+    return [
+        Finding(threshold, None, "undecided", f"{name} was measured in {side} only")
+        for side, names in sides.items()
+        for name in names
+        if threshold is None or _names(threshold, name)
+    ]
 
 
 def _names(threshold: Threshold, name: str) -> bool:

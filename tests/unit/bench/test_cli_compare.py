@@ -66,6 +66,7 @@ def test_the_exit_code_is_what_the_options_say(tare, two, words, code):
         ([FIRST, "--ab", "native,docker"], "has not measured docker"),
         ([FIRST, SECOND, "--fail-on", "redy:5"], "no such metric here"),
         ([FIRST, SECOND, "--fail-on", "ready"], "is not METRIC:PCT"),
+        ([FIRST, SECOND, "--fail-on", "ready:5", "-m", "init"], "speaks of nothing that is compared"),
         ([FIRST, SECOND, "--margin", "0"], "is no margin"),
         ([FIRST, SECOND, "--margin", "much"], "is no percentage"),
         ([FIRST, SECOND, "--format", "yaml"], "'yaml' is not one of"),

@@ -97,6 +97,11 @@ def test_a_metric_that_the_new_run_lacks_is_undecided():
     assert [(f.outcome, f.text) for f in found] == [
         ("undecided", "startup/native/ready was measured in the base only")
     ]
+    (back,) = threshold.judge(compare_runs(new, base), [threshold.parse("ready:5")])
+    assert (back.outcome, back.text) == (
+        "undecided",
+        "startup/native/ready was measured in the new run only",
+    )
     assert threshold.exit_code(found, strict=True) == 4
     assert threshold.exit_code(threshold.judge(report, []), strict=True) == 4
 
@@ -118,3 +123,10 @@ def test_no_luck_fails_a_build():
         found = threshold.judge(compare_runs(base, new), [threshold.parse("ready:0")])
         alarms += threshold.exit_code(found, strict=False) == 1
     assert alarms <= 11  # binomial (200, 0.025): more than 11 has a chance below 1 %
+
+
+def test_a_threshold_that_speaks_of_nothing_is_refused_since_it_would_hold_for_ever():
+    base, new = plain_run({INIT: draws(1, 1.0)}), plain_run({INIT: draws(2, 1.0)}, number=2)
+    with pytest.raises(BenchFault, match="speaks of nothing that is compared here") as caught:
+        threshold.judge(compare_runs(base, new), [threshold.parse("init:5"), threshold.parse("ready:5")])
+    assert (caught.value.kind, caught.value.hint) == ("usage", "compared are: startup/init")
