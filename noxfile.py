@@ -39,6 +39,14 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure Tare's own hot paths (root for the starts); figures go to benchmarks.json, tare-starts.json."""
+    targets = ["--tare-target", "native,container", "--tare-json", "tare-starts.json"]
+    figures = ["--benchmark-enable", "--benchmark-only", "--benchmark-json", "benchmarks.json"]
+    tool(session, "pytest", "tests/perf", *figures, *targets, *session.posargs)
+
+
+@nox.session(default=False)
 def peers(session: nox.Session) -> None:
     """Time container starts against the C floor and other runtimes (root); --json FILE keeps the figures."""
     tool(session, "python", "-m", "tests.peers.starts", *session.posargs)
