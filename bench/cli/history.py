@@ -46,7 +46,7 @@ def command(
 ) -> NoReturn:
     """Show the median of every figure over the stored runs, the oldest first.
 
-    Only runs that ended in order count. A change point is found by E-divisive at 1 % for each series, and has
+    Only runs that ended in order count. A change point is found by E-divisive at 2.5 % for each series, and has
     at least two later runs that confirm it; what of the host changed with it is named.
     """
     thresholds = [threshold.parse(text) for text in options["fail_on"]]
@@ -117,7 +117,7 @@ def _print_changes(context: Context, found: Sequence[Series], steps: Mapping[str
     if rows:
         click.echo(table(header, rows))
     short = sum(len(one.points) < NEEDED for one in found)
-    told = f"{len(rows)} changes in {len(found)} series, each series at 1 %"
+    told = f"{len(rows)} changes in {len(found)} series, each series at 2.5 %"
     few = f"; {short} of them have fewer than {NEEDED} runs, in which none can be found" if short else ""
     context.say(told + few)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str, str, str]
 NEEDED = 10
-"""Fewer runs can be put in too few orders for a division to be rarer than 1 %, however large the step.
+"""Fewer runs can be put in too few orders for a division to be rare, however large the step.
 Each side has at least three, so that later ones confirm a change."""
 
 
