@@ -68,7 +68,7 @@ class Series:
         return " ".join(word for word in (self.scenario, self.target, self.metric, self.params) if word)
 
     def steps(self) -> list[Step]:
-        """Find changes by E-divisive at 2.5 % a series, in the last `LONGEST` runs; later ones confirm each."""
+        """Find changes by E-divisive at 2.5 % a series, in the last `LONGEST` runs; later ones confirm it."""
         points = self.points[-LONGEST:]
         if len(points) < NEEDED:
             return []
