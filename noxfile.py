@@ -39,6 +39,14 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure Tare's own hot paths (root for the starts); figures go to benchmarks.json, tare-starts.json."""
+    targets = ["--tare-target", "native,container", "--tare-json", "tare-starts.json"]
+    figures = ["--benchmark-enable", "--benchmark-only", "--benchmark-json", "benchmarks.json"]
+    tool(session, "pytest", "tests/perf", *figures, *targets, *session.posargs)
+
+
+@nox.session(default=False)
 def peers(session: nox.Session) -> None:
     """Time container starts, and pulls, pushes and builds of images, against other tools (root).
 
@@ -50,6 +58,12 @@ def peers(session: nox.Session) -> None:
     words = others if first in parts else session.posargs
     for part in parts:
         tool(session, "python", "-m", f"tests.peers.{part}", *words)
+
+
+@nox.session(default=False)
+def calibrate(session: nox.Session) -> None:
+    """Test the statistics on simulated data and, as root, real starts; the table goes to calibration.json."""
+    tool(session, "python", "-m", "tests.calibration.run", *session.posargs)
 
 
 @nox.session(default=False)

@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
+from bench import warmup
+from bench.course import Deadline
 from bench.results import Caveat, Run
 from bench.target import Accelerator
 
@@ -48,6 +50,50 @@ def _disturbed(scenario: str, target: str, turns: dict[tuple[int, int], str | No
         text=f"{scenario} on {target}: {share}",
         remedy="stop other programs, or use a quieter host, and run again; the samples are in the file",
     )
+
+
+def time(deadline: Deadline) -> list[Caveat]:
+    """Warn of turns for which there was no time."""
+    if not deadline.cut:
+        return []
+    return [
+        Caveat(
+            code="time",
+            text=f"the time was up: left out were {deadline.shortfall()} turns",
+            remedy="give a longer --max-time, or choose fewer targets or scenarios",
+        )
+    ]
+
+
+def warming(run: Run, decisive: Iterable[str]) -> list[Caveat]:
+    """Warn of every target that was still becoming faster when its warm-ups were used up."""
+    found = []
+    for m in run.measurements:
+        values = [s.value for s in sorted(m.samples, key=lambda s: s.round) if s.warmup]
+        enough = len(values) > warmup.IN_A_ROW  # of fewer nothing can be said
+        if m.metric in decisive and enough and not warmup.is_warm(values, 1):
+            found.append(
+                Caveat(
+                    code="warm-up",
+                    text=f"{m.scenario} on {m.target} was still becoming faster after {len(values)} warm-ups",
+                    remedy="run it again at once, or with more --runs: there is one warm-up for four of them",
+                )
+            )
+    return found
+
+
+def unlike_itself(run: Run) -> list[Caveat]:
+    """Warn of every target that differs from itself: what differs between its runs is not the target."""
+    shut = [v for v in run.verdicts if v.get("kind") == "a/a" and not v["passed"]]
+    return [
+        Caveat(
+            code="a/a",
+            text=f"{v['scenario']}/{v['target']}/{v['metric']}: two halves of its runs differ by a factor "
+            f"of {v['ratio']:.3g} (p = {v['p']:.2g}), so no difference from other targets can be claimed",
+            remedy="run again on a quieter host; `tare system check` tells what disturbs this one",
+        )
+        for v in shut
+    ]
 
 
 def accounts(run: Run) -> list[Caveat]:

@@ -1,13 +1,17 @@
 """One run from beginning to end: what is here, what it is measured on, the scenarios, the file."""
 
+import math
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 
-from bench import caveats, exclusion, results
+from bench import calibration, caveats, exclusion, results, resume
+from bench.clock import now
+from bench.course import Deadline
 from bench.environment import Survey, survey
 from bench.errors import BenchFault
 from bench.progress import Progress, progress
@@ -17,11 +21,15 @@ from bench.target import Availability, Target
 from bench.targets.drivers import Drivers
 from bench.targets.registry import targets
 from bench.targets.residue import prune
+from bench.verdicts import judged
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the user asked for. `targets` None means all that can run here."""
+    """What the user asked for. `targets` None means all that can run here.
+
+    After `max_time` seconds no further turn begins. With `resume`, `file` is a run that was cut off.
+    """
 
     data: Path
     run: Path
@@ -33,6 +41,8 @@ class Plan:
     targets: tuple[str, ...] | None = None
     uri: str | None = None
     quiet: bool = False
+    max_time: float = math.inf
+    resume: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,7 @@ def execute(plan: Plan) -> Run:
     Raises BenchFault of kind `host` when a target that was asked for by name can't run here, and the first
     reason when nothing at all could be prepared: a run without a single turn is none.
     """
+    earlier = resume.unfinished(plan.file) if plan.resume else None
     plan.file.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         shown = stack.enter_context(progress(quiet=plan.quiet))
@@ -57,21 +68,45 @@ def execute(plan: Plan) -> Run:
         drivers = stack.enter_context(Drivers(plan.data, plan.run, plan.uri, shown.note))
         known = [Found(target, target.availability()) for target in _wanted(plan, targets(drivers))]
         usable = _usable(plan, known)
-        writer = stack.enter_context(Writer(plan.file, header(plan, known, survey(plan.data))))
-        session = Session(usable, plan.sizes, writer, shown)
+        head = header(plan, known, survey(plan.data))
+        if earlier:
+            head = resume.taken_up(earlier, head, plan.scenarios)
+        writer = stack.enter_context(Writer(plan.file, head))
+        session = _session(plan, usable, writer, shown)
+        if not writer.run.calibrations:
+            writer.calibrate(*calibration.own_costs())
         _measure(plan, session, shown)
         _insist(session)
-        writer.warn(*caveats.disturbance(writer.run), *caveats.accounts(writer.run))
+        run, decisive = writer.run, {scenario.decisive for scenario in plan.scenarios}
+        found = (
+            caveats.disturbance(run),
+            caveats.accounts(run),
+            caveats.time(session.deadline),
+            caveats.warming(run, decisive),
+        )
+        writer.warn(*chain.from_iterable(found))
+        writer.conclude(judged(writer.path))
+        writer.warn(*caveats.unlike_itself(writer.run))
     return writer.run
+
+
+def _session(plan: Plan, usable: Mapping[str, Target], writer: Writer, shown: Progress) -> Session:
+    earlier = writer.run if plan.resume else None
+    began = now() - (resume.elapsed(earlier) if earlier else 0.0)
+    return Session(
+        usable, plan.sizes, writer, shown, started=began, earlier=earlier,
+        deadline=Deadline(now() + plan.max_time),
+    )  # fmt: skip
 
 
 def _measure(plan: Plan, session: Session, shown: Progress) -> None:
     for scenario in plan.scenarios:
         order = turns(scenario, plan.sizes, session.chosen(scenario))
         shown.plan(f"{scenario.name} {turn.target}" for turn in order)
-    for scenario in plan.scenarios:
-        if session.chosen(scenario):
-            scenario.run(session)
+    left = [scenario for scenario in plan.scenarios if session.chosen(scenario)]
+    while left:
+        session.ends = session.deadline.share(now(), len(left))
+        left.pop(0).run(session)
 
 
 def _insist(session: Session) -> None:

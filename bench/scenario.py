@@ -1,15 +1,18 @@
 """The protocol of a scenario, and what a run gives it: targets, sizes, an order, and a place for samples."""
 
+import math
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from bench import exclusion, schedule
+from bench import calibration, exclusion, schedule, warmup
+from bench.channel import Channel
 from bench.clock import now
+from bench.course import Course, Deadline
 from bench.errors import BenchFault
 from bench.progress import Progress
-from bench.results import Failure, Measurement, Sample, Writer
+from bench.results import Calibration, Failure, Measurement, Run, Sample, Writer
 from bench.results import Image as ResultImage
 from bench.results.model import Parameter, Unit
 from bench.schedule import Slot
@@ -17,9 +20,13 @@ from bench.sentinels import Sentinels
 from bench.target import Prepared, Target
 
 Mode = Literal["fast", "default", "rigorous"]
+MOST_RUNS = 1000
+"""Counted turns of a target at which `--precision` gives up, if `--runs` says nothing else."""
 SEEN_AROUND = ("load_other",)
 QUIET = 0.15
 """Seconds of our own idleness before a turn, long enough for the kernel's ticks to show other load."""
+FRESH = 0.5
+"""Seconds for which such a look holds: quick targets share one a round, and are set aside together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +50,18 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much and in which order: `runs` overrides the scenario's own numbers of counted turns."""
+    """How much and in which order: `runs` overrides the scenario's own numbers of counted turns.
+
+    With `precision` (a share of the median) the numbers follow from the data, and `runs` is the most. With
+    `cold` every start begins with nothing of the image in the page cache.
+    """
 
     mode: Mode
     seed: int
     order: schedule.Order = "interleaved"
     runs: int | None = None
+    precision: float | None = None
+    cold: bool = False
 
 
 @dataclass(slots=True)
@@ -61,8 +74,13 @@ class Session:
     progress: Progress
     sentinels: Sentinels = field(default_factory=Sentinels)
     around: dict[str, float] = field(default_factory=dict)
+    looked: float = -math.inf
     started: float = field(default_factory=now)
     unprepared: list[BenchFault] = field(default_factory=list)
+    deadline: Deadline = field(default_factory=Deadline)
+    ends: float = math.inf
+    earlier: Run | None = None
+    course: Course = field(default_factory=Course)
 
     def chosen(self, scenario: "Scenario") -> list[str]:
         """Return the targets of `scenario` that this run measures, in the scenario's order."""
@@ -71,32 +89,68 @@ class Session:
     def slots(self, scenario: "Scenario", without: Collection[str] = ()) -> Iterator[Slot]:
         """Yield every turn of `scenario`, after a quiet moment each; those of targets in `without` fall out.
 
-        The order of the others is the one that was planned.
+        The order of the others is the one that was planned. Left out are also warm-ups of what is warm, turns
+        of what is precise enough, what an earlier part of the run has taken, and what is too late.
         """
+        self.looked = -math.inf
         self.sentinels = Sentinels()  # what went on while this scenario was prepared is no disturbance
+        self.course = self._course(scenario)
         planned = turns(scenario, self.sizes, self.chosen(scenario))
-        for turn in planned:
-            if turn.target in without:
-                self.progress.skip(f"{scenario.name} {turn.target}")
-        for turn in (turn for turn in planned if turn.target not in without):
+        ahead = [turn for turn in planned if turn.target not in without and not self.course.is_done(turn)]
+        for turn in set(planned).difference(ahead):
+            self.progress.skip(f"{scenario.name} {turn.target}")
+        for turn in ahead:
             label = f"{scenario.name} {turn.target}"
+            if not self._takes(turn, label):
+                self.progress.skip(label)
+                continue
             self.progress.begin(label)
             self._look_around()
             yield turn
             self.progress.end(label)
 
+    def _course(self, scenario: "Scenario") -> Course:
+        course = Course(
+            scenario.decisive, self.sizes.precision if scenario.decisive else None, scenario.warmups
+        )
+        if self.earlier:
+            course.recall(self.earlier, scenario.name)
+        return course
+
+    def _takes(self, turn: Slot, label: str) -> bool:
+        if not self.course.wants(turn):
+            return False
+        if now() < self.ends:
+            return True
+        self.deadline.miss(label)
+        return False
+
     def _look_around(self) -> None:
         """Let the sentinels watch a moment in which we do nothing: what is busy then is somebody else."""
+        if now() - self.looked < FRESH:
+            return
         self.sentinels.start()
         self.sentinels.stop()
         time.sleep(QUIET)
         self.sentinels.start()
         seen = self.sentinels.stop()
         self.around = {name: seen[name] for name in SEEN_AROUND if name in seen}
+        self.looked = now()
 
     def record(self, place: Place, values: Sequence[Value], sentinels: Mapping[str, float]) -> None:
         """Write the values of one run to the file, with what disturbed it."""
-        self.writer.record(*(self._measurement(place, value, sentinels) for value in values))
+        found = [self._measurement(place, value, sentinels) for value in values]
+        self.writer.record(*found)
+        self.course.note(found)
+
+    def listen(self, target: str, prepared: Prepared, channel: Channel) -> None:
+        """Find out once in a run what the channel to an instance of `target` costs; it has to be ready."""
+        known = {one.target for one in self.writer.run.calibrations}
+        if target not in known:
+            found = calibration.echoes(channel)
+            self.writer.calibrate(
+                Calibration(kind="echo", channel=prepared.channel, target=target, samples=found)
+            )
 
     def fail(self, scenario: str, slot: Slot, error: BenchFault) -> None:
         """Note a start or a measurement that gave no sample; the run goes on and ends with status 1."""
@@ -143,6 +197,13 @@ class Scenario(Protocol):
     name: str
     title: str
     warmups: int
+    """The fewest turns of each target that come first and don't count; more follow until it is warm."""
+    decisive: str
+    """The metric that tells when a target is warm and when it is known well enough; empty: none does."""
+    can_be_cold: bool
+    """Whether it makes sense from a page cache that holds nothing of the image."""
+    at_once: bool
+    """Whether a turn is recorded as a whole: what is recorded in parts may be half there after a crash."""
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -158,5 +219,8 @@ class Scenario(Protocol):
 def turns(scenario: Scenario, sizes: Sizes, targets: Sequence[str]) -> list[Slot]:
     """Return every turn of `scenario` on those of `targets` that it knows, in the order of the run."""
     present = [name for name in scenario.targets if name in targets]
-    counts = {name: sizes.runs or own for name, own in scenario.counts(sizes.mode, present).items()}
-    return list(schedule.blocks(list(counts), counts, sizes.seed, sizes.order, warmups=scenario.warmups))
+    own = scenario.counts(sizes.mode, present)
+    warm = {name: warmup.most(scenario.warmups, sizes.runs or count) for name, count in own.items()}
+    most = sizes.runs or (MOST_RUNS if sizes.precision and scenario.decisive else None)
+    counts = {name: most or count for name, count in own.items()}
+    return list(schedule.blocks(list(counts), counts, sizes.seed, sizes.order, warmups=warm))

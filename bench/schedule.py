@@ -8,7 +8,7 @@ exactly (Cox 1958, "Planning of Experiments", section 3.2).
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
@@ -24,6 +24,8 @@ Order = Literal["interleaved", "blocked"]
 class Slot:
     """One start of one target. (round, position) is unique; warm-ups have the lowest rounds.
 
+    `block` is the round with which its block of two begins.
+
     In "interleaved" order slots come sorted by (round, position); in "blocked" order one target after the
     other.
     """
@@ -32,6 +34,7 @@ class Slot:
     position: int
     target: str
     warmup: bool = False
+    block: int = field(default=0, compare=False)
 
 
 def blocks(
@@ -40,16 +43,21 @@ def blocks(
     seed: int,
     order: Order = "interleaved",
     *,
-    warmups: int = 1,
+    warmups: int | Mapping[str, int] = 1,
 ) -> Iterator[Slot]:
     """Yield every start of a scenario; the same arguments give the same order.
 
     `runs` is the number of counted runs, for all targets or by target: those with fewer (slow VMs) are
-    spread evenly over the rounds. Each target with runs also gets `warmups` runs first. Raises `BenchFault`
+    spread evenly over the rounds. Each target with runs also gets `warmups` runs first, of which the caller
+    may leave out the later ones: the others stay where they are. Raises `BenchFault`
     ("usage") for a target twice or negative or missing numbers.
     """
-    wanted = _wanted(targets, runs, warmups)
-    rounds = [*_warmup_rounds(wanted, warmups, seed), *_counted_rounds(wanted, warmups, seed)]
+    wanted = _wanted(targets, runs)
+    warm = _wanted(list(wanted), warmups)
+    rounds = [
+        *_warmup_rounds(warm, seed),
+        *_counted_rounds(wanted, max(warm.values(), default=0), seed),
+    ]
     if order == "interleaved":
         return chain.from_iterable(rounds)
     by_target = sorted(chain.from_iterable(rounds), key=lambda slot: (not slot.warmup, slot.round))
@@ -57,22 +65,22 @@ def blocks(
     return iter(sorted(by_target, key=lambda slot: first.index(slot.target)))
 
 
-def _wanted(targets: Sequence[str], runs: int | Mapping[str, int], warmups: int) -> dict[str, int]:
+def _wanted(targets: Sequence[str], runs: int | Mapping[str, int]) -> dict[str, int]:
     if len(set(targets)) != len(targets):
         raise _usage("a target is named twice", "name every target once")
     missing = [t for t in targets if not isinstance(runs, int) and t not in runs]
     if missing:
         raise _usage(f"no number of runs for {missing[0]}", "give a number for every target")
     wanted = {t: runs if isinstance(runs, int) else runs[t] for t in targets}
-    if warmups < 0 or any(number < 0 for number in wanted.values()):
+    if any(number < 0 for number in wanted.values()):
         raise _usage("a number of runs is negative", "use 0 or more")
     return {target: number for target, number in wanted.items() if number}
 
 
-def _warmup_rounds(wanted: Mapping[str, int], warmups: int, seed: int) -> Iterator[list[Slot]]:
-    for index in range(warmups):
-        order = _shuffled(wanted, seed, f"warmup {index}")
-        yield [Slot(index, place, target, warmup=True) for place, target in enumerate(order)]
+def _warmup_rounds(warm: Mapping[str, int], seed: int) -> Iterator[list[Slot]]:
+    for index in range(max(warm.values(), default=0)):
+        order = [target for target in _shuffled(warm, seed, f"warmup {index}") if warm[target] > index]
+        yield [Slot(index, place, target, warmup=True, block=index) for place, target in enumerate(order)]
 
 
 def _counted_rounds(wanted: Mapping[str, int], offset: int, seed: int) -> Iterator[list[Slot]]:
@@ -83,7 +91,8 @@ def _counted_rounds(wanted: Mapping[str, int], offset: int, seed: int) -> Iterat
         present = [
             t for t in (reversed(order) if mirrored else order) if _takes_part(index, wanted[t], total)
         ]
-        yield [Slot(offset + index, place, target) for place, target in enumerate(present)]
+        start = offset + index - mirrored
+        yield [Slot(offset + index, place, target, block=start) for place, target in enumerate(present)]
 
 
 def _takes_part(index: int, runs: int, total: int) -> bool:

@@ -9,6 +9,7 @@ steal_seconds         the same in CPU seconds
 load_other            CPUs that other programs kept busy in the gap before the sample
 load_1m               load average over a minute (proc_loadavg(5))
 frequency             mean of scaling_cur_freq at the end, Hz
+temperature           of the hottest thermal zone at the end, degrees Celsius
 throttled             thermal throttle events of all cores
 involuntary_switches  of the harness, its reaped children and the given processes (getrusage(2))
 major_faults          of the same
@@ -61,6 +62,8 @@ class Sentinels:
     def __post_init__(self) -> None:
         cpus = self.root / "sys/devices/system/cpu"
         self._throttle_files = tuple(cpus.glob("cpu[0-9]*/thermal_throttle/core_throttle_count"))
+        zones = self.root / "sys/class/thermal"
+        self._temperature_files = tuple(zones.glob("thermal_zone[0-9]*/temp"))
         self._frequency_files = tuple(cpus.glob("cpu[0-9]*/cpufreq/scaling_cur_freq"))
 
     def start(self, pids: Iterable[int] = ()) -> None:
@@ -95,6 +98,7 @@ class Sentinels:
             "CPU time of the whole host": reading.cpu is None,
             "CPU frequency": "frequency" not in self._levels(),
             "thermal throttling": reading.throttled is None,
+            "temperature": self._temperature() is None,
         }
         return tuple(name for name, absent in missing.items() if absent)
 
@@ -121,7 +125,15 @@ class Sentinels:
         load = _text(self.root / "proc/loadavg").split()
         kilohertz = [float(text) for core in self._frequency_files if (text := _text(core).strip())]
         levels = {"load_1m": float(load[0])} if load else {}
-        return levels | ({"frequency": 1000 * sum(kilohertz) / len(kilohertz)} if kilohertz else {})
+        if kilohertz:
+            levels["frequency"] = 1000 * sum(kilohertz) / len(kilohertz)
+        hottest = self._temperature()
+        return levels if hottest is None else {**levels, "temperature": hottest}
+
+    def _temperature(self) -> float | None:
+        # In thousandths of a degree (Documentation/driver-api/thermal/sysfs-api.rst); a zone may refuse.
+        found = [float(text) / 1000 for zone in self._temperature_files if (text := _text(zone).strip())]
+        return max(found, default=None)
 
     def _other_load(self, begin: Reading, end: Reading) -> dict[str, float]:
         ticks = _ticks(begin, end)

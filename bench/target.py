@@ -97,13 +97,15 @@ class Prepared:
     """What a user would have ready before asking for an instance; outside the launch ladder.
 
     `boundary` says in words what an instance's figures include. `storage` names the files and directories
-    of the host that hold the root filesystem, without what each instance has for itself.
+    of the host that hold the root filesystem, without what each instance has for itself. `channel` is what
+    the agent speaks on.
     """
 
     image: Image
     accelerator: AcceleratorName | None
     boundary: str
     storage: Sequence[Path] = ()
+    channel: Literal["socket pair", "serial"] = "socket pair"
 
 
 class Launcher(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from reports import units
+from reports import quality, units
 from reports.charts.memory import costs
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Notice:
 
 def summary(view: View) -> str:
     """Return the result that most people come for, a sentence a scenario."""
-    found = [*_ready(view), *_memory(view)]
+    found = [*_ready(view), *quality.limits(view), *_memory(view)]
     if found:
         return " ".join(found)
     if not any(s.estimate for s in view.summaries):
@@ -50,7 +50,14 @@ def _memory(view: View) -> list[str]:
 
 def notices(view: View) -> list[Notice]:
     """Return what a reader must know before any number, the gravest first."""
-    return [*_unfinished(view), *_emulation(view), *_failures(view), *_rests(view), *_warnings(view)]
+    return [
+        *_unfinished(view),
+        *_cold(view),
+        *_emulation(view),
+        *_failures(view),
+        *_rests(view),
+        *_warnings(view),
+    ]
 
 
 def _unfinished(view: View) -> list[Notice]:
@@ -58,6 +65,16 @@ def _unfinished(view: View) -> list[Notice]:
         return []
     text = "This run did not end in order: what follows is what it had measured until then."
     return [Notice(text, "Repeat it with the command under “Method and raw data”.", severe=True)]
+
+
+def _cold(view: View) -> list[Notice]:
+    if not any(m.params.get("cold") for m in view.run.measurements):
+        return []
+    text = (
+        "Cold starts: before each one the image's files were dropped from the page cache, and that no page "
+        "of them was left was verified. The host's own programs stayed warm."
+    )
+    return [Notice(text, "Compare them with cold starts only.")]
 
 
 def _emulation(view: View) -> list[Notice]:

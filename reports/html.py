@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from reports import facts, tables
+from reports import facts, quality, tables
 from reports.charts.all import draw
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def page(view: View, prefix: str = "") -> Page:
         command=shlex.join(view.run.command),
         sections=sections,
         drift=charts["method"],
-        accounts=tables.accounts(view),
+        accounts=[*tables.accounts(view), *quality.gates(view), *quality.costs(view)],
         boundaries=list(_boundaries(view)),
         download="data:application/json;base64," + base64.b64encode(view.raw).decode(),
     )

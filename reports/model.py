@@ -12,6 +12,7 @@ import pandas as pd
 
 from bench import stats
 from bench.results import decode
+from bench.stats.gate import gates
 from reports import palette
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from bench.results import Proof, Run, Target
     from bench.results.model import Parameter
+    from bench.stats.gate import Gate
 
 BASELINES = ("native", "container")
 COLUMNS = ("scenario", "target", "series", "metric", "unit", "value", "round", "position", "at", "warmup",
@@ -136,6 +138,11 @@ class View:
     def ratios(self) -> dict[str, list[stats.Ratio]]:
         """Ratios to each baseline that was measured."""
         return {name: stats.ratios(self.ordered, name) for name in BASELINES if name in self.measured}
+
+    @cached_property
+    def gates(self) -> list[Gate]:
+        """What each measurement with enough runs can detect, from the samples themselves."""
+        return gates(self.ordered)
 
     @property
     def scenarios(self) -> tuple[str, ...]:

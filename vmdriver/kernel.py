@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmdriver.errors import MachineFault
@@ -13,10 +15,10 @@ from vmdriver.tools import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 # Debian's kernel for virtual machines; Ubuntu's nearest relative where there is none.
 _METAPACKAGES = ("linux-image-cloud-amd64", "linux-image-virtual")
+_SETUP = 64 * 1024  # bytes: the setup code of a bzImage and its strings
 _DEPENDS = re.compile(r"^\s*\|?Depends: (linux-(?:image|modules)-\d\S*)$", re.MULTILINE)
 
 
@@ -44,6 +46,42 @@ def obtain(data: Path, *, progress: Callable[[str], None] = lambda _: None) -> K
     with locked(data / "vm/kernels/.lock"):
         have = kernels(data)
         return have[-1] if have else _download(data / "vm/kernels", progress)
+
+
+def at(place: Path) -> Kernel:
+    """Return the kernel in `place`: a bzImage, or a directory as an unpacked package is, with boot/vmlinuz-*.
+
+    Modules are looked for beside it and on this host; a boot from memory needs none. Raises MachineFault of
+    kind `usage` for what is no kernel.
+    """
+    found = sorted((place / "boot").glob("vmlinuz-*")) if place.is_dir() else [place]
+    if len(found) != 1:
+        raise MachineFault(
+            f"{place}/boot holds {len(found) or 'no'} kernels", kind="usage", hint="name the bzImage itself"
+        )
+    image = found[0].absolute()
+    release = _release(image)
+    roots = (image.parent.parent, image.parent, Path("/"))
+    places = [root / sub / release for root in roots for sub in ("lib/modules", "usr/lib/modules")]
+    modules = next((place for place in places if place.is_dir()), places[0])
+    digest = hashlib.sha256(image.read_bytes()).hexdigest()[:12]
+    return Kernel(release, f"{release}-{digest}", image, modules)
+
+
+def _release(image: Path) -> str:
+    """Return what a bzImage says of its version (Documentation/arch/x86/boot.rst, kernel_version)."""
+    try:
+        with image.open("rb") as file:
+            head = file.read(_SETUP)
+    except OSError as err:
+        raise MachineFault(
+            f"no kernel can be read from {image}: {err.strerror}", kind="usage", hint="check the path"
+        ) from err
+    if head[0x202:0x206] != b"HdrS":
+        raise MachineFault(f"{image} is no bzImage", kind="usage", hint="an x86 kernel as in /boot/vmlinuz-*")
+    start = int.from_bytes(head[0x20E:0x210], "little") + 0x200
+    words = head[start : start + 256].split(b"\0")[0].decode(errors="replace").split()
+    return words[0] if words else image.name.removeprefix("vmlinuz-")
 
 
 def _download(kernels_dir: Path, progress: Callable[[str], None]) -> Kernel:

@@ -8,7 +8,8 @@ from typing import NoReturn
 import click
 
 from bench.cli.context import Context
-from bench.cli.report import FILE, find, newest
+from bench.cli.report import FILE
+from bench.history.shelf import Shelf
 
 
 @click.command()
@@ -26,10 +27,11 @@ from bench.cli.report import FILE, find, newest
 def command(context: Context, kind: str, run: str | None, output: Path, width: int) -> NoReturn:
     """Write the chart KIND of RUN to a file.
 
-    A run is a result file, or the id of one that `tare run` has stored. Without any, it is the newest. An
+    A run is a result file, or the name or the id of a stored one. Without any, it is the newest. An
     unknown KIND is answered with those that there are. Pictures need the extra [images] and Chromium.
     """
-    file = find(context.results, run) if run else newest(context.results)
+    shelf = Shelf(context.results)
+    file = shelf.find(run) if run else shelf.newest()
     code = _draw(kind, file, output, width)
     if code == 0:
         click.echo(output)

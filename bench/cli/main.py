@@ -19,6 +19,10 @@ from vmdriver.errors import MachineFault
 COMMANDS = {
     "run": "Measure scenarios on targets and write the result file and the report.",
     "list": "Show the scenarios and targets there are, and what can run here.",
+    "compare": "Compare two runs, and say whether anything got worse.",
+    "baseline": "Choose the run that others are compared with.",
+    "history": "Show how figures went over the stored runs, and where they changed.",
+    "results": "Look after the stored runs, and exchange them with other tools.",
     "report": "Make an HTML report from result files.",
     "chart": "Write one chart of a run as a picture or a page.",
     "container": "Run containers and look after them.",

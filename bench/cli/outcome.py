@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from bench.cli.table import table
+from bench.columns import table
 from bench.errors import BenchFault, Kind
 from bench.results import Run
 from bench.stats.estimate import Estimate
 from bench.stats.summary import Summary, summarise
+from bench.units import FACTORS, quantity
 
-FACTORS = {"s": (1e3, "ms"), "B": (1 / 2**20, "MiB")}
 NOMINAL = 0.95
 _KINDS: dict[int, Kind] = {2: "usage", 3: "host"}
 
@@ -44,8 +44,8 @@ def _row(summary: Summary) -> tuple[str, ...]:
     estimate = summary.estimate
     if estimate is None:
         return summary.scenario, target, name, "0", "-", f"all {summary.excluded} set aside"
-    factor, unit = FACTORS.get(summary.unit, (1.0, summary.unit))
-    median = f"{estimate.value * factor:.4g} {unit}"
+    median = quantity(estimate.value, summary.unit)
+    factor, _ = FACTORS.get(summary.unit, (1.0, summary.unit))
     return summary.scenario, target, name, str(summary.n), median, _interval(estimate, factor)
 
 

@@ -3,6 +3,7 @@
 from bench.results.identity import new_id, timestamp
 from bench.results.model import (
     SCHEMA,
+    Calibration,
     Caveat,
     Cpu,
     Environment,
@@ -24,6 +25,7 @@ from bench.results.writer import Writer
 
 __all__ = [
     "SCHEMA",
+    "Calibration",
     "Caveat",
     "Cpu",
     "Environment",

@@ -16,6 +16,7 @@ TargetKind = Literal["native", "container", "vm"]
 Unit = Literal["s", "B", "1/s", "1", "count"]
 Mode = Literal["fast", "default", "rigorous"]
 Order = Literal["interleaved", "blocked"]
+Channel = Literal["socket pair", "terminal", "serial"]
 Parameter = str | bool | int | float
 Count = Annotated[int, Meta(ge=0)]
 Name = Annotated[str, Meta(min_length=1)]
@@ -81,6 +82,20 @@ class ExclusionRule(Record, frozen=True, kw_only=True):
     code: Name
     text: str
     threshold: float
+
+
+class Calibration(Record, frozen=True, kw_only=True):
+    """What measuring costs, in seconds; recorded beside the samples and never subtracted from them.
+
+    "null": from the request to the first reply of a box that is none; "bare process": the same for the agent
+    as a child of the harness; "echo": from a request to its reply on a channel, in an instance of `target`
+    that is ready (no target: the agent is a child of the harness).
+    """
+
+    kind: Literal["null", "bare process", "echo"]
+    channel: Channel
+    target: str = ""
+    samples: tuple[Annotated[float, Meta(ge=0)], ...]
 
 
 class Failure(Record, frozen=True, kw_only=True):
@@ -173,12 +188,17 @@ class Environment(Record, frozen=True, kw_only=True):
 
 
 class Run(Record, frozen=True, kw_only=True):
-    """One result file. `finished` stays None until the run ended in order."""
+    """One result file. `finished` stays None until the run ended in order.
+
+    `resumed` are the moments at which a run that was cut off was taken up again, and `calibrations` what the
+    harness itself and its channels cost.
+    """
 
     schema: Literal["tare/results/1"] = SCHEMA
     id: Name
     started: Time
     finished: Time | None = None
+    resumed: tuple[Time, ...] = ()
     command: tuple[str, ...]
     seed: int
     mode: Mode
@@ -186,6 +206,7 @@ class Run(Record, frozen=True, kw_only=True):
     environment: Environment = field(default_factory=Environment)
     targets: tuple[Target, ...] = ()
     exclusion_rules: tuple[ExclusionRule, ...] = ()
+    calibrations: tuple[Calibration, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     failures: tuple[Failure, ...] = ()
     verdicts: tuple[dict[str, Any], ...] = ()

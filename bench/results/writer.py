@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -13,10 +13,21 @@ from bench.results.identity import timestamp
 from bench.results.schema import validate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
     from types import TracebackType
 
-    from bench.results.model import Caveat, Environment, Failure, Measurement, Parameter, Run, Sample, Target
+    from bench.results.model import (
+        Calibration,
+        Caveat,
+        Environment,
+        Failure,
+        Measurement,
+        Parameter,
+        Run,
+        Sample,
+        Target,
+    )
 
 Key = tuple[str, str, str, tuple[tuple[str, "Parameter"], ...]]
 
@@ -39,6 +50,8 @@ class Writer:
         self._samples: dict[Key, list[Sample]] = {}
         self._failures = list(header.failures)
         self._warnings = list(header.warnings)
+        self._calibrations = list(header.calibrations)
+        self._verdicts = list(header.verdicts)
 
     def __enter__(self) -> Self:
         self.record(*self._header.measurements)
@@ -59,7 +72,9 @@ class Writer:
         )
         return msgspec.structs.replace(
             self._header,
+            calibrations=tuple(self._calibrations),
             measurements=measurements,
+            verdicts=tuple(self._verdicts),
             failures=tuple(self._failures),
             warnings=tuple(self._warnings),
         )
@@ -77,6 +92,16 @@ class Writer:
     def fail(self, failure: Failure) -> None:
         """Add a failure."""
         self._failures.append(failure)
+        self._write()
+
+    def calibrate(self, *calibrations: Calibration) -> None:
+        """Add what measuring costs."""
+        self._calibrations.extend(calibrations)
+        self._write()
+
+    def conclude(self, verdicts: Iterable[dict[str, Any]]) -> None:
+        """Set the verdicts, which follow from all samples."""
+        self._verdicts = list(verdicts)
         self._write()
 
     def warn(self, *warnings: Caveat) -> None:

@@ -66,6 +66,7 @@ class Cpu(Repeated):
 
     name = "cpu"
     title = "Rates of work by class, one thread"
+    decisive = "rate"
     box = BOX
     runs = RUNS
 
@@ -83,6 +84,7 @@ class Cpu(Repeated):
                 rate = perform(running.channel, work, SECONDS[session.sizes.mode])
                 value = Value("rate", "1/s", rate, {"work": work.name})
                 session.record(Place(self.name, slot, launcher.prepared), [value], session.sentinels.stop())
+            session.listen(slot.target, launcher.prepared, running.channel)
 
 
 def perform(channel: Channel, work: Work, seconds: int) -> float:

@@ -66,6 +66,9 @@ class Layers:
     title = "N images on one base: on the disk and in memory"
     targets = ("container", "native", "vm")
     warmups = 0
+    decisive = ""
+    at_once = False
+    can_be_cold = False
 
     def counts(self, mode: Mode, targets: Sequence[str]) -> Mapping[str, int]:
         """Return the turns of each layout of a target that takes part."""
@@ -104,6 +107,7 @@ class Layers:
                 session.record(
                     Place(self.name, slot, launchers[0].prepared), values, session.sentinels.stop()
                 )
+            session.listen(slot.target, launchers[0].prepared, running[-1].channel)
 
 
 def _images(launchers: Sequence[Launcher]) -> set[Path]:

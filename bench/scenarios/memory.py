@@ -12,6 +12,7 @@ from bench.scenario import Mode, Place, Session, Value
 from bench.scenarios.repeated import Repeated
 from bench.schedule import Slot
 from bench.target import Box, Launcher
+from bench.variant import like
 
 MIB = 1024 * 1024
 SETTLE = 0.5
@@ -59,7 +60,7 @@ class Memory(Repeated):
 
     def turn(self, session: Session, slot: Slot, launcher: Launcher) -> None:
         """Grow one target's population and read the ledger at each size."""
-        sizes = SIZES[session.sizes.mode].get(slot.target, (1, 2, 4))
+        sizes = SIZES[session.sizes.mode].get(like(slot.target), (1, 2, 4))
         place = Place(self.name, slot, launcher.prepared)
         with ExitStack() as population:
             time.sleep(SETTLE)
@@ -72,6 +73,7 @@ class Memory(Repeated):
                     running.append(population.enter_context(climb(launcher, name, ledger=True)))
                 time.sleep(SETTLE)
                 session.record(place, measure(running, before), session.sentinels.stop())
+            session.listen(slot.target, launcher.prepared, running[-1].channel)
 
 
 def measure(running: Sequence[Running], before: ledger.Host) -> list[Value]:

@@ -1,6 +1,6 @@
 """Every scenario that Tare knows, by name, in the order of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bench.scenario import Scenario
 from bench.scenarios.cpu import Cpu
@@ -8,8 +8,22 @@ from bench.scenarios.layers import Layers
 from bench.scenarios.memory import Memory
 from bench.scenarios.startup import Startup
 
+METRICS: Mapping[str, tuple[str, ...]] = {
+    "startup": ("created", "kernel", "init", "listening", "ready", "teardown"),
+    "memory": (
+        "pss", "pss_anon", "uss", "page_tables", "cgroup_anon", "cgroup_file", "cgroup_kernel",
+        "cgroup_shmem", "mem_available_drop", "ksm_shared", "unexplained",
+    ),
+    "layers": ("disk", "page_cache", "page_cache_before", "guest_cache"),
+    "cpu": ("rate",),
+}  # fmt: skip
+"""What each scenario measures, so that a threshold for anything else is refused before the first sample."""
 
-def scenarios() -> Mapping[str, Scenario]:
-    """Return all scenarios."""
-    known: tuple[Scenario, ...] = (Startup(), Memory(), Layers(), Cpu())
+
+def scenarios(variants: Sequence[str] = ()) -> Mapping[str, Scenario]:
+    """Return all scenarios; `variants` names versions of targets, which take part in all but `layers`.
+
+    That one compares ways to store an image, with images of its own.
+    """
+    known: tuple[Scenario, ...] = (Startup(variants), Memory(variants), Layers(), Cpu(variants))
     return {scenario.name: scenario for scenario in known}

@@ -1,7 +1,7 @@
 """What most scenarios have in common: one box prepared for each target, and the targets in turns."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import ClassVar
 
@@ -9,6 +9,7 @@ from bench.errors import BenchFault, ImpossibleFigure
 from bench.scenario import Mode, Session
 from bench.schedule import Slot
 from bench.target import Box, Launcher, Target
+from bench.variant import among, like
 
 EVERYWHERE = ("native", "container", "vm", "vm-micro", "vm-full")
 FOR_OTHERS = 2
@@ -17,19 +18,26 @@ FOR_OTHERS = 2
 class Repeated(ABC):
     """A scenario that asks the same of every target; `runs` are its counted turns by mode and target.
 
-    A target that `runs` does not know gets two.
+    A target that `runs` does not know gets two. `variants` are names of versions of targets, which take part
+    wherever their targets do.
     """
 
     name: str
     title: str
     targets: tuple[str, ...] = EVERYWHERE
     warmups: int = 0
+    decisive: str = ""
+    at_once: bool = False
+    can_be_cold: bool = False
     box: ClassVar[Box]
     runs: ClassVar[Mapping[Mode, Mapping[str, int]]]
 
+    def __init__(self, variants: Iterable[str] = ()) -> None:
+        self.targets = among(self.targets, variants)
+
     def counts(self, mode: Mode, targets: Sequence[str]) -> Mapping[str, int]:
         """Return the counted turns of each target."""
-        return {name: self.runs[mode].get(name, FOR_OTHERS) for name in targets}
+        return {name: self.runs[mode].get(like(name), FOR_OTHERS) for name in targets}
 
     def run(self, session: Session) -> None:
         """Prepare the box on every target, then take the turns; what fails is recorded as a failure."""

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
+from bench.cold import chill
 from bench.ladder import climb
+from bench.results.model import Parameter  # noqa: TC001 - with its neighbours
 from bench.scenario import Mode, Place, Session, Value
 from bench.scenarios.repeated import Repeated
 from bench.schedule import Slot
@@ -12,8 +14,8 @@ MIB = 1024 * 1024
 
 RUNS: Mapping[Mode, Mapping[str, int]] = {
     "fast": {"native": 10, "container": 10, "vm": 3, "vm-micro": 3, "vm-full": 2},
-    "default": {"native": 20, "container": 20, "vm": 7, "vm-micro": 7, "vm-full": 5},
-    "rigorous": {"native": 100, "container": 100, "vm": 20, "vm-micro": 20, "vm-full": 12},
+    "default": {"native": 200, "container": 200, "vm": 7, "vm-micro": 7, "vm-full": 5},
+    "rigorous": {"native": 500, "container": 500, "vm": 20, "vm-micro": 20, "vm-full": 12},
 }
 BOX = Box(workload="agent", memory=512 * MIB)
 
@@ -24,15 +26,23 @@ class Startup(Repeated):
     name = "startup"
     title = "From the request to the first reply, and from stop to gone"
     warmups = 1
+    decisive = "ready"
+    at_once = True
+    can_be_cold = True
     box = BOX
     runs = RUNS
 
     def turn(self, session: Session, slot: Slot, launcher: Launcher) -> None:
         """Launch, ask, remove."""
+        if session.sizes.cold:
+            chill(launcher.prepared)
+        params: dict[str, Parameter] = {"cold": True} if session.sizes.cold else {}
         session.sentinels.start()
         with climb(launcher, f"startup-{slot.target}-{slot.round}") as running:
+            if slot.warmup:
+                session.listen(slot.target, launcher.prepared, running.channel)
             teardown = running.remove()
         disturbance = session.sentinels.stop()
         durations = running.ladder.durations() | {"teardown": teardown}
-        values = [Value(metric, "s", seconds) for metric, seconds in durations.items()]
+        values = [Value(metric, "s", seconds, params) for metric, seconds in durations.items()]
         session.record(Place(self.name, slot, launcher.prepared), values, disturbance)

@@ -10,6 +10,7 @@ from bench.stats.estimate import LEVEL
 from bench.stats.holm import holm
 from bench.stats.permutation import p_value
 from bench.stats.ratio import WIDENING, ratio
+from bench.stats.signed_rank import paired_p_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -48,19 +49,28 @@ class Comparison:
 
 
 def compare(
-    new: Sequence[float], old: Sequence[float], *, margin: float = MARGIN, seed: int = 0
+    new: Sequence[float],
+    old: Sequence[float],
+    *,
+    margin: float = MARGIN,
+    seed: int = 0,
+    paired: bool = False,
 ) -> Comparison | None:
-    """Compare two groups of independent runs; None where a ratio says nothing (see `ratio`).
+    """Compare two groups of runs; None where a ratio says nothing (see `ratio`).
 
     `margin` is the difference that one would not mind (0.05: 5 %), fixed before looking. Equivalence is two
     one-sided tests at 5 % each (Schuirmann 1987): the 90 % interval within the margin. Without widening, the
     interval is never narrower than it says, so equivalence is granted too seldom rather than too often.
+
+    `paired` says that new[i] and old[i] were taken in the same round of one schedule: then they are compared
+    round by round, and a drift of the host cancels (see `paired_p_value`); otherwise the groups count as
+    independent.
     """
-    both = ratio(new, old)
-    wide = ratio(new, old, level=1 - 2 * (1 - LEVEL) / WIDENING)
+    both = ratio(new, old, paired=paired)
+    wide = ratio(new, old, level=1 - 2 * (1 - LEVEL) / WIDENING, paired=paired)
     if both is None or wide is None:
         return None
-    p = p_value(new, old, seed=seed)
+    p = paired_p_value(new, old, seed=seed) if paired else p_value(new, old, seed=seed)
     found = Comparison(both, cliffs_delta(new, old), wide, margin, p, p, "inconclusive")
     return replace(found, verdict=_verdict(found))
 

@@ -12,6 +12,7 @@ Method = Literal[
     "order statistics",
     "interpolated order statistics",
     "variance recovery",
+    "paired variance recovery",
     "ordinal dominance",
     "Student t over rounds",
     "Student t over points",

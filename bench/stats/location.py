@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bench.stats.estimate import LEVEL, Estimate
@@ -63,16 +64,26 @@ def order_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float
     return ordered[depth - 1], ordered[-depth], _cover(len(ordered), depth)
 
 
+@lru_cache(maxsize=1024)  # the ranks depend on nothing else, and a run asks for the same n again and again
 def _depth(n: int, level: float) -> int:
-    depth = 1
-    while depth < n // 2 and _cover(n, depth + 1) >= level:
+    depth, chosen, below = 1, 1, 1
+    while depth < n // 2:
+        chosen = chosen * (n - depth + 1) // depth  # n over depth, from the one before
+        below += chosen
+        if _outside(n, below) > 1 - level:
+            break
         depth += 1
     return depth
 
 
 def _cover(n: int, depth: int) -> float:
     """Confidence that the median lies between the depth-th smallest and largest of n values."""
-    return 1 - 2 * sum(math.comb(n, k) for k in range(depth)) * 0.5**n
+    return 1 - _outside(n, sum(math.comb(n, k) for k in range(depth)))
+
+
+def _outside(n: int, below: int) -> float:
+    """Return 2 below / 2**n; from whole numbers, which do not overflow as floats do beyond 1024 runs."""
+    return 2 * below / (1 << n)
 
 
 def _between(start: float, end: float, share: float) -> float:

@@ -26,7 +26,8 @@ def p_value(
     """
     if not first or not second:
         raise ValueError("a group has no values")
-    scores = _centred_ranks([*first, *second])
+    pooled = [*first, *second]
+    scores = [rank - (len(pooled) + 1) / 2 for rank in mean_ranks(pooled)]
     observed = abs(sum(scores[: len(first)]))
     if math.comb(len(scores), len(first)) <= EXACT:
         sums = [abs(sum(chosen)) for chosen in combinations(scores, len(first))]
@@ -35,13 +36,12 @@ def p_value(
     return (extreme + 1) / (permutations + 1)
 
 
-def _centred_ranks(values: Sequence[float]) -> list[float]:
-    ordered = sorted(values)
+def mean_ranks(values: Sequence[float]) -> list[float]:
+    """Return the rank of each value, from 1 on; ties share the mean of theirs."""
     places: dict[float, list[int]] = {}
-    for place, value in enumerate(ordered, 1):
+    for place, value in enumerate(sorted(values), 1):
         places.setdefault(value, []).append(place)
-    middle = (len(ordered) + 1) / 2
-    return [(places[value][0] + places[value][-1]) / 2 - middle for value in values]
+    return [(places[value][0] + places[value][-1]) / 2 for value in values]
 
 
 def _drawn(scores: list[float], size: int, observed: float, seed: int, permutations: int) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.stats.line import Line, Point, fit
 from bench.stats.location import median
+from bench.stats.pairing import match
 from bench.stats.ratio import ratio
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def ratios(run: Run, baseline: str = "native") -> list[Ratio]:
         base = bases.get(_key(m))
         if base is None or m.target == baseline:
             continue
-        estimate = ratio(_values(m), _values(base))
+        both = match(counted(m), counted(base))
+        estimate = ratio(both.first, both.second, paired=both.paired)
         if estimate is not None:
             found.append(Ratio(m.scenario, m.target, baseline, m.metric, m.params, estimate))
     return found

@@ -52,9 +52,20 @@ def _memory(holder: Started) -> Path:
     return path
 
 
-def home(proc: Path = Path("/proc/self")) -> Path:
-    """Return the directory of the memory controller (or the v2 tree) that this process is in."""
-    lines = (proc / "cgroup").read_text().splitlines()
+def memory_group(pid: int) -> Path | None:
+    """Return the directory of the memory controller that charges a process; None where there is none."""
+    try:
+        return home(process=Path(f"/proc/{pid}"))
+    except (BenchFault, OSError, KeyError):
+        return None
+
+
+def home(proc: Path = Path("/proc/self"), process: Path | None = None) -> Path:
+    """Return the directory of the memory controller (or the v2 tree) that a process is in.
+
+    It is a path in the mounts of `proc`; `process` is /proc/PID of another than its owner.
+    """
+    lines = ((process or proc) / "cgroup").read_text().splitlines()
     # One hierarchy of version 1 may carry several controllers: `4:cpu,memory:/path`.
     places = {
         name: path for _, names, path in (line.split(":", 2) for line in lines) for name in names.split(",")

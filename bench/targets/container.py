@@ -42,8 +42,9 @@ class Container:
     title = "container (Tare's runtime)"
     kind: Kind = "container"
 
-    def __init__(self, drivers: Drivers) -> None:
+    def __init__(self, drivers: Drivers, image: str | None = None) -> None:
         self._drivers = drivers
+        self._image = image
 
     def availability(self) -> Availability:
         """Needs root, cgroups and overlayfs."""
@@ -54,7 +55,7 @@ class Container:
     def launcher(self, box: Box) -> Iterator[Launcher]:
         """Unpack the image's layers once; each instance gets a fresh writable layer."""
         with translated():
-            image = provide(self._drivers, box.workload)
+            image = provide(self._drivers, box.workload, self._image)
             layers = self._drivers.store.layer_paths(image.image)
             spec = ContainerSpec(
                 id="template", layers=layers, args=(AGENT,), resources=Resources(box.memory, box.cpus)

@@ -16,6 +16,7 @@ from vmdriver import boot
 from vmdriver.accel import Accelerator as Proven
 from vmdriver.errors import MachineFault
 from vmdriver.guest import Guest
+from vmdriver.kernel import Kernel
 from vmdriver.spec import FLAVOURS, Flavour, GuestSpec, Private
 
 BOUNDARY = (
@@ -94,10 +95,13 @@ class VirtualMachine:
 
     kind: Kind = "vm"
 
-    def __init__(self, drivers: Drivers, flavour: Flavour) -> None:
+    def __init__(
+        self, drivers: Drivers, flavour: Flavour, *, image: str | None = None, kernel: Kernel | None = None
+    ) -> None:
         self.name: str = flavour
         self.title = f"virtual machine ({FLAVOURS[flavour]})"
         self._flavour, self._drivers = flavour, drivers
+        self._image, self._kernel = image, kernel
 
     def availability(self) -> Availability:
         """Prove the accelerator by booting, or recall the proof."""
@@ -118,13 +122,18 @@ class VirtualMachine:
     def launcher(self, box: Box) -> Iterator[Launcher]:
         """Build the initramfs or the disk of the image once."""
         with translated():
-            image = provide(self._drivers, MACHINE if self._flavour == "vm-full" else box.workload)
+            workload = MACHINE if self._flavour == "vm-full" else box.workload
+            image = provide(self._drivers, workload, self._image)
             tree = self._drivers.store.checkout(image.image)
             spec = self._spec(tree, str(image.image.digest), box)
         shared = [disk.path for disk in spec.disks if disk.private != "full"]
         storage = shared or ([spec.initrd] if spec.initrd and not spec.disks else [])
         prepared = Prepared(
-            Image(image.reference, str(image.image.digest)), self._drivers.accelerator.name, BOUNDARY, storage
+            Image(image.reference, str(image.image.digest)),
+            self._drivers.accelerator.name,
+            BOUNDARY,
+            storage,
+            channel="serial",
         )
         yield GuestLauncher(self._drivers, spec, prepared)
 
@@ -137,7 +146,7 @@ class VirtualMachine:
                 cpus=box.cpus, cpu=found.cpu, private=private,
             )  # fmt: skip
         return boot.boot(
-            self._flavour, tree, key, data=self._drivers.data, kernel=self._drivers.kernel,
+            self._flavour, tree, key, data=self._drivers.data, kernel=self._kernel or self._drivers.kernel,
             accelerator=found.acceleration, memory=box.memory, cpus=box.cpus, cpu=found.cpu,
             root="initramfs" if box.root == "memory" else "disk", private=private,
         )  # fmt: skip

@@ -52,8 +52,9 @@ class Native:
     title = "bare process (chroot)"
     kind: Kind = "native"
 
-    def __init__(self, drivers: Drivers) -> None:
+    def __init__(self, drivers: Drivers, image: str | None = None) -> None:
         self._drivers = drivers
+        self._image = image
 
     def availability(self) -> Availability:
         """Needs root, for chroot."""
@@ -64,7 +65,7 @@ class Native:
     def launcher(self, box: Box) -> Iterator[Launcher]:
         """Flatten the image once; /tmp is a directory of its own, since the flattened copy is shared."""
         with translated():
-            image = provide(self._drivers, box.workload)
+            image = provide(self._drivers, box.workload, self._image)
             root = self._drivers.store.checkout(image.image)
         prepared = Prepared(Image(image.reference, str(image.image.digest)), None, BOUNDARY, (root,))
         with scratch(self._drivers.data) as own:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.targets.faults import translated
+from bench.targets.oci_record import prune as prune_oci
 from runtime.container.prune import prune as prune_containers
 from runtime.container.scratch import prune as prune_scratch
 from vmdriver.prune import prune as prune_guests
@@ -17,10 +18,11 @@ def prune(data: Path, run: Path, say: Callable[[str], None]) -> list[str]:
     with translated():
         guests = prune_guests(run, data, say)
         containers = prune_containers(run, data, say)
+        others = prune_oci(run)
         # After the containers, which may have it mounted; a build's secrets are below the run root.
         scratch = [*prune_scratch(data), *prune_scratch(run)]
     return [
         *guests,
-        *(f"container {name}" for name in containers),
+        *(f"container {name}" for name in (*containers, *others)),
         *(f"directory {name}" for name in scratch),
     ]

@@ -8,6 +8,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.errors import BenchFault
 from bench.targets.drivers import Drivers
@@ -18,6 +19,7 @@ from runtime.image.bootstrap import bootstrap
 from runtime.image.commit import derive
 from runtime.image.image import Image
 from runtime.image.layer.entry import Entry, File, Symlink
+from runtime.image.merged import Node, child, is_directory
 from vmdriver.machine_image import machine_files
 
 MACHINE = "machine"
@@ -35,8 +37,13 @@ class Provided:
     image: Image
 
 
-def provide(drivers: Drivers, workload: str) -> Provided:
-    """Return the image of `workload`, made if it is not there or its recipe has changed."""
+def provide(drivers: Drivers, workload: str, instead: str | None = None) -> Provided:
+    """Return the image of `workload`, made if it is not there or its recipe has changed.
+
+    `instead` names an image of the store that a user wants measured in its place.
+    """
+    if instead is not None:
+        return with_agent(drivers, instead)
     name, _, number = workload.partition("-")
     if name == "layers" and number != "base":
         base = provide(drivers, "layers-base")
@@ -48,6 +55,28 @@ def provide(drivers: Drivers, workload: str) -> Provided:
             f"there is no workload {workload}", hint=f"there are: {', '.join(RECIPES)}", kind="usage"
         )
     return recipe(drivers)
+
+
+def with_agent(drivers: Drivers, reference: str) -> Provided:
+    """Return an image of the store with the agent on top, made if it is not there.
+
+    Raises RuntimeFault of kind `missing` when the store has no such image, and BenchFault of kind `usage` for
+    one without /bin/sh, by which the agent runs.
+    """
+    base = drivers.store.resolve(reference)
+    if not _has_shell(drivers.store.layer_paths(base)):
+        raise BenchFault(
+            f"the image {reference} has no /bin/sh, by which the agent runs",
+            hint="choose an image with a shell; build one FROM it that adds busybox",
+            kind="usage",
+        )
+    return _layered(drivers, "variant", base, _agent_files())
+
+
+def _has_shell(layers: tuple[Path, ...]) -> bool:
+    root: Node = tuple(reversed(layers))
+    folders = (child(root, "bin"), child(child(root, "usr"), "bin"))
+    return any(child(folder, "sh") for folder in folders if is_directory(folder))
 
 
 def _agent(drivers: Drivers) -> Provided:

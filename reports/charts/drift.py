@@ -30,7 +30,7 @@ def _drift(view: View, scenario: str, metric: str) -> Chart | None:
     table = view.select(scenario, metric)
     counted = table[table.excluded.isna()]
     middles = counted.groupby("series").value.median()
-    table = table.assign(relative=table.value / table.series.map(middles))
+    table = table.assign(relative=table.value / table.series.map(middles).astype(float))
     table = table[table.relative.notna() & (table.relative > 0)]
     traces = [
         _dots(str(name), group) for name, group in table.groupby("target", sort=False) if len(group) > 1

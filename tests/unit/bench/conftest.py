@@ -1,6 +1,7 @@
 """Scenarios and command lines on fake targets."""
 
 import signal
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -93,3 +94,12 @@ def measure(tmp_path, quick):
         return load(path)
 
     return run
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A directory whose files have a page cache."""
+    kind = subprocess.run(["stat", "-f", "-c", "%T", tmp_path], check=True, capture_output=True, text=True)
+    if kind.stdout.strip() in {"tmpfs", "ramfs"}:
+        pytest.skip("the temporary directory is in memory: there is no page cache to drop (set TMPDIR)")
+    return tmp_path

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from bench.caveats import accounts, disturbance, emulation
+from bench.caveats import accounts, disturbance, emulation, time, unlike_itself, warming
+from bench.course import Deadline
 from bench.results import Measurement, Sample
 from bench.target import Accelerator
 from tests.fakes.sample_run import startup_run
@@ -63,3 +64,35 @@ def test_what_the_kernel_adds_up_in_batches_is_no_difference(values):
     charged, held = values
     assert accounts(ledger(2, cgroup_anon=charged, pss_anon=held)) == []
     assert accounts(ledger(2, cgroup_anon=charged)) == []
+
+
+def warmed(*values):
+    samples = tuple(Sample(value=v, round=i, position=0, at=0.0, warmup=True) for i, v in enumerate(values))
+    one = Measurement(scenario="startup", target="native", metric="ready", unit="s", samples=samples)
+    return msgspec.structs.replace(startup_run(1), measurements=(one,))
+
+
+@pytest.mark.parametrize(
+    ("values", "named"), [((5.0, 4.0, 3.0, 2.0), True), ((5.0, 2.0, 3.0, 2.5), False), ((5.0, 4.0), False)]
+)
+def test_a_target_that_did_not_become_warm_is_named(values, named):
+    assert [caveat.code for caveat in warming(warmed(*values), {"ready"})] == ["warm-up"] * named
+    assert warming(warmed(*values), {"rate"}) == []
+
+
+def test_a_target_unlike_itself_is_named():
+    verdicts = tuple(
+        {"kind": "a/a", "scenario": "startup", "target": name, "metric": "ready", "ratio": 1.2, "p": 0.001,
+         "passed": passed}
+        for name, passed in (("native", True), ("container", False))
+    )  # fmt: skip
+    (caveat,) = unlike_itself(msgspec.structs.replace(startup_run(1), verdicts=verdicts))
+    assert "startup/container/ready" in caveat.text
+
+
+def test_turns_for_which_there_was_no_time_are_counted():
+    assert time(Deadline()) == []
+    deadline = Deadline(1.0)
+    deadline.miss("startup vm")
+    (caveat,) = time(deadline)
+    assert "1 of startup vm turns" in caveat.text

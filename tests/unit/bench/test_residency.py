@@ -1,21 +1,10 @@
 import mmap
 import os
-import subprocess
-
-import pytest
 
 from bench import residency
 
 MIB = 1024**2
 PAGE = mmap.PAGESIZE
-
-
-@pytest.fixture
-def disk(tmp_path):
-    kind = subprocess.run(["stat", "-f", "-c", "%T", tmp_path], check=True, capture_output=True, text=True)
-    if kind.stdout.strip() in {"tmpfs", "ramfs"}:
-        pytest.skip("the temporary directory is in memory: there is no page cache to drop (set TMPDIR)")
-    return tmp_path
 
 
 def write(path, size=MIB):

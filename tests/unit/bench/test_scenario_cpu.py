@@ -40,7 +40,8 @@ def test_the_order_of_the_classes_is_the_seeds(measure):
         return [
             [
                 next(name for part, name in COMMANDS.items() if part in line)
-                for line in instance.inside.asked[1:]
+                for line in instance.inside.asked
+                if line.startswith("exec")
             ]
             for instance in target.instances
         ]

@@ -5,8 +5,8 @@ import pytest
 from bench.errors import ImpossibleFigure
 from bench.results import load
 from bench.scenario import Sizes, turns
-from bench.scenarios.registry import scenarios
-from tests.fakes.fake_target import FakeTarget, obedient
+from bench.scenarios.registry import METRICS, scenarios
+from tests.fakes.fake_target import BANNER, FakeTarget, obedient
 from tests.fakes.tool_outputs import PRINTED
 
 
@@ -24,7 +24,15 @@ def test_targets_that_a_scenario_does_not_know_get_no_turn(scenario):
     assert {slot.target for slot in slots} <= {"native", "flattened"}
 
 
-ANSWERS = obedient({"cat {}": f"{50 * 2**20}\n", "Cached": "Cached: 2048 kB\n", **PRINTED})
+SAID = {"cat {}": f"{50 * 2**20}\n", "Cached": "Cached: 2048 kB\n", **PRINTED}
+ANSWERS = obedient(SAID)
+
+
+@pytest.mark.parametrize("name", scenarios())
+def test_what_a_scenario_measures_is_what_thresholds_may_name(measure, name):
+    target = FakeTarget("vm", "vm", "tcg", behaviour=obedient(SAID, preface=BANNER))
+    found = measure(scenarios()[name], target, runs=1)
+    assert {m.metric for m in found.measurements} == set(METRICS[name])
 
 
 @pytest.mark.parametrize("name", scenarios())

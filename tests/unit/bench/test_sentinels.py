@@ -156,7 +156,9 @@ def test_frequency_is_the_mean_and_throttling_the_sum_over_cores(host):
     assert found["frequency"] == 2e9
     assert found["throttled"] == 2
     assert exclusion.reason(found) == "throttled"
-    assert sentinels.unavailable() == ("pressure stall information", "CPU time of the whole host")
+    assert sentinels.unavailable() == (
+        "pressure stall information", "CPU time of the whole host", "temperature",
+    )  # fmt: skip
 
 
 def test_a_missing_source_is_absent_and_named(tmp_path):
@@ -164,7 +166,7 @@ def test_a_missing_source_is_absent_and_named(tmp_path):
     sentinels.start()
     found = sentinels.stop()
     assert found.keys() == {"involuntary_switches", "major_faults", "suspended", "window"}
-    assert len(sentinels.unavailable()) == 4
+    assert len(sentinels.unavailable()) == 5
 
 
 def test_stop_needs_a_start(tmp_path):

@@ -11,6 +11,7 @@ from scipy import stats as scipy_stats
 
 from bench.stats import LEVEL, median, order_interval, ratio
 from bench.stats.location import interpolated_interval
+from bench.stats.ratio import WIDENING
 
 numbers = st.floats(-1e6, 1e6).map(lambda x: round(x, 3))
 samples = st.lists(numbers, min_size=1, max_size=14)
@@ -131,7 +132,7 @@ def test_the_ratio_of_constants_is_exact():
 def test_the_ratio_reaches_as_far_as_both_medians_together():
     up, down = list(map(float, range(101, 121))), list(map(float, range(51, 71)))
     estimate = ratio(up, down)
-    each = 0.94
+    each = 1 - 0.05 * WIDENING
     (low, high), (below, over) = interpolated_interval(up, each), interpolated_interval(down, each)
     middle, other = statistics.median(up), statistics.median(down)
     reach = math.hypot(math.log(middle / low), math.log(over / other))

@@ -3,7 +3,7 @@ import lzma
 import pytest
 
 from vmdriver.errors import MachineFault
-from vmdriver.kernel import concrete, kernels
+from vmdriver.kernel import at, concrete, kernels
 from vmdriver.modules import depends, load_order
 
 FOUND = """linux-image-cloud-amd64
@@ -71,3 +71,36 @@ def test_only_whole_kernels_are_listed(tmp_path):
     (found,) = kernels(tmp_path)
     assert (found.release, found.package) == ("6.1.0-1", "linux-image-6.1.0-1_6.1.192-2_amd64")
     assert found.modules == good / "lib/modules/6.1.0-1"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "no kernel can be read"), (b"\x7fELF", "is no bzImage"), (b"", "is no bzImage")],
+)
+def test_what_is_no_kernel_is_named(tmp_path, content, said):
+    place = tmp_path / "vmlinuz"
+    if content is not None:
+        place.write_bytes(content)
+    with pytest.raises(MachineFault, match=said) as caught:
+        at(place)
+    assert (caught.value.kind, str(place) in str(caught.value)) == ("usage", True)
+
+
+@pytest.mark.parametrize(("names", "said"), [((), "holds no kernels"), (("a", "b"), "holds 2 kernels")])
+def test_a_directory_has_to_hold_one_kernel(tmp_path, names, said):
+    (tmp_path / "boot").mkdir()
+    for name in names:
+        (tmp_path / f"boot/vmlinuz-{name}").write_bytes(b"")
+    with pytest.raises(MachineFault, match=said):
+        at(tmp_path)
+
+
+def test_a_kernels_release_is_what_its_header_says(tmp_path):
+    head = bytearray(2048)
+    head[0x202:0x206] = b"HdrS"
+    head[0x20E:0x210] = (0x300).to_bytes(2, "little")
+    words = b"6.9.1-odd (me@here) #1 SMP"
+    head[0x500 : 0x500 + len(words)] = words
+    place = tmp_path / "bzImage"
+    place.write_bytes(head)
+    assert at(place).release == "6.9.1-odd"

@@ -1,0 +1,81 @@
+"""Options of `tare run` about how long it goes on, and taking up one that was cut off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench import resume
+from bench.errors import BenchFault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+
+class Percent(click.ParamType[float]):
+    """A share, written as 2% or 2."""
+
+    name = "P%"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the share (0.02); it has to lie between 0 and 100 %."""
+        if isinstance(value, float):
+            return value
+        try:
+            number = float(str(value).removesuffix("%"))
+        except ValueError:
+            self.fail(f"'{value}' is no percentage; write 2%", param, ctx)
+        if not 0 < number < 100:  # noqa: PLR2004
+            self.fail(f"{value} is not between 0 and 100 %", param, ctx)
+        return number / 100
+
+
+def pacing(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options to a command."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+OPTIONS = (
+    click.option(
+        "--precision",
+        type=Percent(),
+        help="Run until each median of startup and cpu is known to P% either way (at most --runs, or 1000).",
+    ),
+    click.option("--cold", is_flag=True, help="Start from a page cache without the image; startup alone."),
+    click.option(
+        "--max-time", type=click.FloatRange(1), metavar="SECONDS", help="Begin no turn after that time."
+    ),
+    click.option(
+        "--resume",
+        "resumed",
+        type=click.Path(dir_okay=False),
+        metavar="FILE",
+        help="Go on with a run that was cut off, by its result file; its own options hold.",
+    ),
+)
+
+
+def again(command: click.Command, file: Path) -> tuple[dict[str, Any], int]:
+    """Return the parameters of the command that began the run in `file`, and its seed."""
+    run = resume.unfinished(file)
+    try:
+        made = command.make_context("run", list(words(run.command)))
+    except click.ClickException as err:
+        raise BenchFault(
+            f"{file} was made by a command that this Tare does not know: {err.format_message()}",
+            hint="resume it with the version that began it, or start a new run",
+            kind="usage",
+        ) from err
+    return made.params, run.seed
+
+
+def words(line: Sequence[str]) -> Sequence[str]:
+    """Return what stands after `run` in a command line of Tare; an option's value is no command."""
+    place = 1
+    while place < len(line) and line[place] != "run":
+        place += 2 if line[place] == "--root" else 1
+    return line[place + 1 :]

@@ -1,0 +1,35 @@
+"""A cold start: the image's files are dropped from the page cache, and that they are gone is verified."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench import residency
+from bench.errors import BenchFault
+
+if TYPE_CHECKING:
+    from bench.target import Prepared
+
+MIB = 1024 * 1024
+TRIES = 3
+
+
+def chill(prepared: Prepared) -> None:
+    """Drop every page of what holds the root filesystem; names of files and directories stay known.
+
+    What is outside of the image (Tare's own programs, QEMU, its firmware) stays warm. Raises `BenchFault`
+    ("failed") when pages stay nevertheless, as those that a process has mapped do: that start would be no
+    cold one.
+    """
+    found = residency.files(prepared.storage)
+    left = 0
+    for _ in range(TRIES):  # pages that are being written or looked at stay for a moment
+        left = residency.evict(found)
+        if not left:
+            return
+    raise BenchFault(
+        f"{left / MIB:.1f} MiB of {prepared.image.reference} stay in memory: the start would not be cold",
+        hint="end what runs from that image (`tare container ps`, `tare vm ls`), or measure without --cold; "
+        "a data root in memory (tmpfs) can't be cold at all",
+        kind="failed",
+    )

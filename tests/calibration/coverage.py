@@ -1,0 +1,76 @@
+"""How often intervals that say 95 % hold the truth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.precision import needed
+from bench.stats import median, ratio
+from tests.calibration.verdicts import Row, at_least, share
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tests.calibration.shapes import Shape
+
+SIZES = (10, 20, 50)
+REPEATS = 6000
+LEAST, MOST = 0.93, 0.97
+SEQUENCES = 800
+PRECISIONS = {"normal": 0.02, "log-normal": 0.15, "bimodal": 0.06}
+LONGEST = 2000
+
+
+def coverage(shapes: Iterable[Shape], seed: int, repeats: int = REPEATS) -> Iterator[Row]:
+    """Yield the coverage of the interval of a median and of the ratio of two, by shape and number of runs."""
+    rng = np.random.default_rng(seed)
+    for shape in shapes:
+        for n in SIZES:
+            drawn = shape.draw(rng, repeats, n).tolist()
+            found = {
+                "median": sum(_holds(median(first), shape.median) for first, _ in drawn),
+                "ratio": sum(_holds(ratio(*pair, paired=shape.paired), 1.0) for pair in drawn),
+            }
+            for what, hits in found.items():
+                if what == "median" and shape.paired:
+                    continue  # the same as that of the groups
+                yield Row(
+                    "coverage", f"{what}, {shape.name}, n = {n}", *share(hits, repeats),
+                    goal=f"{LEAST:.0%} to {MOST:.0%}" if shape.required else "",
+                    met=LEAST <= hits / repeats <= MOST if shape.required else None,
+                )  # fmt: skip
+
+
+def _holds(estimate: Any, truth: float) -> bool:
+    return bool(estimate.low <= truth <= estimate.high)
+
+
+def sequential(shapes: Iterable[Shape], seed: int, repeats: int = SEQUENCES) -> Iterator[Row]:
+    """Yield the coverage of the interval where `--precision` ends, and how often it is as near as asked."""
+    rng = np.random.default_rng(seed)
+    for shape in shapes:
+        hits = within = 0
+        precision = PRECISIONS[shape.name]
+        ends = []
+        for (values, _), *_ in (shape.draw(rng, 1, LONGEST).tolist() for _ in range(repeats)):
+            n = _ended(values, precision)
+            found = median(values[:n])
+            hits += _holds(found, shape.median)
+            within += abs(found.value / shape.median - 1) <= precision
+            ends.append(n)
+        what = f"--precision {precision:.0%}, {shape.name}, ends at n = {np.median(ends):.0f}"
+        goal = f"{LEAST:.0%} to {MOST:.0%}"
+        covered = share(hits, repeats)
+        yield Row("sequential", what, *covered, goal=goal, met=covered[1] <= MOST and covered[2] >= LEAST)
+        yield at_least("sequential", f"as precise as asked, {shape.name}", within, repeats, 0.95)
+
+
+def _ended(values: list[float], precision: float) -> int:
+    n = 0
+    while (wanted := needed(values[:n], precision)) > n:
+        n = min(wanted, len(values))
+        if n == len(values):
+            break
+    return n

@@ -1,0 +1,85 @@
+"""Data of known medians: the shapes in which durations come, and a host that drifts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Draw = Callable[[np.random.Generator, int, int], Any]
+
+SPREAD = 0.05
+DRIFT = 0.05
+"""By which share the host becomes slower from first to last round: a standard deviation of the noise."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """`draw(rng, repeats, n)` gives values [repeats, 2, n] of two like targets; `median` is true."""
+
+    name: str
+    median: float
+    draw: Draw
+    paired: bool = False
+    required: bool = True
+
+
+def _normal(rng: np.random.Generator, repeats: int, n: int) -> Any:
+    return 1 + SPREAD * rng.standard_normal((repeats, 2, n))
+
+
+def _log_normal(rng: np.random.Generator, repeats: int, n: int) -> Any:
+    return np.exp(0.5 * rng.standard_normal((repeats, 2, n)))
+
+
+def _bimodal(rng: np.random.Generator, repeats: int, n: int) -> Any:
+    """Return two humps, as of starts that wait for something or don't; the median is in the valley."""
+    far = rng.random((repeats, 2, n)) < 0.5
+    return np.where(far, 1.2, 1.0) + SPREAD * rng.standard_normal((repeats, 2, n))
+
+
+def drifting(drift: float) -> Draw:
+    """Return rounds in which both targets are slower and slower, by `drift` in all."""
+
+    def draw(rng: np.random.Generator, repeats: int, n: int) -> Any:
+        slower = 1 + drift * (np.arange(n) / (n - 1) - 0.5)
+        return slower * np.exp(SPREAD * rng.standard_normal((repeats, 2, n)))
+
+    return draw
+
+
+def resampled(values: Any) -> Draw:
+    """Return draws with replacement from real samples, whose median is then the true one."""
+
+    def draw(rng: np.random.Generator, repeats: int, n: int) -> Any:
+        return rng.choice(values, (repeats, 2, n))
+
+    return draw
+
+
+def in_rounds(first: Any, second: Any, length: int = 10) -> Draw:
+    """Return pieces of `length` real rounds in a row, of two like targets: the host's drift stays in them."""
+    both = np.stack([first, second])
+
+    def draw(rng: np.random.Generator, repeats: int, n: int) -> Any:
+        starts = rng.integers(0, both.shape[1] - length + 1, (repeats, -(-n // length)))
+        rounds = (starts[:, :, None] + np.arange(length)).reshape(repeats, -1)[:, :n]
+        return both[:, rounds].transpose(1, 0, 2)
+
+    return draw
+
+
+def simulated() -> list[Shape]:
+    """Return the shapes that need no host. The strong drift is shown, and decides nothing."""
+    return [
+        Shape("normal", 1.0, _normal),
+        Shape("log-normal", 1.0, _log_normal),
+        Shape("bimodal", 1.1, _bimodal),
+        Shape("drifting, groups", 1.0, drifting(DRIFT)),
+        Shape("drifting, pairs", 1.0, drifting(DRIFT), paired=True),
+        Shape("drifting fourfold, pairs", 1.0, drifting(4 * DRIFT), paired=True, required=False),
+    ]

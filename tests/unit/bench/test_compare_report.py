@@ -1,0 +1,166 @@
+"""What is compared with what, in which direction, and what is said about it."""
+
+import msgspec
+import pytest
+
+from bench.compare.report import compare_runs, compare_targets, selection
+from bench.errors import BenchFault
+from bench.results import Cpu, Failure
+from tests.fakes.plain_run import HOST, draws, plain_run
+
+READY, TEARDOWN = ("startup", "native", "ready"), ("startup", "native", "teardown")
+RATE, PSS = ("cpu", "native", "rate"), ("memory", "native", "pss")
+
+
+def pair(key, factor, *, spread=0.02, n=20):
+    base = plain_run({key: draws(1, 100.0, spread=spread, n=n)})
+    return base, plain_run({key: draws(2, 100.0, factor=factor, spread=spread, n=n)}, number=2)
+
+
+@pytest.mark.parametrize(
+    ("key", "factor", "verdict", "worse"),
+    [
+        (READY, 1.2, "slower", True),
+        (READY, 0.8, "faster", False),
+        (RATE, 1.2, "faster", False),
+        (RATE, 0.8, "slower", True),
+        (PSS, 1.2, "larger", True),
+        (PSS, 0.8, "smaller", False),
+        (READY, 1.0, "equivalent", False),
+    ],
+)
+def test_the_verdict_knows_which_direction_is_the_good_one(key, factor, verdict, worse):
+    (row,) = compare_runs(*pair(key, factor)).rows
+    assert (row.verdict, row.worse) == (verdict, worse)
+
+
+@pytest.mark.parametrize(("key", "factor", "share"), [(READY, 1.2, 0.2), (RATE, 0.8, 0.2), (RATE, 1.2, -0.2)])
+def test_the_change_counts_what_got_worse_as_positive(key, factor, share):
+    (row,) = compare_runs(*pair(key, factor, spread=1e-6)).rows
+    assert row.change.value == pytest.approx(share, abs=1e-4)
+    assert row.change.low <= row.change.value <= row.change.high
+
+
+def test_noise_without_a_difference_is_inconclusive_not_equal():
+    (row,) = compare_runs(*pair(READY, 1.0, spread=0.5, n=8)).rows
+    assert row.verdict == "inconclusive"
+
+
+def test_p_is_adjusted_for_all_rows():
+    keys = [("startup", "native", f"metric{number}") for number in range(8)]
+    base = plain_run({key: draws(number, 1.0, n=10) for number, key in enumerate(keys)})
+    new = plain_run({key: draws(50 + number, 1.02, n=10) for number, key in enumerate(keys)}, number=2)
+    report = compare_runs(base, new)
+    raw = sorted(row.comparison.p_raw for row in report.rows)
+    assert min(row.comparison.p for row in report.rows) == pytest.approx(min(1, 8 * raw[0]))
+    (alone,) = compare_runs(base, new, keep=selection((), ["metric0"])).rows
+    assert alone.comparison.p == alone.comparison.p_raw
+
+
+def test_warmups_and_excluded_samples_do_not_count():
+    run = plain_run({READY: [1.0] * 8})
+    (m,) = run.measurements
+    odd = [
+        msgspec.structs.replace(m.samples[0], value=900.0, warmup=True),
+        msgspec.structs.replace(m.samples[0], value=900.0, excluded="steal"),
+    ]
+    more = msgspec.structs.replace(m, samples=(*m.samples, *odd))
+    spoiled = msgspec.structs.replace(run, id="another", measurements=(more,))
+    (row,) = compare_runs(run, spoiled).rows
+    assert (row.new.n, row.new.excluded, row.comparison.ratio.value) == (8, 1, 1.0)
+
+
+def test_parameters_keep_measurements_apart():
+    def with_n(n, value):
+        (m,) = plain_run({PSS: [value] * 6}).measurements
+        return msgspec.structs.replace(m, params={"n": n})
+
+    base = plain_run({PSS: [1.0]}, measurements=(with_n(1, 100.0), with_n(2, 200.0)))
+    new = plain_run({PSS: [1.0]}, number=2, measurements=(with_n(2, 400.0), with_n(4, 100.0)))
+    report = compare_runs(base, new)
+    (row,) = report.rows
+    assert (row.label, row.comparison.ratio.value) == ("pss n=2", 2.0)
+    assert (report.only_base, report.only_new) == (("memory/native/pss",), ("memory/native/pss",))
+
+
+def test_diagnostics_are_no_merit_and_are_left_out():
+    figures = {READY: [1.0] * 6, ("memory", "native", "unexplained"): [5.0] * 6}
+    report = compare_runs(plain_run(figures), plain_run(figures, number=2))
+    assert [row.metric for row in report.rows] == ["ready"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ([], [1.0] * 6, "no sample counts in the base"),
+        ([1.0] * 6, [0.0] * 6, "zero or negative"),
+    ],
+)
+def test_what_cannot_be_compared_says_why(old, new, why):
+    base, other = plain_run({PSS: old or [1.0]}), plain_run({PSS: new}, number=2)
+    if not old:
+        (m,) = base.measurements
+        only = (msgspec.structs.replace(m.samples[0], excluded="steal"),)
+        base = msgspec.structs.replace(base, measurements=(msgspec.structs.replace(m, samples=only),))
+    (row,) = compare_runs(base, other).rows
+    assert (row.verdict, row.change) == ("inconclusive", None)
+    assert why in row.why
+
+
+def test_emulation_is_not_compared_with_hardware():
+    key = ("startup", "vm", "ready")
+    base, new = plain_run({key: [1.0] * 6}), plain_run({key: [0.1] * 6}, number=2)
+    (m,) = new.measurements
+    fast = tuple(msgspec.structs.replace(s, accelerator="kvm") for s in m.samples)
+    new = msgspec.structs.replace(new, measurements=(msgspec.structs.replace(m, samples=fast),))
+    (row,) = compare_runs(base, new).rows
+    assert (row.verdict, row.why) == ("inconclusive", "accelerators differ: tcg against kvm")
+
+
+def test_the_conditions_that_differ_are_named_and_equal_ones_are_not():
+    other = msgspec.structs.replace(
+        HOST, cpu=Cpu(model="CPU B", count=4), load=(9.0,), versions={"qemu": "8.0"}
+    )
+    base, new = plain_run({READY: [1.0] * 6}), plain_run({READY: [1.0] * 6}, number=2, environment=other)
+    assert compare_runs(base, new).differences == {
+        "cpu.model": ("CPU A", "CPU B"),
+        "versions.qemu": ("unknown", "8.0"),
+    }
+    assert compare_runs(base, plain_run({READY: [1.0] * 6}, number=3)).differences == {}
+
+
+def test_a_run_that_was_cut_off_or_failed_says_so():
+    cut = plain_run({READY: [1.0] * 6}, finished=None)
+    failure = Failure(scenario="startup", target="native", round=1, text="it died")
+    failed = plain_run({READY: [1.0] * 6}, number=2, failures=(failure,))
+    notes = compare_runs(cut, failed).notes
+    assert "did not end in order" in notes[0]
+    assert "1 start or measurement failed" in notes[1]
+
+
+def test_the_same_run_twice_is_told():
+    run = plain_run({READY: [1.0] * 6})
+    assert "the same run" in compare_runs(run, run).notes[0]
+
+
+def test_runs_with_nothing_in_common_are_refused():
+    with pytest.raises(BenchFault, match="nothing alike") as caught:
+        compare_runs(plain_run({READY: [1.0] * 6}), plain_run({RATE: [1.0] * 6}, number=2))
+    assert caught.value.kind == "usage"
+
+
+def test_two_targets_of_one_run_are_compared_without_their_names():
+    old, new = ("startup", "container@a", "ready"), ("startup", "container@b", "ready")
+    run = plain_run({old: draws(1, 1.0), new: draws(2, 1.0, factor=1.2)})
+    report = compare_targets(run, "container@a", "container@b")
+    (row,) = report.rows
+    assert (row.verdict, row.target) == ("slower", "container@a → container@b")
+    (back,) = compare_targets(run, "container@b", "container@a").rows
+    assert back.verdict == "faster"
+
+
+def test_a_target_that_was_not_measured_is_refused_by_name():
+    run = plain_run({READY: [1.0] * 6})
+    with pytest.raises(BenchFault, match="has not measured docker") as caught:
+        compare_targets(run, "native", "docker")
+    assert caught.value.hint == "it has: native"
