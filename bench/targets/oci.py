@@ -31,6 +31,7 @@ class OciInstance:
     """A container of an OCI runtime, by its record and the process id that the runtime wrote."""
 
     console: int | None = None
+    requests: int | None = None
 
     def __init__(self, record: oci_record.Record, channel: socket.socket, pid: int) -> None:
         self.name = record.name
