@@ -1,5 +1,6 @@
 """What all runtimes with the command line of runc have in common: a bundle, `run --detach`, `delete`."""
 
+import json
 import select
 import socket
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.target import Availability, Box, Image, Instance, Kind, Launcher, Member, Prepared
-from bench.targets import bundle, roles
+from bench.targets import oci_bundle, roles
 from bench.targets.calls import Call, Calls
 from bench.targets.drivers import Drivers
 from bench.targets.faults import translated
@@ -94,7 +95,9 @@ class OciLauncher:
     def start(self, name: str, *, ledger: bool = False) -> Instance:  # noqa: ARG002 - always in a cgroup
         """Write the bundle, have the runtime run it, and wait for its return or the workload's first word."""
         place = self.calls.place / name
-        bundle.write(place, self.root, self.box, f"{self.nest.path}/{name}")
+        place.mkdir()
+        document = oci_bundle.config(self.root, self.box, f"{self.nest.path}/{name}")
+        (place / "config.json").write_text(json.dumps(document))
         ours, theirs = socket.socketpair()
         with ExitStack() as undo, theirs:
             undo.callback(ours.close)

@@ -205,7 +205,7 @@ def test_uml_has_the_memory_that_it_was_given(drivers):
 
 @pytest.mark.parametrize("name", ["runc", "bwrap"])
 def test_a_command_that_fails_says_so_at_once_and_leaves_nothing(drivers, name, monkeypatch):
-    monkeypatch.setattr("bench.targets.bundle.AGENT", "/no/such/program")
+    monkeypatch.setattr("bench.targets.oci_bundle.AGENT", "/no/such/program")
     monkeypatch.setattr("bench.targets.bwrap.AGENT", "/no/such/program")
     before = residue(), groups()
     target, _ = usable(drivers, name)
