@@ -1,5 +1,7 @@
 """What all scenarios have in common."""
 
+import os
+
 import pytest
 
 from bench.errors import ImpossibleFigure
@@ -30,7 +32,8 @@ ANSWERS = obedient(SAID)
 
 @pytest.mark.parametrize("name", scenarios())
 def test_what_a_scenario_measures_is_what_thresholds_may_name(measure, name):
-    target = FakeTarget("vm", "vm", "tcg", behaviour=obedient(SAID, preface=BANNER))
+    own = obedient(SAID, preface=BANNER)
+    target = FakeTarget("vm", "vm", "tcg", behaviour=own, pids=(os.getpid(),))
     found = measure(scenarios()[name], target, runs=1)
     assert {m.metric for m in found.measurements} == set(METRICS[name])
 
