@@ -47,8 +47,8 @@ class ChannelFault(BenchFault):
 class Channel:
     """Reads markers from the agent's descriptor, and a guest kernel's first sign from the console's."""
 
-    def __init__(self, agent: int, console: int | None = None) -> None:
-        self._agent = agent
+    def __init__(self, agent: int, console: int | None = None, requests: int | None = None) -> None:
+        self._agent, self._requests = agent, agent if requests is None else requests
         self._poll = select.poll()
         self._buffers: dict[int, bytes] = {}
         self._outputs: dict[int, bytearray] = {}
@@ -79,7 +79,7 @@ class Channel:
         data = line.encode() + b"\n"
         try:
             while data:
-                data = data[os.write(self._agent, data) :]
+                data = data[os.write(self._requests, data) :]
         except (BrokenPipeError, ConnectionResetError) as gone:
             raise ChannelFault(
                 f"the workload hung up before it was asked '{line}'; last output: {self.tail(300)!r}"

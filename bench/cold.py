@@ -22,6 +22,12 @@ def chill(prepared: Prepared) -> None:
     cold one.
     """
     found = residency.files(prepared.storage)
+    if not found:
+        raise BenchFault(
+            f"where {prepared.image.reference} is kept is not known: the start would not be cold",
+            hint="measure without --cold, or leave this target out: its image is somebody else's to keep",
+            kind="failed",
+        )
     left = 0
     for _ in range(TRIES):  # pages that are being written or looked at stay for a moment
         left = residency.evict(found)

@@ -19,6 +19,7 @@ from bench.results import Environment, Proof, Run, Writer, new_id, timestamp
 from bench.scenario import Scenario, Session, Sizes, turns
 from bench.target import Availability, Target
 from bench.targets.drivers import Drivers
+from bench.targets.installed import STANDARD
 from bench.targets.registry import targets
 from bench.targets.residue import prune
 from bench.verdicts import judged
@@ -26,7 +27,7 @@ from bench.verdicts import judged
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the user asked for. `targets` None means all that can run here.
+    """What the user asked for. `targets` None means the standard ones, or `every` one, that can run here.
 
     After `max_time` seconds no further turn begins. With `resume`, `file` is a run that was cut off.
     """
@@ -43,6 +44,7 @@ class Plan:
     quiet: bool = False
     max_time: float = math.inf
     resume: bool = False
+    every: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,8 @@ def _insist(session: Session) -> None:
 
 def _wanted(plan: Plan, known: Mapping[str, Target]) -> list[Target]:
     """Return the targets to ask whether they can run: to prove an accelerator takes a guest's boot."""
-    return [target for name, target in known.items() if plan.targets is None or name in plan.targets]
+    asked = plan.targets or (tuple(known) if plan.every else STANDARD)
+    return [target for name, target in known.items() if name in asked]
 
 
 def _usable(plan: Plan, known: list[Found]) -> Mapping[str, Target]:

@@ -76,7 +76,7 @@ def climb(launcher: Launcher, name: str, *, ledger: bool = False) -> Iterator[Ru
         created = now()
         try:
             with lifted():
-                channel = Channel(instance.agent, instance.console)
+                channel = Channel(instance.agent, instance.console, instance.requests)
                 running = Running(instance, channel, _follow(channel, instance, request, created))
                 yield running
             if not running.removed:

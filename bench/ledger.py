@@ -6,8 +6,9 @@ All figures are bytes.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 PAGE = 4096
 KIB = 1024
@@ -44,6 +45,19 @@ class Host:
 
     available: int
     ksm_shared: int
+
+
+T = TypeVar("T", Processes, Charged)
+
+
+def added(one: T, other: T) -> T:
+    """Return the sums, line by line."""
+    return type(one)(*(a + b for a, b in zip(astuple(one), astuple(other), strict=True)))
+
+
+def grown(after: T, before: T) -> T:
+    """Return the differences, line by line."""
+    return type(after)(*(a - b for a, b in zip(astuple(after), astuple(before), strict=True)))
 
 
 def processes(pids: Iterable[int], proc: Path = Path("/proc")) -> Processes:

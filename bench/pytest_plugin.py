@@ -105,4 +105,6 @@ def _targets(config: pytest.Config) -> tuple[list[str], list[Variant]]:
         chosen = choose(text)
     except BenchFault as fault:
         raise pytest.UsageError(f"--tare-target: {fault} ({fault.hint})") from fault
+    if chosen.every:  # a test that ran on nothing would pass
+        raise pytest.UsageError(f"--tare-target: name the targets; '{text}' is for `tare run`")
     return list(chosen.names), list(chosen.versions)

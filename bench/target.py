@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 Kind = Literal["native", "container", "vm"]
-AcceleratorName = Literal["kvm", "kvm-nested", "tcg"]
+AcceleratorName = Literal["kvm", "kvm-nested", "tcg", "uml"]
 
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
     """How a guest's instructions are executed, and what proves it.
 
-    `name` is "kvm", "kvm-nested" or "tcg"; `seconds` is what the proof took.
+    `name` is "kvm", "kvm-nested", "tcg", or "uml" where the guest's kernel is itself a program of the host
+    and nothing is emulated; `seconds` is what the proof took.
     """
 
     name: AcceleratorName
@@ -62,14 +63,35 @@ class Member:
     role: str
 
 
+class Shared(Protocol):
+    """What serves all instances of a launcher, such as a daemon: only what it grows by is theirs."""
+
+    def members(self) -> Sequence[Member]:
+        """Return its processes, now."""
+
+    @property
+    def memory_cgroups(self) -> Sequence[Path]:
+        """Directories of memory controllers that charge it, and the instances where they have none apart."""
+
+
 class Instance(Protocol):
     """A started box. Whoever started it removes it, on every path."""
 
-    name: str
-    agent: int
-    """Descriptor of the channel to the workload: readable and writable."""
-    console: int | None
-    """Descriptor of a guest kernel's console where it is apart from the agent's channel."""
+    @property
+    def name(self) -> str:
+        """The name that it was started under."""
+
+    @property
+    def agent(self) -> int:
+        """Descriptor of the channel to the workload: readable and writable."""
+
+    @property
+    def requests(self) -> int | None:
+        """Descriptor that requests are written to where it is apart from `agent`, which then is read."""
+
+    @property
+    def console(self) -> int | None:
+        """Descriptor of a guest kernel's console where it is apart from the agent's channel."""
 
     @property
     def memory_cgroup(self) -> Path | None:
@@ -98,14 +120,15 @@ class Prepared:
 
     `boundary` says in words what an instance's figures include. `storage` names the files and directories
     of the host that hold the root filesystem, without what each instance has for itself. `channel` is what
-    the agent speaks on.
+    the agent speaks on. `shared` is what serves all instances.
     """
 
     image: Image
     accelerator: AcceleratorName | None
     boundary: str
     storage: Sequence[Path] = ()
-    channel: Literal["socket pair", "serial"] = "socket pair"
+    channel: Literal["socket pair", "serial", "named pipes"] = "socket pair"
+    shared: Shared | None = None
 
 
 class Launcher(Protocol):
@@ -125,9 +148,17 @@ class Launcher(Protocol):
 class Target(Protocol):
     """A kind of box."""
 
-    name: str
-    title: str
-    kind: Kind
+    @property
+    def name(self) -> str:
+        """The word on the command line and in the result file."""
+
+    @property
+    def title(self) -> str:
+        """What people read beside it."""
+
+    @property
+    def kind(self) -> Kind:
+        """Whether a guest's kernel is in it, or only a part of the host's."""
 
     def availability(self) -> Availability:
         """Find out whether this target can run here. Never raises for what the host lacks."""

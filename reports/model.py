@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 BASELINES = ("native", "container")
 COLUMNS = ("scenario", "target", "series", "metric", "unit", "value", "round", "position", "at", "warmup",
            "accelerator", "excluded")  # fmt: skip
-ACCELERATORS = {"tcg": "TCG", "kvm": "KVM", "kvm-nested": "nested KVM"}
+ACCELERATORS = {"tcg": "TCG", "kvm": "KVM", "kvm-nested": "nested KVM", "uml": "user mode"}
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ LEDGER = {
     "cgroup_anon": "cgroup anon", "cgroup_shmem": "cgroup shmem", "cgroup_kernel": "cgroup kernel",
     "cgroup_file": "cgroup file", "ksm_shared": "merged by KSM", "unexplained": "unexplained",
 }  # fmt: skip
+PARTS = "pss_of"
 CACHES = {"disk": "disk", "page_cache": "host page cache", "guest_cache": "guest page cache",
           "page_cache_before": "host page cache before (cold check)"}  # fmt: skip
 
@@ -79,7 +80,24 @@ def memory(view: View) -> list[Table]:
         "two ways to look at the same memory. MemAvailable drop = anon + shmem + kernel + unexplained; other "
         "programs move these two as well, and one whose interval contains zero is below that noise."
     )
-    return [Table(words, ("", *(view.boxes[name] for name in slopes)), tuple(rows))] if rows else []
+    found = [Table(words, ("", *(view.boxes[name] for name in slopes)), tuple(rows))] if rows else []
+    return [*found, *_parts(view)]
+
+
+def _parts(view: View) -> list[Table]:
+    """Return what of the memory is which process's: helpers and daemons by their names."""
+    rows = [
+        (_name(view, f.target), Cell(str(f.params.get("role", ""))),
+         _number(units.quantity(f.line.at(1), "B")), _number(units.quantity(f.line.slope.value, "B")),
+         _number(_interval(f.line.slope, "B")))
+        for f in _fits(view, "memory") if f.metric == PARTS
+    ]  # fmt: skip
+    words = (
+        "PSS by the part that a process plays. What is shared by all instances stands with its whole size at "
+        "the first; of that only the growth is in the lines above."
+    )
+    head = ("target", "part", "first instance", "each further one", "interval")
+    return [Table(words, head, tuple(rows), folded="The processes, by name")] if rows else []
 
 
 def layers(view: View) -> list[Table]:

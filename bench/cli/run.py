@@ -22,6 +22,8 @@ from bench.results import new_id
 from bench.results.atomic import check_destination
 from bench.scenario import Mode, Sizes, turns
 from bench.scenarios.registry import scenarios
+from bench.targets.installed import STANDARD
+from bench.targets.names import ALL
 from bench.targets.variants import offering
 
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -29,7 +31,12 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("scenario", nargs=-1, metavar="[SCENARIO]…")
-@click.option("-t", "--targets", type=Targets(), help="What to measure (default: all that can run here).")
+@click.option(
+    "-t",
+    "--targets",
+    type=Targets(),
+    help=f"What to measure (default: {', '.join(STANDARD)}; `{ALL}`: whatever can run here).",
+)
 @click.option(
     "--ab",
     type=Targets(exactly=2),
@@ -115,6 +122,7 @@ def _plan(context: Context, names: Sequence[str], mode: Mode | None, options: di
         identity=identity,
         scenarios=tuple(known[name] for name in dict.fromkeys(names or known)),
         targets=asked.names or None,
+        every=asked.every,
         sizes=Sizes(
             mode or "default", seed, options["order"], options["runs"], options["precision"], options["cold"]
         ),
@@ -149,7 +157,9 @@ def _print_order(plan: Plan) -> None:
             slot.target + (" (warm-up)" if slot.warmup else ""),
         )
         for scenario in plan.scenarios
-        for slot in turns(scenario, plan.sizes, plan.targets or scenario.targets)
+        for slot in turns(
+            scenario, plan.sizes, plan.targets or (scenario.targets if plan.every else STANDARD)
+        )
     ]
     click.echo(table(("SCENARIO", "ROUND", "POSITION", "WHAT"), rows))
     click.echo(f"\nseed {plan.sizes.seed}, order {plan.sizes.order}, {len(rows)} turns; nothing was measured")

@@ -20,6 +20,18 @@ PROGRAMS = {
     "busybox": ["busybox"],
     "mke2fs": ["mke2fs", "-V"],
     "mmdebstrap": ["mmdebstrap", "--version"],
+    "bwrap": ["bwrap", "--version"],
+    "conmon": ["conmon", "--version"],
+    "containerd": ["containerd", "--version"],
+    "crun": ["crun", "--version"],
+    "docker": ["docker", "--version"],
+    "dockerd": ["dockerd", "--version"],
+    "linux.uml": ["linux.uml", "--version"],
+    "lxc": ["lxc-start", "--version"],
+    "podman": ["podman", "--version"],
+    "runc": ["runc", "--version"],
+    "runsc": ["runsc", "--version"],
+    "systemd-nspawn": ["systemd-nspawn", "--version"],
 }
 
 

@@ -11,12 +11,12 @@ from msgspec import Meta, Struct, field
 
 SCHEMA: Final = "tare/results/1"
 
-Accelerator = Literal["kvm", "tcg", "kvm-nested"]
+Accelerator = Literal["kvm", "tcg", "kvm-nested", "uml"]
 TargetKind = Literal["native", "container", "vm"]
 Unit = Literal["s", "B", "1/s", "1", "count"]
 Mode = Literal["fast", "default", "rigorous"]
 Order = Literal["interleaved", "blocked"]
-Channel = Literal["socket pair", "terminal", "serial"]
+Channel = Literal["socket pair", "terminal", "serial", "named pipes"]
 Parameter = str | bool | int | float
 Count = Annotated[int, Meta(ge=0)]
 Name = Annotated[str, Meta(min_length=1)]

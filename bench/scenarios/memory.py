@@ -3,15 +3,15 @@
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 from bench import ledger
 from bench.ladder import Running, climb
 from bench.scenario import Mode, Place, Session, Value
-from bench.scenarios.repeated import Repeated
+from bench.scenarios.repeated import OTHERS, Repeated
 from bench.schedule import Slot
-from bench.target import Box, Launcher
+from bench.target import Box, Launcher, Member, Shared
 from bench.variant import like
 
 MIB = 1024 * 1024
@@ -44,9 +44,9 @@ SIZES: Mapping[Mode, Mapping[str, Sequence[int]]] = {
     },
 }
 RUNS: Mapping[Mode, Mapping[str, int]] = {
-    "fast": {"native": 2, "container": 2, "vm": 1, "vm-micro": 1, "vm-full": 1},
-    "default": {"native": 5, "container": 5, "vm": 2, "vm-micro": 2, "vm-full": 2},
-    "rigorous": {"native": 10, "container": 10, "vm": 4, "vm-micro": 4, "vm-full": 3},
+    "fast": {"native": 2, "container": 2, "vm": 1, "vm-micro": 1, "vm-full": 1, OTHERS: 1},
+    "default": {"native": 5, "container": 5, "vm": 2, "vm-micro": 2, "vm-full": 2, OTHERS: 3},
+    "rigorous": {"native": 10, "container": 10, "vm": 4, "vm-micro": 4, "vm-full": 3, OTHERS: 6},
 }
 
 
@@ -64,7 +64,7 @@ class Memory(Repeated):
         place = Place(self.name, slot, launcher.prepared)
         with ExitStack() as population:
             time.sleep(SETTLE)
-            before = ledger.host()
+            before = Before.of(launcher.prepared.shared)
             running: list[Running] = []
             for have, want in pairwise((0, *sizes)):
                 session.sentinels.start()
@@ -76,11 +76,40 @@ class Memory(Repeated):
             session.listen(slot.target, launcher.prepared, running[-1].channel)
 
 
-def measure(running: Sequence[Running], before: ledger.Host) -> list[Value]:
-    """Read the ledger of all instances that run, as values with their number in `params`."""
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What there was before the first instance: the host's figures, and what serves all instances."""
+
+    host: ledger.Host
+    shared: Shared | None
+    processes: ledger.Processes
+    charged: ledger.Charged
+
+    @classmethod
+    def of(cls, shared: Shared | None) -> "Before":
+        """Read it now."""
+        return cls(ledger.host(), shared, *_read(shared))
+
+
+def _read(shared: Shared | None) -> tuple[ledger.Processes, ledger.Charged]:
+    members, groups = (shared.members(), shared.memory_cgroups) if shared else ((), ())
+    return ledger.processes(member.pid for member in members), ledger.charged(groups)
+
+
+def measure(running: Sequence[Running], before: Before) -> list[Value]:
+    """Read the ledger of all instances that run, as values with their number in `params`.
+
+    What serves all of them counts by what it has grown by. `pss_of` is one line for each part that a process
+    plays, those of what is shared in full.
+    """
     instances = [one.instance for one in running]
-    seen = ledger.processes(member.pid for instance in instances for member in instance.members())
-    charged = ledger.charged(one.memory_cgroup for one in instances if one.memory_cgroup is not None)
+    members = [member for instance in instances for member in instance.members()]
+    seen, charged = _read(before.shared)
+    seen = ledger.added(
+        ledger.processes(member.pid for member in members), ledger.grown(seen, before.processes)
+    )
+    own = ledger.charged(one.memory_cgroup for one in instances if one.memory_cgroup is not None)
+    charged = ledger.added(own, ledger.grown(charged, before.charged))
     after = ledger.host()
     figures: dict[str, int] = {
         **asdict(seen),
@@ -88,9 +117,19 @@ def measure(running: Sequence[Running], before: ledger.Host) -> list[Value]:
         "cgroup_file": charged.file,
         "cgroup_kernel": charged.kernel,
         "cgroup_shmem": charged.shmem,
-        "mem_available_drop": before.available - after.available,
-        "ksm_shared": after.ksm_shared - before.ksm_shared,
-        "unexplained": ledger.unexplained(before, after, charged),
+        "mem_available_drop": before.host.available - after.available,
+        "ksm_shared": after.ksm_shared - before.host.ksm_shared,
+        "unexplained": ledger.unexplained(before.host, after, charged),
     }
-    params = {"n": len(running)}
-    return [Value(metric, "B", figure, params) for metric, figure in figures.items()]
+    lines = _lines([*members, *(before.shared.members() if before.shared else ())])
+    n = len(running)
+    return [
+        *(Value(metric, "B", figure, {"n": n}) for metric, figure in figures.items()),
+        *(Value("pss_of", "B", size, {"n": n, "role": role}) for role, size in lines.items()),
+    ]
+
+
+def _lines(members: Sequence[Member]) -> Mapping[str, int]:
+    """Return the bytes of each role, one line even where there is but one."""
+    roles = sorted({member.role for member in members})
+    return {role: ledger.processes(m.pid for m in members if m.role == role).pss for role in roles}

@@ -12,7 +12,7 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "startup": ("created", "kernel", "init", "listening", "ready", "teardown"),
     "memory": (
         "pss", "pss_anon", "uss", "page_tables", "cgroup_anon", "cgroup_file", "cgroup_kernel",
-        "cgroup_shmem", "mem_available_drop", "ksm_shared", "unexplained",
+        "cgroup_shmem", "mem_available_drop", "ksm_shared", "unexplained", "pss_of",
     ),
     "layers": ("disk", "page_cache", "page_cache_before", "guest_cache"),
     "cpu": ("rate",),

@@ -9,22 +9,22 @@ from bench.errors import BenchFault, ImpossibleFigure
 from bench.scenario import Mode, Session
 from bench.schedule import Slot
 from bench.target import Box, Launcher, Target
+from bench.targets.installed import names
 from bench.variant import among, like
 
-EVERYWHERE = ("native", "container", "vm", "vm-micro", "vm-full")
-FOR_OTHERS = 2
+OTHERS = "others"
+"""Stands in `runs` for every target that is not named there."""
 
 
 class Repeated(ABC):
     """A scenario that asks the same of every target; `runs` are its counted turns by mode and target.
 
-    A target that `runs` does not know gets two. `variants` are names of versions of targets, which take part
-    wherever their targets do.
+    `variants` are names of versions of targets, which take part wherever their targets do.
     """
 
     name: str
     title: str
-    targets: tuple[str, ...] = EVERYWHERE
+    targets: tuple[str, ...]
     warmups: int = 0
     decisive: str = ""
     at_once: bool = False
@@ -33,11 +33,12 @@ class Repeated(ABC):
     runs: ClassVar[Mapping[Mode, Mapping[str, int]]]
 
     def __init__(self, variants: Iterable[str] = ()) -> None:
-        self.targets = among(self.targets, variants)
+        self.targets = among(names(), variants)
 
     def counts(self, mode: Mode, targets: Sequence[str]) -> Mapping[str, int]:
         """Return the counted turns of each target."""
-        return {name: self.runs[mode].get(like(name), FOR_OTHERS) for name in targets}
+        counted = self.runs[mode]
+        return {name: counted.get(like(name), counted[OTHERS]) for name in targets}
 
     def run(self, session: Session) -> None:
         """Prepare the box on every target, then take the turns; what fails is recorded as a failure."""

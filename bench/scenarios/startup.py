@@ -6,16 +6,16 @@ from bench.cold import chill
 from bench.ladder import climb
 from bench.results.model import Parameter  # noqa: TC001 - with its neighbours
 from bench.scenario import Mode, Place, Session, Value
-from bench.scenarios.repeated import Repeated
+from bench.scenarios.repeated import OTHERS, Repeated
 from bench.schedule import Slot
 from bench.target import Box, Launcher
 
 MIB = 1024 * 1024
 
 RUNS: Mapping[Mode, Mapping[str, int]] = {
-    "fast": {"native": 10, "container": 10, "vm": 3, "vm-micro": 3, "vm-full": 2},
-    "default": {"native": 200, "container": 200, "vm": 7, "vm-micro": 7, "vm-full": 5},
-    "rigorous": {"native": 500, "container": 500, "vm": 20, "vm-micro": 20, "vm-full": 12},
+    "fast": {"native": 10, "container": 10, "vm": 3, "vm-micro": 3, "vm-full": 2, OTHERS: 5},
+    "default": {"native": 200, "container": 200, "vm": 7, "vm-micro": 7, "vm-full": 5, OTHERS: 50},
+    "rigorous": {"native": 500, "container": 500, "vm": 20, "vm-micro": 20, "vm-full": 12, OTHERS: 200},
 }
 BOX = Box(workload="agent", memory=512 * MIB)
 

@@ -26,6 +26,7 @@ class BareInstance:
     """A shell on one end of a socket pair or a terminal."""
 
     console: int | None = None
+    requests: int | None = None
     memory_cgroup: Path | None = None
     storage: Sequence[Path] = ()
 

@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchFault
-from bench.target import Accelerator, Availability, Box, Image, Instance, Kind, Launcher, Member, Prepared
+from bench.target import (
+    Accelerator,
+    Availability,
+    Box,
+    Image,
+    Instance,
+    Kind,
+    Launcher,
+    Member,
+    Prepared,
+    Target,
+)
 from bench.targets.charge import charging
 from bench.targets.drivers import Drivers
 from bench.targets.faults import translated
@@ -27,6 +38,8 @@ BOUNDARY = (
 
 class GuestInstance:
     """A guest, by the handle that the VM driver gave."""
+
+    requests: int | None = None
 
     def __init__(self, guest: Guest, charge: ExitStack, memory_cgroup: Path | None) -> None:
         self.name = guest.name
@@ -150,6 +163,21 @@ class VirtualMachine:
             accelerator=found.acceleration, memory=box.memory, cpus=box.cpus, cpu=found.cpu,
             root="initramfs" if box.root == "memory" else "disk", private=private,
         )  # fmt: skip
+
+
+def direct(drivers: Drivers) -> Target:
+    """Return `vm`."""
+    return VirtualMachine(drivers, "vm")
+
+
+def micro(drivers: Drivers) -> Target:
+    """Return `vm-micro`."""
+    return VirtualMachine(drivers, "vm-micro")
+
+
+def full(drivers: Drivers) -> Target:
+    """Return `vm-full`."""
+    return VirtualMachine(drivers, "vm-full")
 
 
 def _reason(found: Proven) -> str:

@@ -7,24 +7,32 @@ from typing import TYPE_CHECKING
 
 from bench import variant
 from bench.errors import BenchFault
-from bench.targets.registry import NAMES
+from bench.targets import installed
 
 if TYPE_CHECKING:
     from bench.variant import Variant
 
 
+ALL = "all"
+
+
 @dataclass(frozen=True)
 class Chosen:
-    """The names of targets as the result file has them, and what the versions among them are."""
+    """The names of targets as the result file has them, and what the versions among them are.
+
+    `every` stands for whatever can run here, and comes without names.
+    """
 
     names: tuple[str, ...] = ()
     versions: tuple[Variant, ...] = ()
+    every: bool = False
 
     def __add__(self, other: Chosen) -> Chosen:
         """Return both, each target once; BenchFault of kind `usage` when two versions share a name."""
         versions = tuple(dict.fromkeys(self.versions + other.versions))
         variant.check(versions)
-        return Chosen(tuple(dict.fromkeys(self.names + other.names)), versions)
+        names = tuple(dict.fromkeys(self.names + other.names))
+        return Chosen(names, versions, self.every or other.every)
 
 
 def choose(text: str) -> Chosen:
@@ -32,6 +40,8 @@ def choose(text: str) -> Chosen:
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not words:
         raise _unknown("no target is named")
+    if words == [ALL]:
+        return Chosen(every=True)
     found = Chosen()
     for word in words:
         found += _one(word)
@@ -42,10 +52,10 @@ def _one(word: str) -> Chosen:
     if variant.is_spec(word):
         version = variant.parse(word)
         return Chosen((version.name,), (version,))
-    if word not in NAMES:
+    if word not in installed.names():
         raise _unknown(f"there is no target '{word}'")
     return Chosen((word,))
 
 
 def _unknown(text: str) -> BenchFault:
-    return BenchFault(text, hint=f"there are: {', '.join(NAMES)}", kind="usage")
+    return BenchFault(text, hint=f"there are: {', '.join(installed.names())}", kind="usage")

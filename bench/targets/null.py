@@ -25,6 +25,7 @@ class NullInstance:
     """A channel whose other end has spoken."""
 
     console: int | None = None
+    requests: int | None = None
     memory_cgroup: Path | None = None
     storage: Sequence[Path] = ()
 

@@ -31,6 +31,7 @@ class OciInstance:
     """A container of an OCI runtime, by its record and the process id that the runtime wrote."""
 
     console: int | None = None
+    requests: int | None = None
 
     def __init__(self, record: oci_record.Record, channel: socket.socket, pid: int) -> None:
         self.name = record.name
@@ -83,7 +84,8 @@ class OciLauncher:
     def start(self, name: str, *, ledger: bool = False) -> Instance:  # noqa: ARG002 - always in a cgroup
         """`run --detach`: returns when the runtime has started process 1 and ended."""
         record = oci_record.Record(self.home, name, self.runtime)
-        record.write(oci_bundle.config(self.root, self.box, name))
+        # A leaf of its own: no parent is left behind when the runtime removes it.
+        record.write(oci_bundle.config(self.root, self.box, f"/tare-oci-{name}"))
         ours, theirs = socket.socketpair()
         try:
             with theirs:

@@ -22,8 +22,11 @@ _MOUNTS = (
 )
 
 
-def config(root: Path, box: Box, name: str) -> dict[str, Any]:
-    """Return the document (OCI runtime specification 1.0.2) for the agent in `root`, as `box` limits it."""
+def config(root: Path, box: Box, group: str) -> dict[str, Any]:
+    """Return the document (OCI runtime specification 1.0.2) for the agent in `root`, as `box` limits it.
+
+    `group` is the cgroup's path, below every hierarchy.
+    """
     kept = [f"CAP_{capability}" for capability in capabilities.DEFAULT]
     kinds = ("pid", "network", "ipc", "uts", "mount", "cgroup")
     cpu = {"quota": box.cpus * _PERIOD, "period": _PERIOD}
@@ -40,8 +43,7 @@ def config(root: Path, box: Box, name: str) -> dict[str, Any]:
             for kind, place, options in _MOUNTS
         ],
         "linux": {
-            # A leaf of its own: no parent is left behind when the runtime removes it.
-            "cgroupsPath": f"/tare-oci-{name}",
+            "cgroupsPath": group,
             "namespaces": [{"type": kind} for kind in kinds],
             "resources": {"memory": {"limit": box.memory}, "cpu": cpu},
             "maskedPaths": list(MASKED),

@@ -16,6 +16,7 @@ class ProcessInstance:
     """A bare process or a container, by the handle that the runtime gave."""
 
     console: int | None = None
+    requests: int | None = None
 
     def __init__(self, started: Started, channel: socket.socket, role: str) -> None:
         self.name = started.id

@@ -70,6 +70,13 @@ def detect(mountinfo: str | None = None) -> Hierarchy:
     return Hierarchy(trees, unified)
 
 
+def mounts(mountinfo: str | None = None) -> tuple[Path, ...]:
+    """Return where cgroup hierarchies can be written, with those that Tare itself has no use for."""
+    text = Path("/proc/self/mountinfo").read_text(encoding="utf-8") if mountinfo is None else mountinfo
+    writable = "\n".join(line for line in text.splitlines() if "ro" not in line.split()[5].split(","))
+    return tuple(dict.fromkeys(mount for mount, _, _ in _cgroup_mounts(writable)))
+
+
 def _cgroup_mounts(mountinfo: str) -> list[tuple[Path, str, list[str]]]:
     found = []
     for line in mountinfo.splitlines():

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from runtime.cgroups import tree
-from runtime.cgroups.hierarchy import detect
+from runtime.cgroups import hierarchy, tree
 from runtime.cgroups.manager import GROUP
 from runtime.container import keeper
 from runtime.container.records import Process, content, directories, load
@@ -48,7 +47,8 @@ def prune(run: Path, data: Path, say: Callable[[str], None] = _silent) -> list[s
 def _prune(run: Path, data: Path, say: Callable[[str], None]) -> list[str]:
     # What is there comes first, then the records: they are written before and removed after what they
     # describe, so a layer or cgroup whose record is missing by then belongs to nobody.
-    containers, mounts = run / "containers", {entry.mount for entry in detect().trees.values()}
+    # Other runtimes that were given a group of ours have made it in every hierarchy, not only where we do.
+    containers, mounts = run / "containers", hierarchy.mounts()
     groups = [path for mount in mounts for path in mount.glob(f"{GROUP}/{key(run)}-*")]
     layers = directories(data / "containers")
     found = [_prune_one(directory, groups, say) for directory in directories(containers)]

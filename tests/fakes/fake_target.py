@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from bench.target import AcceleratorName, Box, Kind
+    from bench.target import AcceleratorName, Box, Kind, Shared
 
     Behaviour = Callable[["Inside"], None]
 
@@ -132,6 +132,7 @@ class FakeInstance:
     residue: Sequence[str] = ()
     pids: Sequence[int] = ()
     removed: bool = False
+    requests: int | None = None
 
     def __post_init__(self) -> None:
         self.agent = self.channel.fileno()
@@ -233,6 +234,7 @@ class FakeTarget:
     memory_cgroup: Path | None = None
     images: Sequence[Path] = ()
     storage: Callable[[str], Sequence[Path]] | None = None
+    shared: Shared | None = None
     journal: list[str] = field(default_factory=list)
     instances: list[FakeInstance] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)
@@ -257,7 +259,9 @@ class FakeTarget:
         if box.workload in self.unprepared:
             raise self.unprepared[box.workload]
         image = Image(f"fake/{box.workload}", DIGEST)
-        yield FakeLauncher(self, Prepared(image, self.accelerator, "a thread", tuple(self.images)))
+        yield FakeLauncher(
+            self, Prepared(image, self.accelerator, "a thread", tuple(self.images), shared=self.shared)
+        )
         self.journal.append(f"release {box.workload}")
 
 

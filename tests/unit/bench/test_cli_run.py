@@ -9,7 +9,7 @@ import pytest
 from bench.cli.outcome import make_report
 from bench.errors import BenchFault
 from bench.results import load
-from bench.targets.registry import NAMES
+from bench.targets.installed import names
 from tests.fakes.fake_target import FakeTarget, dying, virtual
 
 
@@ -26,7 +26,7 @@ def test_an_unknown_scenario_ends_with_2_and_lists_those_there_are(tare):
 def test_an_unknown_target_ends_with_2_and_lists_those_there_are(tare, given, said):
     done = tare("run", "-t", given)
     assert done.code == 2
-    assert f"{said}; there are: {', '.join(NAMES)}" in " ".join(done.err.split())
+    assert f"{said}; there are: {', '.join(names())}" in " ".join(done.err.split())
 
 
 @pytest.mark.parametrize(

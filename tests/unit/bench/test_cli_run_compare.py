@@ -126,7 +126,7 @@ def test_a_failed_start_is_1_even_when_nothing_could_be_compared(tare, fakes, mo
         (["--save", "latest"], "has a meaning of its own"),
         (["--ab", "native"], "name two different targets"),
         (["--ab", "native,native"], "name two different targets"),
-        (["--ab", "native,docker"], "no target 'docker'"),
+        (["--ab", "native,nothing"], "no target 'nothing'"),
         (["--ab", "oci:runtime=/a/runc,oci:runtime=/b/runc"], "would be called oci@runc"),
         (["-t", "oci:runtime=/a/runc", "--ab", "native,oci:runtime=/b/runc"], "would be called oci@runc"),
         (["-t", "container@x"], "is no version of a target"),

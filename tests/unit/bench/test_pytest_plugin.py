@@ -57,6 +57,12 @@ def test_an_unknown_target_is_a_usage_error(tmp_path):
     assert "there is no target 'vmware' (there are: native" in done.stdout + done.stderr
 
 
+def test_all_targets_are_refused_since_a_test_of_none_would_pass(tmp_path):
+    done = session(tmp_path, "def test_start(target):\n    pass\n", "--tare-target", "all")
+    assert done.returncode != 0
+    assert "name the targets" in done.stdout + done.stderr
+
+
 def test_other_peoples_targets_are_left_alone(tmp_path):
     text = """
 import pytest, sys

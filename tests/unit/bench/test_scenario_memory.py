@@ -1,8 +1,11 @@
 """The memory scenario on fake targets."""
 
+import os
+
 import pytest
 
 from bench.scenarios.memory import Memory
+from bench.target import Member
 from tests.fakes.fake_target import FakeTarget, dying, virtual
 from tests.fakes.figures import figures
 
@@ -57,3 +60,52 @@ def test_a_box_that_dies_while_memory_grows_keeps_what_was_read(measure):
     (failure,) = run.failures
     assert (failure.scenario, failure.target) == ("memory", "native")
     assert all(instance.removed for instance in target.instances)
+
+
+class Daemon:
+    """Serves all instances from a group that grows by 100 bytes whenever it is looked at."""
+
+    def __init__(self, group):
+        self.group, self.looks = group, 0
+
+    def members(self):
+        return [Member(os.getpid(), "daemon, shared")]
+
+    @property
+    def memory_cgroups(self):
+        self.looks += 1
+        (self.group / "memory.stat").write_text(
+            f"anon {5000 + 100 * self.looks}\nfile 0\nkernel 7\nshmem 0\n"
+        )
+        return [self.group]
+
+
+def test_what_serves_all_instances_counts_by_what_it_has_grown_by(measure, group):
+    run = measure(Memory(), FakeTarget("native", shared=Daemon(group)), runs=1)
+    for look, n in enumerate((1, 2, 4, 8), 1):
+        found = figures(run, "native", n=n)
+        assert found["cgroup_anon"] == [100 * look]  # not the 5100 that were there before
+        assert found["cgroup_kernel"] == [0]
+
+
+def test_each_part_that_a_process_plays_has_a_line_of_its_own(measure, group):
+    run = measure(Memory(), FakeTarget("native", shared=Daemon(group)), runs=1)
+    parts = {
+        (m.params["n"], m.params["role"]): m.samples[0].value
+        for m in run.measurements
+        if m.metric == "pss_of"
+    }
+    assert {role for _, role in parts} == {"fake", "daemon, shared"}
+    for n in (1, 2, 4, 8):
+        own, whole = parts[n, "fake"], figures(run, "native", n=n)["pss"][0]
+        # The daemon is this very process, in full in its line and by its growth in the sum.
+        assert parts[n, "daemon, shared"] > 10 * 2**20
+        assert 0 < own < parts[n, "daemon, shared"]
+        assert abs(whole - own) < parts[n, "daemon, shared"] / 2
+
+
+def test_without_anything_shared_the_parts_are_the_sum(measure):
+    run = measure(Memory(), FakeTarget("native"), runs=1)
+    parts = {m.params["n"]: m.samples[0].value for m in run.measurements if m.metric == "pss_of"}
+    for n, value in parts.items():
+        assert value == pytest.approx(figures(run, "native", n=n)["pss"][0], rel=0.05)

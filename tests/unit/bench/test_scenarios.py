@@ -1,5 +1,7 @@
 """What all scenarios have in common."""
 
+import os
+
 import pytest
 
 from bench.errors import ImpossibleFigure
@@ -18,8 +20,8 @@ def test_scenarios_are_known_by_their_names_and_measure_known_targets():
 
 @pytest.mark.parametrize("scenario", scenarios().values(), ids=lambda scenario: scenario.name)
 def test_targets_that_a_scenario_does_not_know_get_no_turn(scenario):
-    assert turns(scenario, Sizes("fast", 1), ["docker"]) == []
-    slots = turns(scenario, Sizes("fast", 1), ["docker", "native"])
+    assert turns(scenario, Sizes("fast", 1), ["nothing"]) == []
+    slots = turns(scenario, Sizes("fast", 1), ["nothing", "native"])
     assert slots
     assert {slot.target for slot in slots} <= {"native", "flattened"}
 
@@ -30,7 +32,8 @@ ANSWERS = obedient(SAID)
 
 @pytest.mark.parametrize("name", scenarios())
 def test_what_a_scenario_measures_is_what_thresholds_may_name(measure, name):
-    target = FakeTarget("vm", "vm", "tcg", behaviour=obedient(SAID, preface=BANNER))
+    own = obedient(SAID, preface=BANNER)
+    target = FakeTarget("vm", "vm", "tcg", behaviour=own, pids=(os.getpid(),))
     found = measure(scenarios()[name], target, runs=1)
     assert {m.metric for m in found.measurements} == set(METRICS[name])
 

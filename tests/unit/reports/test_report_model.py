@@ -212,6 +212,22 @@ def test_a_line_without_a_slope_beside_fitted_ones_is_left_out():
     assert "PSS, anonymous part" in {row[0].text for row in table.rows}
 
 
+def test_helpers_and_daemons_have_rows_of_their_own():
+    run = sample_run(3)
+    base = next(
+        m for m in run.measurements if (m.scenario, m.metric, m.params.get("n")) == ("memory", "pss", 1)
+    )
+    parts = tuple(
+        change(base, metric="pss_of", params={"n": n, "role": "shim"},
+               samples=tuple(change(s, value=(2 + 3 * n) * MIB) for s in base.samples))
+        for n in (1, 2, 4)
+    )  # fmt: skip
+    assert len(tables.memory(view_of(run))) == 1
+    _, table = tables.memory(view_of(change(run, measurements=(*run.measurements, *parts))))
+    ((target, part, first, further, _),) = table.rows
+    assert (target.text, part.text, first.text, further.text) == (base.target, "shim", "5.00 MiB", "3.00 MiB")
+
+
 def test_the_unexplained_rest_above_five_percent_is_announced():
     run = sample_run(3)
     doubled = tuple(
