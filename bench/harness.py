@@ -29,7 +29,9 @@ from bench.verdicts import judged
 class Plan:
     """What the user asked for. `targets` None means the standard ones, or `every` one, that can run here.
 
-    After `max_time` seconds no further turn begins. With `resume`, `file` is a run that was cut off.
+    After `max_time` seconds no further turn begins. With `resume`, `file` is a run that was cut off. With
+    `optional`, one of `targets` that can't run is recorded as such and left out. `claims` are ids of claims;
+    the verdicts on them go into the file.
     """
 
     data: Path
@@ -45,6 +47,8 @@ class Plan:
     max_time: float = math.inf
     resume: bool = False
     every: bool = False
+    optional: bool = False
+    claims: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def execute(plan: Plan) -> Run:
             caveats.warming(run, decisive),
         )
         writer.warn(*chain.from_iterable(found))
-        writer.conclude(judged(writer.path))
+        writer.conclude(judged(writer.path, plan.claims))
         writer.warn(*caveats.unlike_itself(writer.run))
     return writer.run
 
@@ -126,7 +130,7 @@ def _wanted(plan: Plan, known: Mapping[str, Target]) -> list[Target]:
 def _usable(plan: Plan, known: list[Found]) -> Mapping[str, Target]:
     """Return the targets to measure; what was asked for by name has to be there."""
     for found in known:
-        if plan.targets and not found.availability.available:
+        if plan.targets and not plan.optional and not found.availability.available:
             raise BenchFault(
                 f"target {found.target.name} can't run here: {found.availability.reason}",
                 hint="`tare list targets` shows what can; leave it out of --targets",
@@ -137,7 +141,7 @@ def _usable(plan: Plan, known: list[Found]) -> Mapping[str, Target]:
         raise BenchFault(
             "there is nothing to measure: no target that can run here makes sense for these scenarios",
             hint="`tare list targets` and `tare list scenarios` show what goes with what",
-            kind="host" if plan.targets is None else "usage",
+            kind="host" if plan.targets is None or plan.optional else "usage",
         )
     return usable
 

@@ -53,7 +53,8 @@ class Sizes:
     """How much and in which order: `runs` overrides the scenario's own numbers of counted turns.
 
     With `precision` (a share of the median) the numbers follow from the data, and `runs` is the most. With
-    `cold` every start begins with nothing of the image in the page cache.
+    `cold` every start begins with nothing of the image in the page cache. `asked` holds, for a scenario, the
+    only targets that are wanted of it and the fewest counted turns of each.
     """
 
     mode: Mode
@@ -62,6 +63,11 @@ class Sizes:
     runs: int | None = None
     precision: float | None = None
     cold: bool = False
+    asked: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def wants(self, scenario: str, target: str) -> bool:
+        """Tell whether `target` is wanted of `scenario`."""
+        return scenario not in self.asked or target in self.asked[scenario]
 
 
 @dataclass(slots=True)
@@ -84,7 +90,11 @@ class Session:
 
     def chosen(self, scenario: "Scenario") -> list[str]:
         """Return the targets of `scenario` that this run measures, in the scenario's order."""
-        return [name for name in scenario.targets if name in self.targets]
+        return [
+            name
+            for name in scenario.targets
+            if name in self.targets and self.sizes.wants(scenario.name, name)
+        ]
 
     def slots(self, scenario: "Scenario", without: Collection[str] = ()) -> Iterator[Slot]:
         """Yield every turn of `scenario`, after a quiet moment each; those of targets in `without` fall out.
@@ -222,5 +232,6 @@ def turns(scenario: Scenario, sizes: Sizes, targets: Sequence[str]) -> list[Slot
     own = scenario.counts(sizes.mode, present)
     warm = {name: warmup.most(scenario.warmups, sizes.runs or count) for name, count in own.items()}
     most = sizes.runs or (MOST_RUNS if sizes.precision and scenario.decisive else None)
-    counts = {name: most or count for name, count in own.items()}
+    least = sizes.asked.get(scenario.name, {})
+    counts = {name: most or max(count, least.get(name, 0)) for name, count in own.items()}
     return list(schedule.blocks(list(counts), counts, sizes.seed, sizes.order, warmups=warm))

@@ -4,7 +4,9 @@ import json
 from dataclasses import asdict
 
 import click
+from msgspec import to_builtins
 
+from bench.claims.load import claims
 from bench.cli.context import Context
 from bench.cli.table import table
 from bench.scenarios.registry import scenarios
@@ -18,7 +20,7 @@ FORMAT = click.option(
 
 @click.group()
 def command() -> None:
-    """Show the scenarios and targets there are, and what can run here."""
+    """Show the scenarios, targets and claims there are, and what can run here."""
 
 
 @command.command("scenarios")
@@ -54,3 +56,19 @@ def list_targets(context: Context, form: str, connect: str | None) -> None:
         return
     rows_of_text = [(t.name, "yes" if a.available else "no", a.version, a.reason) for t, a in found]
     click.echo(table(("TARGET", "AVAILABLE", "VERSION", "REASON"), rows_of_text))
+
+
+@command.command("claims")
+@FORMAT
+@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
+def list_claims(form: str, lang: str) -> None:
+    """Show the claims, and whether Tare has a scenario that can decide on each."""
+    if form == "json":
+        click.echo(json.dumps([to_builtins(one) for one in claims().values()], indent=1, ensure_ascii=False))
+        return
+    rows = [
+        (one.id, ", ".join(dict.fromkeys(p.scenario for p in one.part if p.scenario)) or "-",
+         one.says.in_(lang))
+        for one in claims().values()
+    ]  # fmt: skip
+    click.echo(table(("CLAIM", "SCENARIO", "WHAT"), rows))

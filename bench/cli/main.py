@@ -18,7 +18,8 @@ from vmdriver.errors import MachineFault
 
 COMMANDS = {
     "run": "Measure scenarios on targets and write the result file and the report.",
-    "list": "Show the scenarios and targets there are, and what can run here.",
+    "list": "Show the scenarios, targets and claims there are, and what can run here.",
+    "claims": "Measure what claims need, and give each a verdict with its evidence.",
     "compare": "Compare two runs, and say whether anything got worse.",
     "baseline": "Choose the run that others are compared with.",
     "history": "Show how figures went over the stored runs, and where they changed.",

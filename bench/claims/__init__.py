@@ -1,0 +1,1 @@
+"""Claims as hypotheses that are fixed before the data, and their verdicts."""

@@ -1,0 +1,136 @@
+"""What a claim is made of. The definitions themselves are data: `claims.toml`."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from bench.results.model import Parameter  # noqa: TC001 - msgspec reads the annotations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Text = Annotated[str, Meta(min_length=1)]
+Runs = Annotated[int, Meta(ge=1)]
+Positive = Annotated[float, Meta(gt=0)]
+Of = Literal["median", "p95", "slope", "ratio"]
+
+
+class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of everything in a definition."""
+
+
+class Words(Data, frozen=True, kw_only=True):
+    """A sentence in both languages."""
+
+    en: Text
+    zh: Text
+
+    def in_(self, lang: str) -> str:
+        """Return it in "en" or "zh"."""
+        return self.zh if lang == "zh" else self.en
+
+
+class AtMost(Data, frozen=True, kw_only=True, tag_field="name", tag="at-most"):
+    """Holds when the whole interval is at or below `limit`; refuted when the whole interval is above it.
+
+    `of` is the figure: the median or p95 of the runs, the slope over `n` (per instance), or the ratio of the
+    medians of target and baseline. A preliminary evaluation takes `fast_of`, if that is given.
+    """
+
+    of: Of
+    limit: float
+    fast_of: Of | None = None
+
+
+class AtLeast(Data, frozen=True, kw_only=True, tag_field="name", tag="at-least"):
+    """Holds when the whole interval is at or above `limit`; refuted when the whole interval is below it."""
+
+    of: Of
+    limit: float
+    fast_of: Of | None = None
+
+
+class Equivalent(Data, frozen=True, kw_only=True, tag_field="name", tag="equivalent"):
+    """Target and baseline, a rate each, are the same within `margin` (0.02: 2 %): two one-sided tests.
+
+    Refuted when the whole interval of the ratio is below 1 / (1 + margin), a loss. A gain beyond the margin
+    is neither: nothing computes faster for being in a box, so the comparison is then in doubt.
+    """
+
+    margin: Positive
+
+
+class Independent(Data, frozen=True, kw_only=True, tag_field="name", tag="independent"):
+    """The slope over `n` is within `margin` (the metric's unit per instance) of 0; refuted when beyond."""
+
+    margin: Positive
+
+
+Rule = AtMost | AtLeast | Equivalent | Independent
+
+
+class Part(Data, frozen=True, kw_only=True):
+    """One decision: a figure of one experiment and the rule for it. Without a scenario, it waits for one.
+
+    A `control` is no part of the claim: it shows that the experiment can see what the claim denies, and
+    nothing is decided unless it holds. `emulation` tells what samples without hardware virtualization are
+    good for: nothing, or, where emulation only makes the figure larger, as its upper bound.
+    """
+
+    name: Text
+    role: Literal["claim", "control"] = "claim"
+    scenario: str = ""
+    target: str = ""
+    baseline: str = ""
+    metric: str = ""
+    params: dict[str, Parameter] = field(default_factory=dict)
+    rule: Rule | None = None
+    emulation: Literal["nothing", "upper-bound"] = "nothing"
+    runs: Runs = 1
+    fast_runs: Runs = 1
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets that have to be measured."""
+        return tuple(name for name in (self.target, self.baseline) if name)
+
+
+class Claim(Data, frozen=True, kw_only=True):
+    """A hypothesis in words, what decides it, and what would flip the verdict."""
+
+    id: Text
+    says: Words
+    flip: Words
+    part: tuple[Part, ...] = ()
+
+    @property
+    def has_experiment(self) -> bool:
+        """Whether Tare can measure anything for it."""
+        return any(part.scenario for part in self.part)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the definition: it shows whether a rule was changed after a verdict."""
+        return sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
+
+
+def problems(claim: Claim) -> Iterator[str]:
+    """Yield what types can't express: a part is whole or empty, and has a baseline exactly for a ratio."""
+    for part in claim.part:
+        where = f"{claim.id}, part {part.name!r}"
+        if bool(part.scenario) != bool(part.target and part.metric and part.rule):
+            yield f"{where}: a scenario needs a target, a metric and a rule, and they a scenario"
+            continue
+        if isinstance(part.rule, AtMost | AtLeast):
+            is_ratio = "ratio" in {part.rule.of, part.rule.fast_of}
+        else:
+            is_ratio = isinstance(part.rule, Equivalent)
+        if is_ratio != bool(part.baseline):
+            yield f"{where}: a baseline is for ratios, and a ratio needs one"
+    names = [part.name for part in claim.part]
+    if len(set(names)) < len(names):
+        yield f"{claim.id}: two parts have the same name"

@@ -1,0 +1,56 @@
+"""Decision rules: an interval wholly on one side decides, one that reaches over the boundary does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from bench.claims.definition import AtLeast, AtMost, Equivalent
+
+if TYPE_CHECKING:
+    from bench.claims.definition import Rule
+    from bench.claims.figure import Figure
+
+Outcome = Literal["supported", "refuted", "undecided", "beyond"]
+"""`beyond`: a gain larger than the margin, where there can be none."""
+
+
+def decide(rule: Rule, figure: Figure) -> Outcome:
+    """Apply a rule to a figure with an interval; ValueError for one without."""
+    low, high = figure.estimate.low, figure.estimate.high
+    if low is None or high is None:
+        raise ValueError("there is no interval to decide on")
+    if isinstance(rule, AtMost):
+        return _side(holds=high <= rule.limit, fails=low > rule.limit)
+    if isinstance(rule, AtLeast):
+        return _side(holds=low >= rule.limit, fails=high < rule.limit)
+    if isinstance(rule, Equivalent):
+        return _equivalent(rule, figure, low, high)
+    inside, beyond = -rule.margin <= low and high <= rule.margin, low > rule.margin or high < -rule.margin
+    return _side(holds=inside, fails=beyond)
+
+
+def boundary(rule: Rule) -> tuple[float, ...]:
+    """Return where the verdict flips, in the unit of the figure."""
+    if isinstance(rule, AtMost | AtLeast):
+        return (rule.limit,)
+    if isinstance(rule, Equivalent):
+        return 1 / (1 + rule.margin), 1 + rule.margin
+    return -rule.margin, rule.margin
+
+
+def _equivalent(rule: Equivalent, figure: Figure, low: float, high: float) -> Outcome:
+    least, most = boundary(rule)
+    if least < low and high < most:
+        return "supported"
+    strict = figure.strict
+    if strict is None or strict.low is None or strict.high is None:
+        return "undecided"
+    if strict.high <= least:
+        return "refuted"
+    return "beyond" if strict.low >= most else "undecided"
+
+
+def _side(*, holds: bool, fails: bool) -> Outcome:
+    if holds:
+        return "supported"
+    return "refuted" if fails else "undecided"

@@ -1,0 +1,113 @@
+"""Verdicts in words, English and Chinese."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Language = Literal["en", "zh"]
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
+
+SAYINGS: Mapping[str, tuple[str, str]] = {
+    "supported": ("supported", "成立"),
+    "refuted": ("refuted", "不成立"),
+    "partly": ("partly", "部分成立"),
+    "not evaluable here": ("not evaluable here", "此处无法评估"),
+    "preliminary": ("(preliminary)", "(初步)"),
+    "a-fortiori": ("a fortiori, since emulation only slows down", "仿真只会更慢, 故更加如此"),
+    "control": ("control", "对照"),
+    "claim": ("CLAIM", "论断"),
+    "verdict": ("VERDICT", "结论"),
+    "evidence": ("EVIDENCE", "证据"),
+    "flip": ("WOULD FLIP IT", "何种结果会改变结论"),
+    "data": ("SHA-256 OF THE RAW DATA", "原始数据的 SHA-256"),
+    "repeat": ("REPEAT WITH", "重复命令"),
+    "ready": (
+        "ready: the first correct reply of the workload, time-stamped when the host reads it",
+        "就绪: 工作负载的首次正确应答, 以主机读到它的时刻为准",
+    ),
+    "median": ("median", "中位数"),
+    "p95": ("p95", "p95"),
+    "slope": ("per instance", "每实例"),
+    "ratio": ("ratio of medians", "中位数之比"),
+    "to": ("to", "至"),
+    "flips-at": ("flips at", "界限"),
+    "and": ("and", "与"),
+    "no-scenario": ("Tare has no scenario for it yet", "Tare 尚无相应的场景"),
+    "no-target": ("a target is missing: {}", "缺少目标: {}"),
+    "failed": ("it could not be measured: {}", "测量失败: {}"),
+    "not-measured": ("there are no samples of {}", "没有 {} 的样本"),
+    "few-runs": ("too few runs for an interval of the {}", "运行次数太少, 无法得到{}的区间"),
+    "low-level": ("more runs are needed: the interval has only {}", "需要更多次运行: 区间的置信水平仅为 {}"),
+    "undecided": (
+        "the interval reaches over the limit: more runs, or a quieter host, are needed",
+        "区间跨越界限: 需要更多次运行或更安静的主机",
+    ),
+    "beyond": (
+        "faster in the box by more than the margin, so the comparison itself is in doubt",
+        "容器内快出界限以上, 比较本身可疑",
+    ),
+    "emulated": (
+        "hardware virtualization is missing, the samples are of {}: a host whose KVM boots a guest is needed",
+        "缺少硬件虚拟化, 样本来自 {}: 需要 KVM 能启动虚拟机的主机",
+    ),
+    "unlike-itself": (
+        "A/A gate: {} is not like itself in this run; a quieter host is needed",
+        "A/A 检验: {} 在本次运行中与自身不一致; 需要更安静的主机",
+    ),
+}
+
+
+def say(code: str, lang: Language) -> str:
+    """Return a word or sentence in one of the languages."""
+    return SAYINGS[code][LANGUAGES.index(lang)]
+
+
+def heading(record: Mapping[str, Any], lang: Language) -> str:
+    """Return the verdict in words, marked when it is preliminary."""
+    words = say(record["verdict"], lang)
+    return f"{words} {say('preliminary', lang)}" if record["preliminary"] else words
+
+
+def evidence(part: Mapping[str, Any], lang: Language) -> str:
+    """Return one line on a part: what was found, how well it is known, where it flips, what is missing."""
+    name = part["part"] + (f" [{say('control', lang)}]" if part["role"] == "control" else "")
+    pieces = [piece for piece in (_figure(part, lang), _why(part, lang)) if piece]
+    if part["a_fortiori"]:
+        pieces.append(say("a-fortiori", lang))
+    return f"{name}: {say(part['verdict'], lang)}; {'; '.join(pieces)}"
+
+
+def _why(part: Mapping[str, Any], lang: Language) -> str:
+    if not part["why"]:
+        return ""
+    detail = part["detail"]
+    return say(part["why"], lang).format(say(detail, lang) if detail in SAYINGS else detail)
+
+
+def _figure(part: Mapping[str, Any], lang: Language) -> str:
+    if part["value"] is None:
+        return ""
+    unit = "" if part["unit"] == "1" else part["unit"]
+    box = "/".join(filter(None, (part["target"], part["baseline"])))
+    accelerators = "".join(f" ({one})" for one in part["accelerators"])
+    what = f"{part['scenario']} {part['metric']} {box}{accelerators}: {say(part['of'], lang)}"
+    limits = f" {say('and', lang)} ".join(amount(one, unit) for one in part["flips_at"])
+    found = f"{amount(part['value'], unit)} {_interval(part, unit, lang)}"
+    return f"{what} {found}, {say('flips-at', lang)} {limits}"
+
+
+def _interval(part: Mapping[str, Any], unit: str, lang: Language) -> str:
+    if part["low"] is None:
+        return f"(n = {part['n']})"
+    ends = f"{amount(part['low'], unit)} {say('to', lang)} {amount(part['high'], unit)}"
+    return f"({ends}, {part['level']:.0%}, n = {part['n']})"
+
+
+def amount(value: float, unit: str) -> str:
+    """Return a figure with its unit; bytes as MiB."""
+    if unit == "B":
+        return f"{value / 2**20:.4g} MiB"
+    return f"{value:.4g} {unit}".strip()
