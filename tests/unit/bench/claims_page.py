@@ -1,0 +1,58 @@
+"""The table of docs/reference/claims.md, from the definitions: `python -m tests.unit.bench.claims_page`."""
+
+import sys
+from pathlib import Path
+
+from bench.claims.definition import AtLeast, AtMost, Equivalent
+from bench.claims.load import claims
+from bench.claims.words import amount
+from bench.claims.words import say as word
+
+PAGE = Path(__file__).parents[3] / "docs/reference/claims.md"
+BEGIN, END = "<!-- table -->\n", "<!-- end of table -->"
+
+
+def table():
+    """Return the table as Markdown."""
+    lines = ["| claim | the course says | decided by | would flip it |", "|---|---|---|---|"]
+    return "\n".join([*lines, *map(_row, claims().values())]) + "\n"
+
+
+def _row(one):
+    decided = "; ".join(map(_part, one.part)) or "no scenario yet"
+    return f"| `{one.id}` | {one.says.en} {one.says.zh} | {decided} | {one.flip.en} |"
+
+
+def _part(part):
+    if part.rule is None:
+        return f"{part.name}: no scenario yet"
+    params = "".join(f" {value}" for value in part.params.values())
+    box = " / ".join(f"`{name}`" for name in part.targets)
+    control = "control: " if part.role == "control" else ""
+    return f"{control}`{part.scenario}` `{part.metric}`{params} of {box}: {_rule(part)} (n = {part.runs})"
+
+
+def _rule(part):
+    unit = "s" if part.scenario == "startup" else "B"
+    if isinstance(part.rule, Equivalent):
+        return f"within {part.rule.margin:.0%}"
+    if isinstance(part.rule, AtMost | AtLeast):
+        side = "at most" if isinstance(part.rule, AtMost) else "at least"
+        limit = amount(part.rule.limit, "" if part.rule.of == "ratio" else unit)
+        return f"{word(part.rule.of, 'en')} {side} {limit}"
+    return f"within {amount(part.rule.margin, unit)} of 0 per instance"
+
+
+def written():
+    """Return the table as the page has it."""
+    return PAGE.read_text().split(BEGIN)[1].split(END)[0]
+
+
+def main():
+    """Put the table into the page."""
+    before, rest = PAGE.read_text().split(BEGIN)
+    PAGE.write_text(before + BEGIN + table() + END + rest.split(END)[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
