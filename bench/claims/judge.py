@@ -41,6 +41,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     of: str = ""
     unit: str = ""
     n: int = 0
+    excluded: int = 0
     value: float | None = None
     low: float | None = None
     high: float | None = None
@@ -143,6 +144,10 @@ def _accelerators(part: Part, run: Run) -> tuple[str, ...]:
     return tuple(dict.fromkeys(s.accelerator for s in samples if s.accelerator))
 
 
+def _excluded(part: Part, run: Run) -> int:
+    return sum(s.excluded is not None and not s.warmup for m in used(part, run) for s in m.samples)
+
+
 def _shut(part: Part, run: Run) -> str:
     """Return the targets that this run can't compare with anything, since they are not like themselves."""
     rows = {(m.target, tuple(sorted(m.params.items()))) for m in used(part, run)}
@@ -170,6 +175,7 @@ def _finding(
         scenario=part.scenario, target=part.target, baseline=part.baseline, metric=part.metric,
         flips_at=boundary(part.rule) if part.rule else (),
         accelerators=_accelerators(part, run) if run else (),
+        excluded=_excluded(part, run) if run else 0,
     )  # fmt: skip
     if found is None:
         return empty

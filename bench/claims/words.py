@@ -35,6 +35,7 @@ SAYINGS: Mapping[str, tuple[str, str]] = {
     "to": ("to", "至"),
     "flips-at": ("flips at", "界限"),
     "and": ("and", "与"),
+    "excluded": ("{} samples were disturbed and are set aside", "{} 个受干扰的样本已排除"),
     "no-scenario": ("Tare has no scenario for it yet", "Tare 尚无相应的场景"),
     "no-target": ("a target is missing: {}", "缺少目标: {}"),
     "failed": ("it could not be measured: {}", "测量失败: {}"),
@@ -75,6 +76,8 @@ def evidence(part: Mapping[str, Any], lang: Language) -> str:
     """Return one line on a part: what was found, how well it is known, where it flips, what is missing."""
     name = part["part"] + (f" [{say('control', lang)}]" if part["role"] == "control" else "")
     pieces = [piece for piece in (_figure(part, lang), _why(part, lang)) if piece]
+    if part["excluded"]:
+        pieces.append(say("excluded", lang).format(part["excluded"]))
     if part["a_fortiori"]:
         pieces.append(say("a-fortiori", lang))
     return f"{name}: {say(part['verdict'], lang)}; {'; '.join(pieces)}"
