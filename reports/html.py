@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from reports import facts, quality, tables
+from reports import claims, facts, quality, tables
 from reports.charts.all import draw
 
 if TYPE_CHECKING:
@@ -26,14 +26,16 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 TITLES = {
+    "claims": ("Claims", "What does this run say about each claim?"),
     "startup": ("Startup", "How long until the workload answers, and until nothing of it is left?"),
     "memory": ("Memory", "What does one more idle instance cost the host?"),
     "layers": ("Layers", "What do images that share a base really share?"),
     "cpu": ("CPU", "How much of the processor reaches the workload?"),
     "others": ("Further measurements", ""),
 }
-SHORT = {"startup": "startup", "memory": "memory", "layers": "layers", "cpu": "CPU", "others": "more"}
+SHORT = {key: key for key in TITLES} | {"cpu": "CPU", "others": "more"}
 TABLES: dict[str, Callable[[View], list[Table]]] = {
+    "claims": claims.verdicts,
     "startup": tables.startup,
     "memory": tables.memory,
     "layers": tables.layers,

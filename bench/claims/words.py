@@ -30,7 +30,7 @@ SAYINGS: Mapping[str, tuple[str, str]] = {
     ),
     "median": ("median", "中位数"),
     "p95": ("p95", "p95"),
-    "slope": ("per instance", "每实例"),
+    "slope": ("cost per instance", "每实例开销"),
     "ratio": ("ratio of medians", "中位数之比"),
     "to": ("to", "至"),
     "flips-at": ("flips at", "界限"),

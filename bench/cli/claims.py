@@ -21,7 +21,7 @@ from bench.results import Run, new_id
 from bench.results.atomic import check_destination
 from bench.scenario import Sizes
 from bench.scenarios.registry import scenarios
-from bench.targets.registry import NAMES
+from bench.targets import installed
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 DIGITS = 16
@@ -79,7 +79,7 @@ def _plan(context: Context, measured: Sequence[Claim], options: dict[str, Any]) 
         run=context.run,
         identity=identity,
         scenarios=tuple(one for name, one in scenarios().items() if name in wanted),
-        targets=tuple(name for name in NAMES if any(name in counts for counts in wanted.values())),
+        targets=tuple(name for name in installed.names() if any(name in counts for counts in wanted.values())),
         optional=True,
         claims=tuple(one.id for one in measured),
         sizes=Sizes(

@@ -12,7 +12,7 @@ from bench.scenario import Sizes, turns
 from bench.scenarios.cpu import WORKS
 from bench.scenarios.layers import LAYOUTS
 from bench.scenarios.registry import METRICS, scenarios
-from bench.targets.registry import NAMES
+from bench.targets import installed
 from tests.unit.bench import claims_page
 
 PARTS = [
@@ -45,7 +45,7 @@ def test_every_saying_is_in_both_languages():
 def test_an_experiment_names_a_real_scenario_metric_and_targets(part):
     scenario = scenarios()[part.scenario]
     assert part.metric in METRICS[part.scenario]
-    assert set(part.targets) <= set(scenario.targets) & set(NAMES)
+    assert set(part.targets) <= set(scenario.targets) & set(installed.names())
     if part.scenario == "cpu":
         assert part.params["work"] in {work.name for work in WORKS}
     if part.scenario == "layers":
