@@ -79,7 +79,9 @@ def _plan(context: Context, measured: Sequence[Claim], options: dict[str, Any]) 
         run=context.run,
         identity=identity,
         scenarios=tuple(one for name, one in scenarios().items() if name in wanted),
-        targets=tuple(name for name in installed.names() if any(name in counts for counts in wanted.values())),
+        targets=tuple(
+            name for name in installed.names() if any(name in counts for counts in wanted.values())
+        ),
         optional=True,
         claims=tuple(one.id for one in measured),
         sizes=Sizes(
