@@ -97,6 +97,8 @@ def judge(part: Part, run: Run, *, family: int = 1) -> Finding:
     if absent is not None:
         return absent
     found = figure(part, run, fast=fast, family=family)
+    if part.emulation == "nothing" and (emulated := _emulated(part, run)):
+        return _open(part, "emulated", ", ".join(emulated), found=found, run=run)  # more runs would not help
     if found is None or not found.estimate.has_interval:
         return _open(part, "few-runs", kind(part.rule, fast=fast), found=found, run=run)
     needed = TWO_ONE_SIDED if isinstance(part.rule, Equivalent) else LEVEL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -62,6 +63,12 @@ OPTIONS = (
 def again(command: click.Command, file: Path) -> tuple[dict[str, Any], int]:
     """Return the parameters of the command that began the run in `file`, and its seed."""
     run = resume.unfinished(file)
+    if subcommand(run.command) != "run":
+        raise BenchFault(
+            f"{file} was not begun by `tare run`, so it can't be taken up",
+            hint=f"start it again: {shlex.join(run.command)}",
+            kind="usage",
+        )
     try:
         made = command.make_context("run", list(words(run.command)))
     except click.ClickException as err:
@@ -71,6 +78,14 @@ def again(command: click.Command, file: Path) -> tuple[dict[str, Any], int]:
             kind="usage",
         ) from err
     return made.params, run.seed
+
+
+def subcommand(line: Sequence[str]) -> str:
+    """Return the subcommand in a command line of Tare: the first word that is neither option nor value."""
+    place = 1
+    while place < len(line) and line[place].startswith("-"):
+        place += 2 if line[place] == "--root" else 1
+    return line[place] if place < len(line) else ""
 
 
 def words(line: Sequence[str]) -> Sequence[str]:

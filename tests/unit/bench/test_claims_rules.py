@@ -171,6 +171,12 @@ def test_without_hardware_virtualization_nothing_is_supported(rule, values, emul
         assert found.value is not None  # shown, not judged
 
 
+def test_too_few_emulated_samples_are_emulated_above_all():
+    run = run_of([1.0, 1.1], "vm")
+    assert judge(startup("vm"), run).why == "emulated"
+    assert judge(startup("vm", RULES["at least"], emulation="upper-bound"), run).why == "few-runs"
+
+
 def test_one_emulated_sample_among_others_spoils_them():
     run = carried_by(run_of(SLOW, "vm-full"), "kvm")
     part = startup("vm-full", RULES["at least"])

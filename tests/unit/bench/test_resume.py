@@ -12,7 +12,7 @@ import pytest
 
 from bench import calibration, harness, ladder
 from bench import scenario as scenario_module
-from bench.cli.pacing import words
+from bench.cli.pacing import subcommand, words
 from bench.environment import Survey
 from bench.errors import BenchFault
 from bench.harness import Plan, execute
@@ -154,3 +154,24 @@ def test_when_the_time_is_up_no_turn_begins_and_the_file_says_so(plan):
 )  # fmt: skip
 def test_the_options_of_a_run_stand_behind_its_name(line, rest):
     assert tuple(words(line)) == rest
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [(("tare", "run", "-q"), "run"), (("tare", "--root", "run", "claims", "run"), "claims"),
+     (("tare", "--root=/x", "claims"), "claims"), (("tare", "--root", "run"), "")],
+)  # fmt: skip
+def test_the_subcommand_is_neither_an_option_nor_its_value(line, name):
+    assert subcommand(line) == name
+
+
+def test_a_run_for_claims_is_not_taken_up_as_another(tare, plan):
+    asked = plan(command=("tare", "claims", "startup-vm", "--seed", "7"))
+    execute(asked)
+    cut(asked.file)
+    before = asked.file.read_bytes()
+    done = tare("run", "--resume", asked.file)
+    assert done.code == 2
+    assert "not begun by `tare run`" in done.err
+    assert "tare claims startup-vm --seed 7" in done.err
+    assert asked.file.read_bytes() == before
