@@ -35,7 +35,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(calibration, "ECHOES", 3)
     monkeypatch.setattr(harness, "prune", lambda *_: [])
     monkeypatch.setattr(harness, "survey", lambda _data: Survey(Environment(), ()))
-    monkeypatch.setattr(harness, "judged", lambda _file: [])
+    monkeypatch.setattr(harness, "judged", lambda *_: [])
     monkeypatch.setattr(calibration, "own_costs", lambda: iter(()))
 
 
@@ -166,7 +166,7 @@ def test_the_subcommand_is_neither_an_option_nor_its_value(line, name):
 
 
 def test_a_run_for_claims_is_not_taken_up_as_another(tare, plan):
-    asked = plan(command=("tare", "claims", "startup-vm", "--seed", "7"))
+    asked = replace(plan(), command=("tare", "claims", "startup-vm", "--seed", "7"))
     execute(asked)
     cut(asked.file)
     before = asked.file.read_bytes()
