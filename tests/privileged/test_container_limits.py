@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_the_kernels_v2_tree_takes_a_child_at_birth(place, layer):
         with Spawner(*place, hierarchy=hierarchy) as spawner:
             spec = ContainerSpec("v2", (layer,), ("sh", "-c", "sleep 100 & sleep 100"))
             with spawner.start(spec, stdin=null, stdout=null, stderr=null) as started:
-                leaf = started.cgroup.born_in
+                leaf = Path(started.cgroup.born_in)
                 assert str(started.pid) in (leaf / "cgroup.procs").read_text().split()
                 assert started.cgroup.joined == ()
             assert not leaf.exists()
