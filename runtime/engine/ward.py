@@ -45,6 +45,7 @@ class Ward:
         self.child = 0
         self.began = 0.0
         self.remove = self.removing = False
+        self.unasked = False  # whether its policy began this start
         self.after: Callable[[], None] | None = None
         self.waiting: list[Callable[[Document], None]] = []
         self.starting: list[Callable[[Document], None]] = []
@@ -56,7 +57,7 @@ class Ward:
 
     def start(self, sinks: list[int], given: int = -1) -> None:
         """Begin a start: `sinks` are where output goes too, `given` is a descriptor to be its stdin."""
-        self.phase = "starting"
+        self.phase, self.unasked = "starting", False
         me = os.getpid()
         self.save(
             Status="created", Stopped=False, Error="",
@@ -101,8 +102,9 @@ class Ward:
     def _failed(self, error: Document) -> None:
         code = {"not-executable": 126, "not-found": 127}.get(error.get("kind", ""), 128)
         self.stdio.drain()
-        self.save(Status="created", Running=False, Restarting=False, Pid=0, ExitCode=code,
-                  Error=error["message"])  # fmt: skip
+        # A start that nobody asked for is tried again: what is in its way may be what a killed keeper left.
+        self.save(Status="exited" if self.unasked else "created", Running=False, Restarting=False, Pid=0,
+                  ExitCode=code, Error=error["message"])  # fmt: skip
         self._tell(self.starting, {"error": {"kind": "failed", "hint": "", **error}})
         self.take_down(remove=self.plan["HostConfig"]["AutoRemove"])
 
@@ -166,6 +168,7 @@ class Ward:
         if self.phase == "restarting":
             self.save(RestartCount=self.state["RestartCount"] + 1)
             self.start([])
+            self.unasked = True
 
     def stop(self, number: int, grace: float | None) -> None:
         """Send a signal and, when `grace` seconds have not been enough, SIGKILL; no policy restarts it."""

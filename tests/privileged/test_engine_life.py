@@ -149,3 +149,17 @@ def test_a_killed_client_does_not_end_the_container(engine):
     client.kill()
     client.wait()
     assert engine.inspect("stays")["State"]["Running"]
+
+
+def test_a_restart_that_fails_is_tried_again(engine, tmp_path):
+    script = tmp_path / "run"
+    script.write_text("#!/bin/sh\nsleep 0.05\n")
+    script.chmod(0o755)
+    engine("run", "-d", "--restart", "always", "--name", "back", "-v", f"{tmp_path}:/v", "busybox", "/v/run")
+    script.rename(tmp_path / "away")
+    until(lambda: engine.inspect("back")["State"]["Error"])
+    failed = engine.inspect("back")["RestartCount"]
+    until(lambda: engine.inspect("back")["RestartCount"] > failed)
+    (tmp_path / "away").rename(script)
+    until(lambda: engine.inspect("back")["State"]["Running"])
+    engine("rm", "-f", "back")
