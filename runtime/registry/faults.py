@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING
 
 from runtime.errors import RuntimeFault
@@ -11,7 +10,6 @@ from runtime.errors import RuntimeFault
 if TYPE_CHECKING:
     from runtime.errors import Kind
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _MOST_TEXT = 300  # characters of a server's own words
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY = 401, 403, 404, 429
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
@@ -76,5 +74,6 @@ def words(body: bytes) -> str:
 
 
 def printable(text: str) -> str:
-    """Return foreign text without control characters, which could steer a terminal, and not too long."""
-    return _CONTROL.sub(" ", text).strip()[:_MOST_TEXT]
+    """Return foreign text without what steers a terminal or turns its lines around, and not too long."""
+    shown = "".join(one if one.isprintable() else " " for one in text[: 4 * _MOST_TEXT])
+    return " ".join(shown.split())[:_MOST_TEXT]

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runtime.errors import RuntimeFault
@@ -40,6 +40,8 @@ def test_a_document(content, declared):
 
 
 @settings(deadline=None, max_examples=300)
+@example("\ue000".encode())
+@example("\u202e".encode())
 @given(BODIES)
 def test_a_token_and_an_error(content):
     assert words(content).isprintable()
