@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LIMITS = Resources(memory=bundle.MEMORY, pids=bundle.PIDS)
 TRUE = ("/bin/true",)
+RECORDS = Path("/run/tare-peers")  # all keep their records below /run, a tmpfs, as they do by default
 
 
 def contestants(folder: Path, made: Bundle) -> list[Peer]:
@@ -33,9 +34,9 @@ def contestants(folder: Path, made: Bundle) -> list[Peer]:
         Peer("floor-command", "the same, with a fork and exec of its own", lambda: _floor(folder, made)),
         Peer("tare-inprocess", "Spawner: start, wait, remove", lambda: _tare(folder, made)),
         _bubblewrap(made),
-        _oci("crun", [program("crun")], folder, made),
-        _oci("tare-oci", [tare_oci()], folder, made),
-        _oci("runc", [program("runc")], folder, made),
+        _oci("crun", [program("crun")], made),
+        _oci("tare-oci", [tare_oci()], made),
+        _oci("runc", [program("runc")], made),
         podman("podman-runc", program("runc"), folder, made),
         podman("podman-tare-oci", tare_oci(), folder, made),
         docker(folder, made),
@@ -108,7 +109,7 @@ def _resident(folder: Path, made: Bundle) -> Iterator[Callable[[], None]]:
 def _tare(folder: Path, made: Bundle) -> Iterator[Callable[[], None]]:
     numbers = iter(range(1 << 30))
     place = scratch(folder, "tare")
-    with discard() as null, Spawner(place / "run", place / "data") as spawner:
+    with discard() as null, Spawner(RECORDS / "tare", place / "data") as spawner:
 
         def once() -> None:
             wanted = spec(f"t{next(numbers)}", made)
@@ -120,8 +121,8 @@ def _tare(folder: Path, made: Bundle) -> Iterator[Callable[[], None]]:
         yield once
 
 
-def _oci(name: str, words: list[str], folder: Path, made: Bundle) -> Peer:
-    root = folder / f"{name}-root"
+def _oci(name: str, words: list[str], made: Bundle) -> Peer:
+    root = RECORDS / name
     what = "run of a bundle: no overlay, all cgroup controllers of the host"
     return command(
         name, what, lambda n: [*words, "--root", str(root), "run", "--bundle", str(made.path), f"{name}-{n}"]
