@@ -18,20 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.oci.confinement import Confinement
 
-# Entered at 0 it waits for one byte from the descriptor in the immediate at 1 and closes that; entered at _GO
-# it does neither. Then execve(argv[0], argv + 1, envp): the path comes first, then the program's own argv. It
-# exits with 127 where there is no such file, else with 126. A test assembles it anew and compares.
-SOURCE_X86_64 = """
-_start: mov edi, 0x11223344
-        lea rsi, [rsp-8]
-        mov edx, 1
-        xor eax, eax
-        syscall
-        cmp eax, 1
-        jne failed
-        mov eax, 3
-        syscall
-go:     mov rax, [rsp]
+# What every such program ends with, rax being the number of arguments that lie at [rsp+8].
+EXEC_X86_64 = """
         mov rdi, [rsp+8]
         lea rsi, [rsp+16]
         lea rdx, [rsp+rax*8+16]
@@ -44,6 +32,25 @@ failed: mov edi, 126
 leave:  mov eax, 231
         syscall
 """
+
+# Entered at 0 it waits for one byte from the descriptor in the immediate at 1 and closes that; entered at _GO
+# it does neither. Then execve(argv[0], argv + 1, envp): the path comes first, then the program's own argv. It
+# exits with 127 where there is no such file, else with 126. A test assembles it anew and compares.
+SOURCE_X86_64 = (
+    """
+_start: mov edi, 0x11223344
+        lea rsi, [rsp-8]
+        mov edx, 1
+        xor eax, eax
+        syscall
+        cmp eax, 1
+        jne failed
+        mov eax, 3
+        syscall
+go:     mov rax, [rsp]
+"""
+    + EXEC_X86_64
+)
 CODE_X86_64 = bytes.fromhex(
     "bf44332211488d7424f8ba0100000031c00f0583f801752bb8030000000f05488b0424488b7c2408488d742410488d54c410"
     "b83b0000000f05bf7f00000083f8fe7405bf7e000000b8e70000000f05"

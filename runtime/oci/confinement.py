@@ -19,7 +19,8 @@ from runtime.oci import airlock
 
 # As airlock.SOURCE_X86_64; entered at _ASK it does not wait. It opens `exec` in the directory behind the
 # second immediate, writes the words behind its end, whose length is the third, and closes the directory.
-SOURCE_X86_64 = """
+SOURCE_X86_64 = (
+    """
 _start: mov edi, 0x11223344
         lea rsi, [rsp-8]
         mov edx, 1
@@ -47,20 +48,12 @@ ask:    mov edi, 0x55667788
         mov eax, 3
         syscall
         mov rax, [rsp]
-        mov rdi, [rsp+8]
-        lea rsi, [rsp+16]
-        lea rdx, [rsp+rax*8+16]
-        mov eax, 59
-        syscall
-        mov edi, 127
-        cmp eax, -2
-        je leave
-failed: mov edi, 126
-leave:  mov eax, 231
-        syscall
-name:   .asciz "exec"
+"""
+    + airlock.EXEC_X86_64
+    + """name:   .asciz "exec"
 asked:
 """
+)
 CODE_X86_64 = bytes.fromhex(
     "bf44332211488d7424f8ba0100000031c00f0583f801756cb8030000000f05bf88776655488d3565000000ba01000800b801"
     "0100000f0585c0784989c7488d3551000000ba99887766b8010000000f0539d07530bf88776655b8030000000f05488b0424"
