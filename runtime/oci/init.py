@@ -94,9 +94,9 @@ def run(launch: Launch, line: Line) -> NoReturn:
 
 def _become(launch: Launch, line: Line) -> None:
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _SIGKILL)
-    launch["state"]["pid"] = line.begin()
-    for fd in launch["close"]:
+    for fd in launch["close"]:  # first: only so does the wait end if the parent has died before that
         os.close(fd)
+    launch["state"]["pid"] = line.begin()
     os.setsid()
     _isolate(launch, line)
     _assemble(launch, line)
