@@ -84,7 +84,7 @@ def _verdict(claim: Claim, run: Run) -> dict[str, Any]:
         "preliminary": run.mode == "fast", "definition": claim.digest, "data": digest(claim, run),
         "repeat": ["tare", "claims", claim.id, *(["--fast"] if run.mode == "fast" else []),
                    "--seed", str(run.seed)],
-        "parts": [msgspec.to_builtins(one) for one in findings],
+        "parts": [msgspec.json.decode(msgspec.json.encode(one)) for one in findings],
     }  # fmt: skip
 
 

@@ -98,6 +98,7 @@ class ForegroundLauncher:
     prepared: Prepared
     traces: Callable[[str], Sequence[Path]] = field(default=lambda _name: ())
     env: tuple[str, ...] = ()
+    everywhere: bool = False
 
     def start(self, name: str, *, ledger: bool = False) -> Instance:  # noqa: ARG002 - always in a cgroup
         """Start the command in its cgroup with one end of a socket pair as standard input and output."""
@@ -106,8 +107,9 @@ class ForegroundLauncher:
         ours, theirs = socket.socketpair()
         try:
             spec = NativeSpec(
-                id=name, args=self.words(name, place), env=(*ENVIRONMENT, *self.env), resources=self.limits
-            )
+                id=name, args=self.words(name, place), env=(*ENVIRONMENT, *self.env), resources=self.limits,
+                everywhere=self.everywhere,
+            )  # fmt: skip
             with theirs, (place / LOG).open("wb") as log, translated():
                 end = theirs.fileno()
                 started = self.drivers.spawner.start_native(spec, stdin=end, stdout=end, stderr=log.fileno())

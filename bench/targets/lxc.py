@@ -70,5 +70,5 @@ class Lxc:
         with root(self._drivers, box) as tree:
             yield ForegroundLauncher(
                 self._drivers, tree.place, words, Resources(box.memory, box.cpus), ROLES,
-                tree.prepared(BOUNDARY),
+                tree.prepared(BOUNDARY), everywhere=True,
             )  # fmt: skip

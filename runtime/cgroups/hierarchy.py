@@ -70,6 +70,16 @@ def detect(mountinfo: str | None = None) -> Hierarchy:
     return Hierarchy(trees, unified)
 
 
+def others(hierarchy: Hierarchy, mountinfo: str | None = None) -> tuple[Tree, ...]:
+    """Return the writable hierarchies that are none of `hierarchy`: named ones, and other controllers'."""
+    ours = {tree.mount for tree in hierarchy.trees.values()}
+    return tuple(
+        Tree(2 if mount == hierarchy.unified else 1, mount)
+        for mount in mounts(mountinfo)
+        if mount not in ours
+    )
+
+
 def mounts(mountinfo: str | None = None) -> tuple[Path, ...]:
     """Return where cgroup hierarchies can be written, with those that Tare itself has no use for."""
     text = Path("/proc/self/mountinfo").read_text(encoding="utf-8") if mountinfo is None else mountinfo

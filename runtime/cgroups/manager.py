@@ -59,15 +59,22 @@ class Cgroup:
 
     name: str
     trees: Mapping[str, Tree] = field(repr=False)
+    others: tuple[Tree, ...] = field(default=(), repr=False)
 
     @classmethod
-    def plan(cls, hierarchy: Hierarchy, name: str, resources: Resources) -> Cgroup:
-        """Cgroup `name` below the group of all instances; a limit that this host can't enforce is a fault."""
+    def plan(
+        cls, hierarchy: Hierarchy, name: str, resources: Resources, others: tuple[Tree, ...] = ()
+    ) -> Cgroup:
+        """Cgroup `name` below the group of all instances; a limit that this host can't enforce is a fault.
+
+        `others` are hierarchies that nothing is limited or measured by: a command that makes cgroups in all
+        of them makes them below this one.
+        """
         wanted = {"memory": resources.memory, "cpu": resources.cpus, "pids": resources.pids}
         for controller, value in wanted.items():
             if value is not None:
                 hierarchy.tree(controller)
-        return cls(name, hierarchy.trees)
+        return cls(name, hierarchy.trees, others)
 
     def path(self, controller: str) -> Path | None:
         """Directory of `controller`, or None where this host does not have it."""
@@ -77,7 +84,11 @@ class Cgroup:
     @cached_property
     def paths(self) -> tuple[str, ...]:
         """Every directory, each once: controllers may share a tree."""
-        return tuple(dict.fromkeys(self._in(tree) for tree in self.trees.values()))
+        return tuple(dict.fromkeys(self._in(tree) for tree in self._all))
+
+    @property
+    def _all(self) -> tuple[Tree, ...]:
+        return (*self.trees.values(), *self.others)
 
     @cached_property
     def parents(self) -> tuple[str, ...]:
@@ -87,7 +98,7 @@ class Cgroup:
     @cached_property
     def born_in(self) -> str | None:
         """The v2 directory, into which clone3 can put the process from its first moment."""
-        return next((self._in(tree) for tree in self.trees.values() if tree.version != 1), None)
+        return next((self._in(tree) for tree in self._all if tree.version != 1), None)
 
     @cached_property
     def joined(self) -> tuple[str, ...]:
@@ -98,13 +109,17 @@ class Cgroup:
         """Return what `cgroups.tree.make` has to do, in order."""
         found: list[tuple[str, ...]] = []
         born_in = self.born_in
+        down = " ".join(f"+{name}" for name, tree in self.trees.items() if tree.version != 1)
         for parent, path in zip(self.parents, self.paths, strict=True):
             found.append(("mkdir", parent))
-            if path == born_in:
+            if path == born_in and down:
                 # A controller works in a v2 directory only if every ancestor hands it down.
-                down = " ".join(f"+{name}" for name, tree in self.trees.items() if tree.version != 1)
                 found += [("enable", parent.rpartition("/")[0], down), ("enable", parent, down)]
             found.append(("mkdir", path))
+        for tree in self.others:
+            path = self._in(tree)
+            if tree.version == 1:
+                found += [("inherit", path.rpartition("/")[0]), ("inherit", path)]
         return found + self._limits(resources)
 
     def _limits(self, resources: Resources) -> list[tuple[str, ...]]:

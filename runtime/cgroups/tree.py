@@ -1,7 +1,7 @@
 """Carry out a plan on a cgroup tree. Loaded by the process that forks, so it imports next to nothing."""
 
 # pathlib stays out of the process that forks:
-# ruff: noqa: PTH102, PTH106, PTH112, PTH120, PTH123
+# ruff: noqa: PTH102, PTH106, PTH110, PTH112, PTH120, PTH123
 
 from __future__ import annotations
 
@@ -218,9 +218,9 @@ def _inhabited(directory: str) -> bool:
 
 
 def _inherit(directory: str) -> None:
-    """Nothing can enter a v1 cpuset before it has processors and memory nodes."""
+    """Nothing can enter a v1 cpuset before it has processors and memory nodes; other cgroups have none."""
     for name in ("cpuset.cpus", "cpuset.mems"):
-        if not _read(f"{directory}/{name}"):
+        if os.path.exists(f"{directory}/{name}") and not _read(f"{directory}/{name}"):
             write(f"{directory}/{name}", _read(f"{os.path.dirname(directory)}/{name}"))
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runtime.cgroups.hierarchy import others
 from runtime.cgroups.manager import Cgroup, Resources
 from runtime.container.spec import environment
 from runtime.errors import RuntimeFault
@@ -75,7 +76,8 @@ def native(spec: NativeSpec, run: Path, hierarchy: Hierarchy) -> Request:
     """Request for a bare process."""
     cgroup = None
     if spec.resources is not None:
-        cgroup = Cgroup.plan(hierarchy, f"{key(run)}-{spec.id}", spec.resources)
+        beside = others(hierarchy) if spec.everywhere else ()
+        cgroup = Cgroup.plan(hierarchy, f"{key(run)}-{spec.id}", spec.resources, beside)
     sequences = (plan.native(spec.root, spec.mounts),)
     launch = _launch(spec, sequences, clone=0, unshare=namespaces.flags("mount") if spec.mounts else 0)
     message = _message(run, _state(spec, "native", cgroup, []), launch, cgroup, spec.resources)

@@ -75,7 +75,8 @@ class NativeSpec:
     """A bare process: fork, chroot into `root` if given, exec.
 
     `resources` asks for a cgroup (Resources() for one without limits); `mounts`, onto directories that exist
-    in `root`, ask for a private mount namespace.
+    in `root`, ask for a private mount namespace. `everywhere` makes the cgroup in every hierarchy, for a
+    command that makes cgroups of its own below.
     """
 
     id: str
@@ -84,6 +85,7 @@ class NativeSpec:
     cwd: str = "/"
     root: Path | None = None
     resources: Resources | None = None
+    everywhere: bool = False
     mounts: tuple[Bind, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
 

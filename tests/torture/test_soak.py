@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 
@@ -55,6 +56,7 @@ def _life(spawner, layer, null, number):
 
 
 def _held(spawner, run, data):
+    gc.collect()  # what other tests have left to it may hold descriptors
     return (
         traces.descriptors(os.getpid()),
         traces.descriptors(spawner),
