@@ -15,13 +15,13 @@ from bench.cli.context import Context
 from bench.cli.judging import judging
 from bench.cli.outcome import make_report, print_summary
 from bench.cli.pacing import again, pacing
+from bench.cli.scenarios import wanted
 from bench.cli.table import table
 from bench.cli.targets import Targets, chosen
 from bench.harness import Plan, execute
 from bench.results import new_id
 from bench.results.atomic import check_destination
 from bench.scenario import Mode, Sizes, turns
-from bench.scenarios.registry import scenarios
 from bench.targets.installed import STANDARD
 from bench.targets.names import ALL
 from bench.targets.variants import offering
@@ -68,7 +68,9 @@ def command(
     mode: Mode | None,
     **options: Any,  # noqa: ANN401 - click's values
 ) -> NoReturn:
-    """Measure SCENARIOs (default: all) on targets and write the result file and the report.
+    """Measure SCENARIOs on targets and write the result file and the report.
+
+    Without a SCENARIO that is startup, memory, layers and cpu; `all` is every one of `tare list scenarios`.
 
     A target is one of `tare list targets`, or a version of one with another image, kernel or runtime:
     BASE:KEY=VALUE or BASE@LABEL:KEY=VALUE, such as container:image=debian:12 or oci:runtime=crun.
@@ -105,22 +107,14 @@ def command(
 
 def _plan(context: Context, names: Sequence[str], mode: Mode | None, options: dict[str, Any]) -> Plan:
     asked = chosen(options)
-    known = scenarios([version.name for version in asked.versions])
-    for name in names:
-        if name not in known:
-            raise click.BadParameter(f"there is no scenario '{name}'; there are: {', '.join(known)}")
-    if options["cold"]:
-        known = {name: scenario for name, scenario in known.items() if scenario.can_be_cold}
-    for name in names:
-        if name not in known:
-            raise click.BadParameter(f"{name} has no cold state; --cold goes with: {', '.join(known)}")
+    measured = wanted(names, [version.name for version in asked.versions], cold=options["cold"])
     identity = new_id()
     seed = random.SystemRandom().randrange(2**31) if options["seed"] is None else options["seed"]
     return Plan(
         data=context.data,
         run=context.run,
         identity=identity,
-        scenarios=tuple(known[name] for name in dict.fromkeys(names or known)),
+        scenarios=measured,
         targets=asked.names or None,
         every=asked.every,
         sizes=Sizes(

@@ -19,6 +19,9 @@ METRICS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """What each scenario measures, so that a threshold for anything else is refused before the first sample."""
 
+STANDARD = ("startup", "memory", "layers", "cpu")
+"""What a run without the names of scenarios measures."""
+
 
 def scenarios(variants: Sequence[str] = ()) -> Mapping[str, Scenario]:
     """Return all scenarios; `variants` names versions of targets, which take part in all but `layers`.
