@@ -62,7 +62,7 @@ def container(spec: ContainerSpec, run: Path, data: Path, hierarchy: Hierarchy) 
         "caps": spec.capabilities(),
         "no_new_privileges": spec.no_new_privileges,
     }
-    make = [place.upper, place.work, place.root]
+    make = [place.directory, place.upper, place.work, place.root]
     state = _state(spec, "container", cgroup, [place.directory])
     message = _message(run, state, launch, cgroup, spec.resources)
     return Request(sequences, cgroup, {**message, "make": make})

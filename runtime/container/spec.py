@@ -57,12 +57,15 @@ class ContainerSpec:
     def capabilities(self) -> int:
         """Bit mask of the capabilities to keep: docker's default, less `cap_drop`, plus `cap_add`."""
         try:
-            dropped, added = capabilities.mask(self.cap_drop), capabilities.mask(self.cap_add)
+            dropped, added = _mask(self.cap_drop), _mask(self.cap_add)
         except KeyError as err:
             hint = "names are as in capabilities(7), for example NET_ADMIN, or ALL"
             raise RuntimeFault(f"there is no capability {err.args[0]}", kind="usage", hint=hint) from err
         supported = (1 << _last_capability() + 1) - 1
-        return (capabilities.mask(capabilities.DEFAULT) & ~dropped | added) & supported
+        return (_mask(capabilities.DEFAULT) & ~dropped | added) & supported
+
+
+_mask = cache(capabilities.mask)
 
 
 @cache

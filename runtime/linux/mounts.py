@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND = 1, 2, 4, 8, 32, 4096
 MOVE, REC, PRIVATE, SLAVE, SHARED, STRICTATIME = 8192, 16384, 1 << 18, 1 << 19, 1 << 20, 1 << 24
 DETACH = 2
+OWN = frozenset((b"/", b"/sys", b"/sys/fs/cgroup"))
+"""Mounts of every container, which are sealed without being bound onto themselves."""
 _ATTR_NODEV = 4
 _PAGE = 4096  # bytes of options that mount(2) reads; the rest is cut off without a word
 _KEPT = RDONLY | NOSUID | NODEV | NOEXEC  # the same bits in f_flag of statvfs(3), ST_RDONLY and so on

@@ -29,8 +29,9 @@ def start_time(pid: int) -> int:
 
 def myself() -> dict[str, int]:
     """Pid and start time of the caller, as the mounted procfs has them: not in a pid namespace of its own."""
-    with open("/proc/self/stat", "rb") as file:  # noqa: PTH123
-        first, _, rest = file.read(_LONGEST).partition(b" ")
+    fd = os.open("/proc/self/stat", os.O_RDONLY | os.O_CLOEXEC)  # open() would ask for its size, and more
+    first, _, rest = os.read(fd, _LONGEST).partition(b" ")
+    os.close(fd)
     return {"pid": int(first), "start": int(rest.rpartition(b")")[2].split()[19])}
 
 

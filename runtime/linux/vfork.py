@@ -20,6 +20,7 @@ import ctypes
 import os
 
 from runtime.linux import syscalls
+from runtime.linux.code import place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,10 +41,6 @@ _libc.pthread_getattr_np.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
 _libc.pthread_attr_getstack.argtypes = [ctypes.c_void_p] * 3
 _Entry = ctypes.PYFUNCTYPE(None)
 FAULTS = frozenset((4, 6, 7, 8, 11))  # SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV
-_PAGE, _READ_WRITE, _READ_EXECUTE, _PRIVATE_ANONYMOUS, _FAILED = 4096, 3, 5, 0x22, (1 << 64) - 1
-_libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
-_libc.mmap.restype = ctypes.c_void_p
-_libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 _libc.signal.argtypes, _libc.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
 
 
@@ -73,13 +70,7 @@ def leap(path: int, argv: int, envp: int, unless: int | None = None) -> int:
     code += b"\x48\xbf%b\x48\xbe%b\x48\xba%b" % tuple(words)  # mov rdi, rsi, rdx
     code += bytes.fromhex("b83b000000 0f05")  # mov eax, execve; syscall
     code += bytes.fromhex("bf46000000 b8e7000000 0f05")  # exit_group(TORN)
-    page: int | None = _libc.mmap(None, _PAGE, _READ_WRITE, _PRIVATE_ANONYMOUS, -1, 0)
-    if page is None or page == _FAILED:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), "mmap")
-    ctypes.memmove(page, code, len(code))
-    if _libc.mprotect(page, _PAGE, _READ_EXECUTE) < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), "mprotect")
-    return page
+    return place(code)
 
 
 def handle(number: int, address: int | None) -> None:

@@ -16,9 +16,10 @@ import os
 import select
 
 from runtime.cgroups import doors
-from runtime.linux import capabilities, namespaces, syscalls, vfork
+from runtime.linux import namespaces, syscalls, vfork
 from runtime.linux.processes import myself
 from runtime.process import accounts, program
+from runtime.process.bounding import Bounding
 from runtime.process.program import Program
 from runtime.process.reclaim import record
 from runtime.rootfs.assemble import assemble
@@ -41,11 +42,11 @@ class Inherited:
     `spawner` is a socket that hangs up when the spawner dies, `reader` the other end of the child's pipe.
     """
 
-    __slots__ = ("all", "last_capability", "reader", "signals", "spawner")
+    __slots__ = ("all", "bounding", "reader", "signals", "spawner")
 
     def __init__(self, spawner: int) -> None:
         self.spawner, self.reader = spawner, -1
-        self.last_capability = capabilities.last()
+        self.bounding = Bounding()
         self.all = signal.valid_signals() - vfork.FAULTS
         # Python ignores SIGPIPE, the spawner SIGINT, a shell some more for its background jobs; and an
         # ignored signal stays ignored over exec.
@@ -97,7 +98,7 @@ def _become(current: list[Work], inherited: Inherited) -> None:
     _stdio(work.stdio)
     syscalls.default_signals(inherited.signals)
     os.umask(0o022)
-    env = _identity(launch, inherited.last_capability)
+    env = _identity(launch, inherited.bounding)
     work.program = Program(launch["args"], env)
     _still_wanted(work.sync, inherited.spawner)
     # What the frames of this stack refer to when the exec succeeds is never given back.
@@ -122,7 +123,7 @@ def _stdio(stdio: list[int]) -> None:
     syscalls.cloexec_from(3)
 
 
-def _identity(launch: dict[str, Any], last: int) -> dict[str, str]:
+def _identity(launch: dict[str, Any], bounding: Bounding) -> dict[str, str]:
     env: dict[str, str] = dict(launch["env"])
     account = accounts.resolve(launch["user"]) if launch["user"] is not None else None
     if account:
@@ -130,8 +131,7 @@ def _identity(launch: dict[str, Any], last: int) -> dict[str, str]:
     if launch["cwd"]:
         _enter(launch["cwd"])
     if launch["caps"] is not None:
-        capabilities.bound(last, launch["caps"])
-        syscalls.prctl(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_CLEAR_ALL)
+        bounding.keep(launch["caps"])
     if account:
         syscalls.setgroups(account.groups)
         syscalls.setids(account.uid, account.gid)

@@ -22,12 +22,13 @@ from runtime.process.removal import remove_tree
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 else:
     # The C half of `signal`: the other makes enumerations of all its numbers, for 3 ms of each start.
     import _signal as signal
 
+_EMPTY = ("root", "work/work", "work")  # of a container's directory, once its overlay is gone
 _SOON = 0.1  # seconds in which a killed process ends, unless something holds it
 DRAFT = ".new-"  # followed by PID-START-NAME: a record that its owner has not finished
 
@@ -86,8 +87,24 @@ def reclaim(directory: str, state: dict[str, Any]) -> None:
                 _kill_session(state["init"]["pid"], state["init"]["start"])
     tree.remove(state["cgroups"])
     for path in state["directories"]:
-        remove_tree(path)
+        _remove_place(path)
+    _try(os.unlink, f"{directory}/state.json")
     remove_tree(directory)
+
+
+def _remove_place(path: str) -> None:
+    """Remove a container's directory: first what is there as a rule, by its name, then what is left."""
+    for name in _EMPTY:
+        _try(os.rmdir, f"{path}/{name}")
+    remove_tree(f"{path}/upper")
+    remove_tree(path)
+
+
+def _try(remove: Callable[[str], None], path: str) -> None:
+    try:
+        remove(path)
+    except OSError:  # for whoever looks at what is there
+        return
 
 
 def kill(pid: int, started: int, groups: Iterable[str] = ()) -> None:

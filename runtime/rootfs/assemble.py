@@ -1,8 +1,8 @@
 """Build the root file system of a container of the spawner's, in its child, from steps made ready before.
 
-`ready` does all that can be done without acting: it looks up each step's function and encodes its words, once
-for every sequence that it has not met. So little more than the system calls is left to the child, which a
-container's start waits for.
+`ready` does all that can be done without acting: it looks up each step's function and encodes its words, and
+makes a table of calls of a sequence that comes again. So little more than the system calls is left to the
+child, which a container's start waits for.
 """
 
 # pathlib stays out of the process that forks:
@@ -15,8 +15,9 @@ import marshal
 import os
 import stat
 
-from runtime.linux import mounts, syscalls
+from runtime.linux import batch, mounts, syscalls
 from runtime.rootfs.step_error import StepError
+from runtime.rootfs.table import Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     Held = dict[bytes, list[int]]
-    Ready = list[tuple[Callable[..., None], tuple[Any, ...]]]
 
 _MOST = 16  # sequences that are kept
 _known: dict[bytes, Ready] = {}
@@ -32,16 +32,48 @@ _ABSENT = frozenset((errno.ENOENT, errno.ENOTDIR))
 _FILE = stat.S_IFREG | 0o644
 
 
+class Ready:
+    """A sequence of steps, looked up and encoded; a table of calls too once it comes again."""
+
+    __slots__ = ("_words", "steps", "table")
+
+    def __init__(self, sequence: bytes) -> None:
+        steps: list[list[Any]] = marshal.loads(sequence)  # noqa: S302 - from our own client, of this interpreter
+        self._words = [(name, tuple(map(_encoded, arguments))) for name, *arguments in steps]
+        self.steps = [(_STEPS[name], arguments) for name, arguments in self._words]
+        self.table: Table | None = None
+
+    def again(self) -> None:
+        """Make a table of it: it comes a second time, and may come a thousand times."""
+        if self.table is None and batch.possible():
+            self.table = Table(self._words)
+
+    def carry_out(self, held: Held) -> None:
+        """Do the steps; StepError tells which of them failed."""
+        at, table = 0, self.table
+        if table:
+            table.begin(held)
+        while at < len(self.steps):
+            at = table.run(at) if table else at
+            if at == len(self.steps):
+                return
+            do, arguments = self.steps[at]
+            try:
+                do(held, *arguments)
+            except OSError as err:
+                raise StepError(at, err) from err
+            at += 1
+
+
 def ready(sequence: bytes) -> Ready:
     """Make steps ready, given in their wire form, marshalled (`runtime.rootfs.steps`)."""
-    found = _known.get(sequence)
-    if found is None:
-        if len(_known) >= _MOST:
-            _known.clear()
-        steps: list[list[Any]] = marshal.loads(sequence)  # noqa: S302 - from our own client, of this interpreter
-        found = [(_STEPS[name], tuple(map(_encoded, arguments))) for name, *arguments in steps]
-        _known[sequence] = found
-    return found
+    found = _known.pop(sequence, None)
+    if found:
+        found.again()
+    elif len(_known) >= _MOST:
+        del _known[next(iter(_known))]  # the one that was not wanted for the longest time
+    _known[sequence] = found or Ready(sequence)
+    return _known[sequence]
 
 
 def _encoded(argument: object) -> object:
@@ -54,13 +86,12 @@ def assemble(sequences: Iterable[Ready]) -> None:
     """Carry them out, one after the other; StepError tells which step of all failed."""
     held: Held = {}
     done = 0
-    try:
-        for steps in sequences:
-            for do, arguments in steps:
-                do(held, *arguments)
-                done += 1
-    except OSError as err:
-        raise StepError(done, err) from err
+    for sequence in sequences:
+        try:
+            sequence.carry_out(held)
+        except StepError as err:
+            raise StepError(done + err.index, err) from err
+        done += len(sequence.steps)
 
 
 def _private(_: Held) -> None:
@@ -140,7 +171,7 @@ def _mask(_: Held, path: bytes) -> None:
 
 def _readonly(_: Held, path: bytes) -> None:
     number = 0
-    if path not in _OWN_MOUNTS:
+    if path not in mounts.OWN:
         number = syscalls.try_mount(path, path, None, mounts.BIND | mounts.REC, None)
     number = number or mounts.seal(path)
     if number not in _ABSENT:
@@ -155,8 +186,6 @@ def _check(number: int, path: bytes) -> None:
     if number:
         raise OSError(number, os.strerror(number), os.fsdecode(path))
 
-
-_OWN_MOUNTS = {b"/", b"/sys", b"/sys/fs/cgroup"}  # no bind onto itself is needed to seal these
 
 _STEPS: dict[str, Callable[..., None]] = {
     "private": _private,
