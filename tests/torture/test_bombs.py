@@ -83,7 +83,8 @@ LAYERS = {
     "global PAX header": (
         lambda: bombs.pax_header(100 * MIB, tarfile.XGLTYPE), "a header of more than 1 MiB"
     ),
-    "many global headers": (lambda: bombs.global_headers(400), "a header of more than 1 MiB"),
+    "many global headers": (lambda: bombs.global_headers(400), "global headers of more than 64 KiB"),
+    "many global keys": (lambda: bombs.global_keys(60_000, 20_000), "global headers of more than 64 KiB"),
     "long name": (lambda: bombs.long_name(100 * MIB), "a header of more than 1 MiB"),
     "list of holes": (lambda: bombs.endless_map(60_000), "a header of more than 1 MiB"),
     "whiteout of 4 EiB": (lambda: bombs.whiteout_claiming(1 << 62), "unexpected end of data"),

@@ -16,6 +16,9 @@ from runtime.image.layer.header import PLAIN, Header
 from runtime.image.seam import corrupt
 
 HEADER = 1 << 20  # bytes of all headers of one member
+# Of global headers, which every member that follows is given anew, tarfile's way: a member takes as long as
+# they are many. Real ones have a comment.
+SHARED, SHARED_KEYS = 1 << 16, 64  # bytes
 _EXTENDED = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
              tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}  # fmt: skip
 _builtin = getattr(tarfile.TarInfo, "_proc_builtin")  # noqa: B009 - the stubs lack it
@@ -77,10 +80,9 @@ def read(stream: Readable, use: Callable[[Member], object], *, what: str) -> Non
 def _check(info: tarfile.TarInfo, archive: tarfile.TarFile, what: str) -> None:
     if info.size < 0:
         raise corrupt(f"{what}'s {info.name[:200]!r} has a size below 0")
-    # Global headers are for all members that follow, so they add up.
-    shared = archive.pax_headers
-    if shared and sum(len(key) + len(str(value)) for key, value in shared.items()) > HEADER:
-        raise _too_large(what)
+    shared = archive.pax_headers  # global headers add up
+    if len(shared) > SHARED_KEYS or sum(len(key) + len(str(value)) for key, value in shared.items()) > SHARED:
+        raise corrupt(f"{what} has global headers of more than {SHARED >> 10} KiB or {SHARED_KEYS} keys")
 
 
 def _too_large(what: str) -> RuntimeFault:

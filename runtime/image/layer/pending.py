@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runtime.image.layer.entry import mtime_ns, xattrs
-
 if TYPE_CHECKING:
-    import tarfile
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
+    from runtime.image.layer.marks import Attributes
     from runtime.image.layer.rooted import Parts
-
-_NONE: Mapping[str, bytes] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Attributes:
-    """What a header says of a file besides its content; `time` in nanoseconds since 1970."""
-
-    name: str
-    mode: int
-    uid: int
-    gid: int
-    time: int
-    xattrs: Mapping[str, bytes]
-
-    @classmethod
-    def of(cls, info: tarfile.TarInfo) -> Attributes:
-        """Take them from a header, which is several times as large: a layer may have 100,000 directories."""
-        found = xattrs(info) or _NONE
-        return cls(info.name, stat.S_IMODE(info.mode), info.uid, info.gid, mtime_ns(info), found)
 
 
 class Pending:

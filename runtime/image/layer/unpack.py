@@ -4,22 +4,20 @@ import errno
 import os
 import stat
 import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
-from runtime.errors import RuntimeFault
 from runtime.image.layer import content, members, whiteout
 from runtime.image.layer.compression import Readable
+from runtime.image.layer.marks import Attributes, Marks
 from runtime.image.layer.members import Member
-from runtime.image.layer.pending import Attributes, Pending
+from runtime.image.layer.names import parts_of
+from runtime.image.layer.pending import Pending
 from runtime.image.layer.rooted import Parts, Rooted
 from runtime.image.owners import kept
 from runtime.image.seam import corrupt
 from runtime.linux import userns
 
-# A file system without labels or capabilities may refuse their attributes; docker ignores that as well.
-_XATTR_REFUSED = {errno.ENOTSUP, errno.EPERM}
 _GONE = (FileNotFoundError, NotADirectoryError)  # something else is in its place by now
 # What only the tar's names can cause, in a directory that is ours alone.
 _IMPOSSIBLE = {errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EEXIST}
@@ -49,35 +47,19 @@ def unpack(tar: Readable, root: Path, *, owners: bool | None = None) -> None:
             raise corrupt(f"a layer's directory has a time or an owner that no file can have: {err}") from err
 
 
-@contextmanager
-def _mapped(attributes: Attributes) -> Iterator[None]:
-    """Say which file has an owner whom this user namespace has no number for (chown(2), EINVAL)."""
-    try:
-        yield
-    except OSError as err:
-        if err.errno != errno.EINVAL:
-            raise
-        owner = f"{attributes.uid}:{attributes.gid}"
-        raise RuntimeFault(
-            f"a layer gives {attributes.name!r} to {owner}, which is not mapped here",
-            kind="host",
-            hint="give this user a larger range in /etc/subuid and /etc/subgid, or run it as root",
-        ) from err
-
-
 class _Extraction:
     """One layer on its way to disk."""
 
     def __init__(self, rooted: Rooted, *, owners: bool) -> None:
         self._rooted = rooted
-        self._owners = owners
         self._privileged = userns.privileged()
+        self._marks = Marks(owners=owners, privileged=self._privileged)
         # Directories get mode and time last: writing into them changes the time, and the mode may forbid it.
         self._directories = Pending()
 
     def add(self, member: Member) -> None:
         info = member.info
-        parts = _parts(info.name)
+        parts = parts_of(info.name)
         if parts and parts[-1].startswith(whiteout.PREFIX):
             self._hide(parts)
         elif info.isdir():
@@ -98,10 +80,7 @@ class _Extraction:
                 os.utime(descriptor, ns=(0, 0))
         for parts, attributes in self._directories.deepest_first():
             with self._rooted.directory(parts) as descriptor:
-                self._own(descriptor, attributes)
-                self._attributes(descriptor, attributes)
-                os.fchmod(descriptor, attributes.mode)
-                os.utime(descriptor, ns=(attributes.time, attributes.time))
+                self._marks.put(descriptor, attributes)
 
     def _make(self, parts: Parts, member: Member) -> None:
         info = member.info
@@ -164,16 +143,12 @@ class _Extraction:
         descriptor = os.open(parts[-1], flags, 0o600, dir_fd=self._rooted.parent(parts))
         try:
             content.write(descriptor, member)
-            # chown clears set-user-id and file capabilities, so it comes before both.
-            self._own(descriptor, attributes)
-            os.fchmod(descriptor, attributes.mode)
-            self._attributes(descriptor, attributes)
-            os.utime(descriptor, ns=(attributes.time, attributes.time))
+            self._marks.put(descriptor, attributes)
         finally:
             os.close(descriptor)
 
     def _hard_link(self, parts: Parts, info: tarfile.TarInfo) -> None:
-        target = _parts(info.linkname)
+        target = parts_of(info.linkname)
         if not target:
             raise corrupt(f"a layer links {info.name!r} to its root")
         source = os.dup(self._rooted.parent(target))
@@ -200,48 +175,8 @@ class _Extraction:
         else:
             kind = {tarfile.CHRTYPE: stat.S_IFCHR, tarfile.BLKTYPE: stat.S_IFBLK}.get(info.type, stat.S_IFIFO)
             os.mknod(name, kind | 0o600, os.makedev(info.devmajor, info.devminor), dir_fd=parent)
-        if self._owners:
-            with _mapped(attributes):
-                os.chown(name, attributes.uid, attributes.gid, dir_fd=parent, follow_symlinks=False)
+        self._marks.own_name(name, parent, attributes)
         if not info.issym():
             # We just made it and nobody else can reach it, so it is no link that chmod could follow.
             os.chmod(name, attributes.mode, dir_fd=parent)
         os.utime(name, ns=(attributes.time, attributes.time), dir_fd=parent, follow_symlinks=False)
-
-    def _own(self, descriptor: int, attributes: Attributes) -> None:
-        if self._owners:
-            with _mapped(attributes):
-                os.fchown(descriptor, attributes.uid, attributes.gid)
-
-    def _attributes(self, descriptor: int, attributes: Attributes) -> None:
-        for name, value in attributes.xattrs.items():
-            # A layer that sets overlayfs's own attributes could redirect a directory to any other.
-            if whiteout.is_private(name):
-                continue
-            try:
-                os.setxattr(descriptor, name, value)
-            except OSError as err:
-                if err.errno not in _XATTR_REFUSED or (err.errno == errno.EPERM and self._privileged):
-                    raise
-
-
-def _parts(name: str) -> Parts:
-    """Clean a member's name lexically, as docker does: absolute is relative, `..` may not climb out."""
-    plain = tuple(name.split("/"))
-    if "" not in plain and "." not in plain and ".." not in plain and "\0" not in name:
-        return plain  # almost all are like this
-    parts: list[str] = []
-    for part in plain:
-        if part == "..":
-            if not parts:
-                raise _escape(name)
-            parts.pop()
-        elif part not in {"", "."}:
-            parts.append(part)
-    if any("\0" in part for part in parts):
-        raise corrupt(f"a layer holds a name with a null byte: {name!r}")
-    return tuple(parts)
-
-
-def _escape(name: str) -> RuntimeFault:
-    return corrupt(f"a layer names {name!r}, which is outside its root: it is damaged or hostile")

@@ -157,6 +157,21 @@ def test_a_header_that_claims_too_much_is_refused_before_it_is_read():
         assert stream.given <= 1 << 20
 
 
+@pytest.mark.parametrize(("keys", "size", "fits"), [(64, 10, True), (65, 10, False), (1, 70_000, False)])
+def test_global_headers_are_few_since_every_member_is_given_them(keys, size, fits):
+    shared = {f"k{number}": "v" * size for number in range(keys)}
+    file = tarfile.TarInfo("a")
+    tar = tarfile.TarInfo.create_pax_global_header(shared) + file.tobuf() * 2 + bytes(1024)
+    found = []
+    if fits:
+        members.read(io.BytesIO(tar), lambda one: found.append(one.info.name), what="it")
+        assert found == ["a", "a"]
+    else:
+        with pytest.raises(RuntimeFault, match="global headers of more than 64 KiB or 64 keys"):
+            members.read(io.BytesIO(tar), found.append, what="it")
+        assert found == []
+
+
 def test_a_device_that_an_ordinary_user_can_not_make_leaves_nothing_under_its_name(tmp_path, monkeypatch):
     monkeypatch.setattr("runtime.linux.userns.privileged", lambda: False)
     file, device = tarfile.TarInfo("a"), tarfile.TarInfo("a")
