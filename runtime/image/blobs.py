@@ -102,6 +102,10 @@ class Sink(Tally):
         self._file = file
         self.path = path
 
+    def account(self, data: bytes) -> None:
+        """Take note of bytes that are in the file already."""
+        self._account(data)
+
     def write(self, data: bytes, /) -> None:
         """Write and account; all of it is in the file afterwards."""
         view = memoryview(self._account(data))

@@ -24,7 +24,7 @@ class Pruned:
 def prune(
     store: Store, *, cache: bool = False, held: Callable[[], frozenset[str]] = frozenset[str]
 ) -> Pruned:
-    """Remove unreferenced blobs, layers and checkouts, and what dead processes left.
+    """Remove unreferenced blobs, layers and checkouts, and what dead processes and broken pulls left.
 
     `cache` removes the unpacked layers and checkouts of named images too; they are made again when needed.
     `held` tells which layers stay nevertheless, for containers that do not run have none mounted; it is
@@ -40,6 +40,7 @@ def prune(
         with locked(store.root / ".lock", exclusive=True):
             needed = reachable(store)
             store.clear_scratch()
+            halves = store.partials.clear()
             unneeded = [digest for digest in store.blobs if digest not in needed.blobs]
             freed = sum(store.blobs.remove(digest) for digest in unneeded)
             layers = _sweep(store.layers, held() | (frozenset() if cache else needed.layers))
@@ -47,7 +48,7 @@ def prune(
     return Pruned(
         blobs=len(unneeded),
         directories=layers.directories + checkouts.directories,
-        bytes=freed + layers.bytes + checkouts.bytes,
+        bytes=freed + halves + layers.bytes + checkouts.bytes,
         kept=layers.kept + checkouts.kept,
     )
 

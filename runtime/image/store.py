@@ -47,6 +47,7 @@ from runtime.image.manifest import (
     decode,
     encode,
 )
+from runtime.image.partial import Partials
 from runtime.image.platform import host_platform
 from runtime.image.reference import Reference
 from runtime.image.seam import corrupt, storage
@@ -63,6 +64,7 @@ class Store:
         self.root = root
         self.scratch = root / "tmp"
         self.blobs = Blobs(root / "blobs", self.scratch)
+        self.partials = Partials(root / "partial", self.blobs)
         self.tags = Tags(root / "index.json", lock=root / ".index.lock", scratch=self.scratch)
         self.layers = root / f"layers{owners.suffix()}"
         self.checkouts = root / f"checkouts{owners.suffix()}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runtime.image.locks import locked
 from runtime.registry import limits
-from runtime.registry.faults import broken
+from runtime.registry.faults import RegistryFault, broken
 from runtime.registry.patience import Stopped
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runtime.image.manifest import Descriptor
     from runtime.image.store import Store
     from runtime.registry.repository import Repository
-    from runtime.registry.unpacking import Behind, Unpacker
+    from runtime.registry.unpacking import Unpacker
     from runtime.registry.watch import Watch
 
     Item = TypeVar("Item")
@@ -42,20 +42,37 @@ def download(
     with locked(store.scratch / f".{descriptor.digest.hex}.pull", exclusive=True):
         known = _is_there(store, descriptor)
         if not known:
-            with unpacker.behind(descriptor) if unpacker else nullcontext() as behind:
-                _fetch(repository, store, descriptor, watch, behind)
+            _fetch_whole(repository, store, descriptor, watch, unpacker)
     if known and unpacker:
         unpacker.unpack(descriptor)
     watch.end(descriptor.digest, "exists" if known else "done")
 
 
-def _fetch(
-    repository: Repository, store: Store, descriptor: Descriptor, watch: Watch, behind: Behind | None
+def _fetch_whole(
+    repository: Repository, store: Store, descriptor: Descriptor, watch: Watch, unpacker: Unpacker | None
 ) -> None:
-    with store.blobs.writing() as sink:
+    begun = store.partials.size(descriptor.digest)
+    try:
+        _fetch(repository, store, descriptor, watch, unpacker)
+    except RegistryFault as fault:
+        if not begun or fault.kind != "corrupt":
+            raise
+        # What was here may be what was wrong: a crash can leave zeros, a mirror anything.
+        _fetch(repository, store, descriptor, watch, unpacker)
+
+
+def _fetch(
+    repository: Repository, store: Store, descriptor: Descriptor, watch: Watch, unpacker: Unpacker | None
+) -> None:
+    with (
+        unpacker.behind(descriptor) if unpacker else nullcontext() as behind,
+        store.partials.growing(descriptor.digest, descriptor.size) as sink,
+    ):
         if behind:
             behind.follow(sink.path)
-        for piece in repository.blob(descriptor):
+            behind.grown(sink.size)
+        watch.advance(descriptor.digest, sink.size)
+        for piece in repository.blob(descriptor, sink.size):
             sink.write(piece)
             watch.advance(descriptor.digest, len(piece))
             if behind:
@@ -63,6 +80,7 @@ def _fetch(
             if repository.session.stop.is_set():
                 raise Stopped
         if sink.digest != descriptor.digest:
+            watch.advance(descriptor.digest, -sink.size)
             raise broken(f"blob {descriptor.digest} was damaged on its way: it came as {sink.digest}")
         if behind:
             behind.finish()

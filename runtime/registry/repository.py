@@ -57,14 +57,14 @@ class Repository:
             raise broken(f"manifest {descriptor.digest} has {size} bytes, not {descriptor.size}")
         return found
 
-    def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
-        """Yield a blob's bytes in order, unchecked, but never more than the descriptor says.
+    def blob(self, descriptor: Descriptor, received: int = 0) -> Iterator[bytes]:
+        """Yield a blob's bytes from `received` on, unchecked, but never more than the descriptor says.
 
         A connection that is lost is taken up where it ended (distribution-spec, "Pulling blobs", Range);
         from a server that only knows how to begin anew, what is known already is skipped.
         """
-        received, patience = 0, self.session.patience()
-        while True:
+        patience = self.session.patience()
+        while not received or received < descriptor.size:
             try:
                 for piece in self._rest(descriptor, received):
                     received += len(piece)
