@@ -2,14 +2,16 @@
 
 Most of a rebuild whose every step is in the cache is to load the builder: 0.2 s. So such a build leaves a
 note of all that it depended on, and the next one with the same command, directory and environment only
-compares. The store's names and the builder's own code have to have the modes, sizes, inodes and times that
-they had, the image's blobs have to be there, and of the context either the same holds, as make and git have
-it, or all names, modes, links and contents are equal, which is what a COPY's key is made of. Whatever differs
-leads to the ordinary build.
+compares. The list of the store's names has to be the same, the builder's own code has to have the modes,
+sizes, inodes and times that it had, the image's blobs have to be there, and of the context either the same
+holds, as make and git have it, or all names, modes, links and contents are equal, which is what a COPY's key
+is made of. Whatever differs leads to the ordinary build.
 
-A note is only written by a build that found all as the note says before it began and after it ended, and in
-which nothing is younger than a second: what changes twice within one tick of a file system's clock can't be
-told apart. This module imports next to nothing.
+A note is only written by a build that found code and context as the note says before it began and after it
+ended, and in them nothing is younger than a second: what changes twice within one tick of a file system's
+clock can't be told apart. The first build of a context leaves one too: its steps are in the cache by then,
+and whoever keeps the note sees to it that names mean what the build took them for. This module imports next
+to nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_FORMAT = "tare/again/1"
+_FORMAT = "tare/again/2"
 _MOST = 20_000  # files; to look at more takes as long as an ordinary build
 _MOST_BYTES = 64 << 20  # of contents, likewise
 _CHUNK = 1 << 18
@@ -57,8 +59,8 @@ def find(name: str, arguments: list[str]) -> str | None:
     try:
         with open(f"{store}/builds/{name}", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
             form, digest, count, *words = file.read().split("\0")
-        blobs, (fixed, seen, content, *roots) = words[: int(count)], words[int(count) :]
-        if form != _FORMAT or _fixed(store).digest != fixed:
+        blobs, (names, code, seen, content, *roots) = words[: int(count)], words[int(count) :]
+        if form != _FORMAT or _names(store) != names or Seen(_CODE).digest != code:
             return None
         if Seen(roots).digest != seen and not (content and Seen(roots, contents=True).digest == content):
             return None
@@ -67,8 +69,9 @@ def find(name: str, arguments: list[str]) -> str | None:
         return None
 
 
-def _fixed(store: str) -> Seen:
-    return Seen([f"{store}/index.json", *_CODE])
+def _names(store: str) -> str:
+    with open(f"{store}/index.json", "rb", buffering=0) as file:  # noqa: PTH123
+        return blake2b(file.read(), digest_size=32).hexdigest()
 
 
 def _data(arguments: list[str]) -> str:
@@ -168,14 +171,17 @@ class Note:
         self._before = self._looked()
 
     def _looked(self) -> tuple[Seen, Seen]:
-        return _fixed(self._store), Seen(self._roots)
+        return Seen(_CODE), Seen(self._roots)
 
     def keep(self, digest: str, blobs: list[str]) -> None:
-        """Write the note, if all is as it was; `blobs` are the files that make up the image."""
+        """Write the note, if all is as it was; `blobs` are the files that make up the image.
+
+        Names are noted as they are now: the caller holds the lock on them, and has seen that they fit.
+        """
         try:
             content = _contents(self._roots)
-            after = self._looked()
-        except Unknowable:
+            names, after = _names(self._store), self._looked()
+        except (OSError, Unknowable):
             return
         seen = [one.digest for one in after]
         if seen != [one.digest for one in self._before] or not all(one.settled(self._began) for one in after):
@@ -185,7 +191,9 @@ class Note:
         # Not synced: a note that a crash spoils is as good as none.
         draft = f"{place}/.{command}.{os.getpid()}"
         with open(draft, "w", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
-            file.write("\0".join([_FORMAT, digest, str(len(blobs)), *blobs, *seen, content, *self._roots]))
+            file.write(
+                "\0".join([_FORMAT, digest, str(len(blobs)), *blobs, names, *seen, content, *self._roots])
+            )
         os.replace(draft, f"{place}/{command}")  # noqa: PTH105
         _thin(place)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from runtime.builder.progress import Progress
     from runtime.image.image import Image
     from runtime.image.reference import Reference
+    from runtime.image.store import Store
 
 
 class Given(TypedDict):
@@ -135,9 +136,8 @@ def build(context: Context, /, **given: Unpack[Given]) -> None:
     for each in outputs:
         each.write(places.store, image, names)
     _keep(image, names, given["iidfile"], given["metadata"])
-    if note and not any(plan.fetches for plan in plans):
-        digests = (image.digest, image.manifest.config.digest, *(layer.digest for layer in image.layers))
-        note.keep(image.digest, [str(places.store.blobs.path(digest)) for digest in digests])
+    if note and not plans[0].fetches:
+        _leave(note, places.store, plans[0], image, names)
     click.echo(image.digest, err=any(each.on_stdout for each in outputs))
 
 
@@ -160,6 +160,16 @@ def _note(context: Context, given: Given) -> again.Note | None:
         )
     except again.Unknowable:
         return None
+
+
+def _leave(note: again.Note, store: Store, plan: Plan, image: Image, names: tuple[Reference, ...]) -> None:
+    """Keep a note, if every name means what it meant for this build: somebody else may have moved one."""
+    digests = (image.digest, image.manifest.config.digest, *(layer.digest for layer in image.layers))
+    with store.tags.held():
+        # A build that names its image as its base is called would have another base.
+        wanted = [*plan.bases, *((str(name), image.digest) for name in names)]
+        if all(store.resolve(name).digest == digest for name, digest in wanted):
+            note.keep(image.digest, [str(store.blobs.path(digest)) for digest in digests])
 
 
 def own_namespaces() -> None:

@@ -26,7 +26,7 @@ def main() -> NoReturn:
 
 def _answer(digest: str) -> NoReturn:
     if not {"-q", "--quiet"} & set(sys.argv):
-        sys.stderr.write("nothing has changed since the last build, in which every step was cached\n")
+        sys.stderr.write("nothing has changed since the last build: every step is cached\n")
     try:
         sys.stdout.write(f"{digest}\n")
         sys.stdout.flush()

@@ -61,7 +61,7 @@ def nothing(url: str, checksum: str) -> str:
 class Plan:
     """The graph, the node whose root is the result, the image's configuration, and what made it.
 
-    `fresh` are nodes that no earlier result stands for.
+    `fresh` are nodes that no earlier result stands for, `bases` the images that were named, with digests.
     """
 
     graph: ops.Graph
@@ -69,6 +69,7 @@ class Plan:
     config: ImageConfig
     history: tuple[Made, ...] = ()
     fresh: frozenset[int] = frozenset()
+    bases: tuple[tuple[str, str], ...] = ()
 
     @property
     def fetches(self) -> bool:
@@ -92,7 +93,9 @@ def plan(
         planner.state(recipe.stages[number])
     state = planner.state(target)
     config = replace(state.config, labels={**state.config.labels, **request.labels})
-    return Plan(planner.graph, state.root, config, state.history, frozenset(planner.fresh))
+    return Plan(
+        planner.graph, state.root, config, state.history, frozenset(planner.fresh), planner.named_bases
+    )
 
 
 class _Planner:
@@ -111,6 +114,11 @@ class _Planner:
         self._scope = Scope.outermost(recipe.directives.escape, request.args, platforms)
         for step in recipe.globals:
             self._scope = self._scope.declared(step)
+
+    @property
+    def named_bases(self) -> tuple[tuple[str, str], ...]:
+        """The images asked for so far, with the digests of their manifests."""
+        return tuple((name, base.digest) for (name, _), base in self._bases.items())
 
     def order(self, target: Stage) -> list[int]:
         """Return the stages that the target is made from, each after its own."""

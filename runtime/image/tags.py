@@ -1,5 +1,7 @@
 """The table of contents: `index.json` of an OCI image layout, and the names in it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from runtime.errors import RuntimeFault
@@ -40,6 +42,12 @@ class Tags:
                 self._save([])
                 return True
         return False
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep everybody from changing names; nothing may be named inside."""
+        with locked(self._lock, exclusive=True):
+            yield
 
     def read(self) -> dict[Reference, Descriptor]:
         """Return all names, sorted; a damaged file is a fault of kind `corrupt`."""
