@@ -2,10 +2,10 @@
 
 Most of a rebuild whose every step is in the cache is to load the builder: 0.2 s. So such a build leaves a
 note of all that it depended on, and the next one with the same command, directory and environment only
-compares. The list of the store's names has to be the same, the builder's own code has to have the modes,
-sizes, inodes and times that it had, the image's blobs have to be there, and of the context either the same
-holds, as make and git have it, or all names, modes, links and contents are equal, which is what a COPY's key
-is made of. Whatever differs leads to the ordinary build.
+compares. The names that it used have to stand for the same images, the builder's own code has to have the
+modes, sizes, inodes and times that it had, the image's blobs have to be there, and of the context either the
+same holds, as make and git have it, or all names, modes, links and contents are equal, which is what a COPY's
+key is made of. Whatever differs leads to the ordinary build.
 
 A note is only written by a build that found code and context as the note says before it began and after it
 ended, and in them nothing is younger than a second: what changes twice within one tick of a file system's
@@ -59,8 +59,9 @@ def find(name: str, arguments: list[str]) -> str | None:
     try:
         with open(f"{store}/builds/{name}", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
             form, digest, count, *words = file.read().split("\0")
-        blobs, (names, code, seen, content, *roots) = words[: int(count)], words[int(count) :]
-        if form != _FORMAT or _names(store) != names or Seen(_CODE).digest != code:
+        blobs, (code, seen, content, count, *words) = words[: int(count)], words[int(count) :]
+        names, roots = words[: int(count)], words[int(count) :]
+        if form != _FORMAT or not _in_store(store, names) or Seen(_CODE).digest != code:
             return None
         if Seen(roots).digest != seen and not (content and Seen(roots, contents=True).digest == content):
             return None
@@ -69,9 +70,11 @@ def find(name: str, arguments: list[str]) -> str | None:
         return None
 
 
-def _names(store: str) -> str:
-    with open(f"{store}/index.json", "rb", buffering=0) as file:  # noqa: PTH123
-        return blake2b(file.read(), digest_size=32).hexdigest()
+def _in_store(store: str, names: list[str]) -> bool:
+    """Say whether the list of names has all of these entries; none can be a part of anything else in it."""
+    with open(f"{store}/index.json", encoding="utf-8") as file:  # noqa: PTH123
+        content = file.read()
+    return bool(names) and all(name in content for name in names)
 
 
 def _data(arguments: list[str]) -> str:
@@ -173,27 +176,27 @@ class Note:
     def _looked(self) -> tuple[Seen, Seen]:
         return Seen(_CODE), Seen(self._roots)
 
-    def keep(self, digest: str, blobs: list[str]) -> None:
+    def keep(self, digest: str, blobs: list[str], names: list[str]) -> None:
         """Write the note, if all is as it was; `blobs` are the files that make up the image.
 
-        Names are noted as they are now: the caller holds the lock on them, and has seen that they fit.
+        `names` are entries of the store's `index.json`: bases, and the image's own. Whoever holds the lock on
+        that file has seen that they mean what they meant for the build.
         """
         try:
             content = _contents(self._roots)
-            names, after = _names(self._store), self._looked()
-        except (OSError, Unknowable):
+            after = self._looked()
+        except Unknowable:
             return
         seen = [one.digest for one in after]
         if seen != [one.digest for one in self._before] or not all(one.settled(self._began) for one in after):
             return
         place = f"{self._store}/builds"
         os.makedirs(place, 0o700, exist_ok=True)  # noqa: PTH103
+        words = [_FORMAT, digest, str(len(blobs)), *blobs, *seen, content, str(len(names)), *names]
         # Not synced: a note that a crash spoils is as good as none.
         draft = f"{place}/.{command}.{os.getpid()}"
         with open(draft, "w", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
-            file.write(
-                "\0".join([_FORMAT, digest, str(len(blobs)), *blobs, names, *seen, content, *self._roots])
-            )
+            file.write("\0".join([*words, *self._roots]))
         os.replace(draft, f"{place}/{command}")  # noqa: PTH105
         _thin(place)
 

@@ -168,8 +168,10 @@ def _leave(note: again.Note, store: Store, plan: Plan, image: Image, names: tupl
     with store.tags.held():
         # A build that names its image as its base is called would have another base.
         wanted = [*plan.bases, *((str(name), image.digest) for name in names)]
-        if all(store.resolve(name).digest == digest for name, digest in wanted):
-            note.keep(image.digest, [str(store.blobs.path(digest)) for digest in digests])
+        entries = [store.entry(name) for name, digest in wanted if store.resolve(name).digest == digest]
+        known = [entry.decode() for entry in entries if entry]
+        if len(known) == len(wanted):
+            note.keep(image.digest, [str(store.blobs.path(digest)) for digest in digests], known)
 
 
 def own_namespaces() -> None:

@@ -126,7 +126,7 @@ class ConfigDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 Document = TypeVar("Document", Index, Manifest, ConfigDocument)
 
 
-def encode(document: Index | Manifest | ConfigDocument) -> bytes:
+def encode(document: Index | Manifest | ConfigDocument | Descriptor) -> bytes:
     """Return the document's JSON with sorted keys, so that equal documents have equal digests."""
     return msgspec.json.encode(document, enc_hook=_encode_digest, order="sorted")
 

@@ -86,12 +86,22 @@ class Store:
         if isinstance(ref, str) and (found := _by_digits(ref, known)) is not None:
             return found
         reference = Reference.parse(ref) if isinstance(ref, str) else ref
-        for name, descriptor in known.items():
-            if name == reference or (reference.digest == descriptor.digest and name.name == reference.name):
-                return descriptor
+        if (named := _by_name(reference, known)) is not None:
+            return named
         if isinstance(ref, str) and (found := self._unnamed(ref)) is not None:
             return found
         raise _unknown(reference, known)
+
+    def entry(self, ref: str) -> bytes | None:
+        """Return what `index.json` holds of a name: as long as it does, the name stands for the same.
+
+        None for what a name does not lead to, but digits of its digest, which others may come to share.
+        """
+        known = self.tags.read()
+        if _by_digits(ref, known) is not None:
+            return None
+        found = _by_name(Reference.parse(ref), known)
+        return encode(found) if found is not None else None
 
     def _unnamed(self, text: str) -> Descriptor | None:
         """Return the image of a whole digest that no name leads to, such as one built without a name."""
@@ -317,6 +327,13 @@ def _extract(packed: Readable, name: str, tree: Path) -> Digest:
 def _check(layer: Descriptor, diff_id: Digest, found: Digest) -> None:
     if found != diff_id:
         raise corrupt(f"blob {layer.digest} is not the layer {diff_id} that the configuration names")
+
+
+def _by_name(reference: Reference, known: dict[Reference, Descriptor]) -> Descriptor | None:
+    for name, descriptor in known.items():
+        if name == reference or (reference.digest == descriptor.digest and name.name == reference.name):
+            return descriptor
+    return None
 
 
 def _by_digits(text: str, known: dict[Reference, Descriptor]) -> Descriptor | None:

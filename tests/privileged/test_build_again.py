@@ -162,6 +162,23 @@ def test_a_base_that_moved_meanwhile_is_seen(lab):
     assert len(lab.store.resolve(digest).layers) == 5
 
 
+def test_names_that_a_build_did_not_use_do_not_matter(lab):
+    digest = lab.noted()
+    lab.store.tag("busybox", "another:1")
+    assert lab.build() == (digest, AGAIN)
+
+
+@pytest.mark.parametrize("how", ["digest", "digits"])
+def test_a_base_by_its_digest(lab, how):
+    digest = lab.store.resolve("busybox").digest
+    name = f"busybox@{digest}" if how == "digest" else digest.hex[:12]
+    (lab.context / "Dockerfile").write_text(f"FROM {name}\nCOPY a /\n")
+    time.sleep(1.1)
+    lab.build()
+    # Digits may come to stand for more than one image.
+    assert (NOTHING in lab.build()[1]) == (how == "digest")
+
+
 def test_new_times_alone_are_no_change(lab):
     digest = lab.noted()
     touch(lab)
@@ -230,7 +247,7 @@ def test_a_damaged_note_is_none(lab):
     (note,) = (lab.home / "images/builds").iterdir()
     words = ["--root", str(lab.home), "image", "build"]
     assert again.find(note.name, words) == digest
-    for damage in (b"", b"tare/again/1\0", b"\xff\0" * 9, note.read_bytes()[:-3]):
+    for damage in (b"", again._FORMAT.encode() + b"\0", b"\xff\0" * 9, note.read_bytes()[:-3]):
         note.write_bytes(damage)
         assert again.find(note.name, words) is None
 
