@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
@@ -16,32 +16,57 @@ from runtime.oci import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Unpack
 
     from bench.cli.context import Context
     from runtime.image import Change
+
+
+class Given(TypedDict):
+    """The command line of a commit as click hands it over."""
+
+    author: str
+    message: str
+    pause: bool
+    changes: tuple[str, ...]
+    container: str
+    name: str | None
 
 
 @click.command()
 @click.option("-a", "--author", default="", help="Who made it, for example NAME <MAIL>.")
 @click.option("-m", "--message", default="", help="A comment, for the image's history.")
 @click.option("--pause/--no-pause", "-p/ ", default=True, help="Suspend it meanwhile.  [default: pause]")
+@click.option(
+    "-c",
+    "--change",
+    "changes",
+    multiple=True,
+    metavar="INSTRUCTION",
+    help="A Dockerfile's, such as 'CMD sh'.",
+)
 @click.argument("container")
-@click.argument("name", metavar="REPOSITORY[:TAG]")
+@click.argument("name", metavar="[REPOSITORY[:TAG]]", required=False)
 @click.pass_obj
-def commit(context: Context, /, *, author: str, message: str, pause: bool, container: str, name: str) -> None:
+def commit(context: Context, /, **given: Unpack[Given]) -> None:
     """Make an image from a container's changes; prints its digest.
 
-    Volumes are no part of it. The container's command, environment and so on are the image's.
+    Volumes are no part of it. The container's command, environment and so on are the image's. Without a name
+    it is there until the next `tare image prune`.
     """
-    from runtime.image import commit as commit_changes  # noqa: PLC0415 - for these commands alone
+    from runtime.builder import change  # noqa: PLC0415 - for these commands alone
+    from runtime.image import commit as commit_changes  # noqa: PLC0415
 
+    container = given["container"]
     found, store = engine_id(context, container), context.store()
     plan = documents.plan(places(context), found)
-    base = store.resolve(plan["Image"])
-    with _still(context, found, pause=pause):
+    base, config = store.resolve(plan["Image"]), _change(plan["Config"])
+    with _still(context, found, pause=given["pause"]):
         image = commit_changes(
-            store, base, _upper(context, found), name, config=_change(plan["Config"]), author=author,
-            comment=message, created_by=" ".join([plan["Path"], *plan["Args"]]),
+            store, base, _upper(context, found), given["name"],
+            config=change.read(config, given["changes"]) if given["changes"] else config,
+            author=given["author"], comment=given["message"],
+            created_by=" ".join([plan["Path"], *plan["Args"]]),
         )  # fmt: skip
     click.echo(image.digest)
 

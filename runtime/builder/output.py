@@ -63,7 +63,7 @@ def document(
         author=config.author,
         architecture=platform.architecture,
         os=platform.os,
-        config=_run_config(config, below),
+        config=run_config(config, below),
         rootfs=RootFS(diff_ids=tuple(layer.diff_id for layer in chain)),
         history=(*(base.history if base else ()), *history),
     )
@@ -95,7 +95,8 @@ def store(
     return Image(stored.digest, manifest, document)
 
 
-def _run_config(config: ImageConfig, below: Health | None) -> RunConfig:
+def run_config(config: ImageConfig, below: Health | None) -> RunConfig:
+    """Return a configuration as images hold it; `below` is the health check if `config` has none."""
     return msgspec.structs.replace(
         RunConfig(),
         user=config.user,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 import msgspec
 
@@ -53,6 +54,13 @@ class Change:
         )
 
 
+class Configure(Protocol):
+    """Anything that changes a configuration."""
+
+    def apply(self, base: RunConfig) -> RunConfig:
+        """Return the changed configuration."""
+
+
 NO_CHANGE = Change()
 
 
@@ -60,16 +68,16 @@ def commit(
     store: Store,
     base: Image,
     upper: Path,
-    ref: str | Reference,
+    ref: str | Reference | None,
     *,
-    config: Change = NO_CHANGE,
+    config: Configure = NO_CHANGE,
     comment: str = "",
     author: str = "",
     created_by: str = "tare commit",
 ) -> Image:
     """Make an image from `base` and an overlay's upper directory, whose container should not be running.
 
-    An upper directory without any change adds history but no layer.
+    An upper directory without any change adds history but no layer. Without `ref` the image has no name.
     """
     empty = next(upper.iterdir(), None) is None
     with store.writing():
@@ -149,11 +157,11 @@ def _extend(
     store: Store,
     base: ConfigDocument,
     layers: tuple[Descriptor, ...],
-    ref: str | Reference,
+    ref: str | Reference | None,
     *,
     layer: tuple[Descriptor, Digest] | None,
     step: History,
-    config: Change,
+    config: Configure,
 ) -> Image:
     blobs, diff_ids = ((layer[0],), (layer[1],)) if layer else ((), ())
     document = msgspec.structs.replace(

@@ -218,15 +218,16 @@ class Store:
         return self.add_layer(copy)
 
     def add_image(
-        self, document: ConfigDocument, layers: tuple[Descriptor, ...], ref: str | Reference
+        self, document: ConfigDocument, layers: tuple[Descriptor, ...], ref: str | Reference | None
     ) -> Image:
-        """Store an image's documents and give it a name."""
+        """Store an image's documents and give it a name; without one it is there until the next prune."""
         reference = Reference.parse(ref) if isinstance(ref, str) else ref
         with self.writing():
             config = self.blobs.write(encode(document), CONFIG)
             manifest = Manifest(schema_version=2, media_type=MANIFEST, config=config, layers=layers)
             stored = self.blobs.write(encode(manifest), MANIFEST)
-            self.tags.set(reference, stored)
+            if reference is not None:
+                self.tags.set(reference, stored)
         return Image(stored.digest, manifest, document)
 
     def tag(self, source: str | Reference, target: str | Reference) -> None:

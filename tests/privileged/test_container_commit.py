@@ -63,6 +63,48 @@ def test_one_that_never_ran(tare):
     assert image.config.cmd == ("true",)
 
 
+CHANGES = {
+    "CMD echo $HOME": ("cmd", ("/bin/sh", "-c", "echo $HOME")),
+    'ENTRYPOINT ["/bin/echo", "a b"]': ("entrypoint", ("/bin/echo", "a b")),
+    "EXPOSE 80 53/udp": ("exposed_ports", {"80/tcp": {}, "53/udp": {}}),
+    "LABEL a=$A": ("labels", {"a": "1"}),
+    "ONBUILD RUN true": ("on_build", ("RUN true",)),
+    "STOPSIGNAL USR1": ("stop_signal", "USR1"),
+    "USER 7:8": ("user", "7:8"),
+    "VOLUME /data": ("volumes", {"/data": {}}),
+    "WORKDIR sub": ("working_dir", "/var/sub"),
+}
+
+
+def test_changes_are_a_dockerfiles(tare):
+    tare("create", "--name", "box", "-e", "A=1", "-w", "/var", "busybox", "true")
+    words = [word for text in CHANGES for word in ("-c", text)]
+    image, _ = committed(tare, *words, "--change", "ENV B=${A}2\nENV C=3", "box", "made")
+    for name, value in CHANGES.values():
+        # ENTRYPOINT leaves the CMD of this command line alone, as in one stage of a Dockerfile.
+        assert getattr(image.config, name) == value
+    assert {"A=1", "B=12", "C=3"} < set(image.config.env)
+    health, _ = committed(tare, "-c", "HEALTHCHECK --retries=3 CMD true", "box", "health")
+    assert (health.config.healthcheck.retries, health.config.cmd) == (3, ("true",))
+    below, _ = committed(tare, "-c", "ENTRYPOINT /bin/sh", "box", "below")
+    assert below.config.cmd == ()
+    for text, said in (
+        ("RUN true", "RUN is no change"),
+        ("COPY a b", "COPY is no change"),
+        ("NOSUCH x", "--change:1: NOSUCH x: unknown instruction"),
+        ("EXPOSE x", "--change:1: EXPOSE x: not a port"),
+    ):
+        assert said in tare.fails("container", "commit", "-c", text, "box", "none")
+
+
+def test_an_image_without_a_name(tare):
+    tare("run", "--no-rm", "--name", "box", "busybox", "sh", "-c", SCRIPT)
+    digest = tare("commit", "box").strip()
+    assert tare("run", digest, "cat", "/new") == "new\n"
+    store = Store(tare.home / "images")
+    assert [name.familiar for name, _ in store.images()] == ["busybox"]
+
+
 def test_export(tare, tmp_path):
     tare("run", "--no-rm", "--name", "box", "busybox", "sh", "-c", SCRIPT)
     tare("export", "-o", str(tmp_path / "tar"), "box")
