@@ -31,7 +31,8 @@ _FORMATS = {"oci": "oci", "oci-archive": "oci", "docker": "docker", "docker-arch
 def save_(context: Context, output: str, form: str, images: tuple[str, ...]) -> None:
     """Write images into one tar archive, which docker, podman, skopeo and `tare image load` read.
 
-    A name without a tag means :latest, as everywhere. The archive is not compressed: its layers are.
+    A name without a tag means all tags of that repository, as with docker. The archive is not compressed:
+    its layers are.
     """
     from runtime.image.archive.save import save  # noqa: PLC0415 - for these commands alone
 

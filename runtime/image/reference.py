@@ -78,6 +78,11 @@ class Reference:
         return self.name + self._suffix(hide_latest=False)
 
 
+def is_repository(text: str) -> bool:
+    """Say whether a name has neither tag nor digest, so that `parse` took it to mean `latest`."""
+    return "@" not in text and ":" not in text.rpartition("/")[2]
+
+
 def _parse_name(text: str) -> tuple[str, str] | None:
     # Docker refuses 64 hexadecimal digits as a name, since they would be taken for an image's id.
     if re.fullmatch(r"[a-f0-9]{64}", text):

@@ -31,6 +31,7 @@ RUN cp requirements.txt installed && sha256sum installed > sum
 COPY src/ src/
 RUN find src -type f | wc -l > files
 RUN useradd --system app || true
+COPY stamp .
 EXPOSE 8080
 USER app
 CMD ["/bin/true"]
@@ -48,28 +49,54 @@ COPY --from=second /spun /second
 _TURNS = 4_000_000  # of the shell's loop: some three seconds on one core
 
 
-def cached(mover: Mover, image: str, context: Path, *, touched: bool) -> Peer:
-    """Return the build of a context that was built before; `touched` gives all files a new time each time."""
-    context.mkdir()
+# What is done before each rebuild, untimed; all find every step in the cache.
+REBUILDS = {
+    "rebuild": "nothing has changed",
+    "rebuild-first": "the first one after a change was built",
+    "rebuild-touched": "files with new times and the same contents",
+    "rebuild-unnoted": "nothing has changed, and Tare's note of that is gone",
+}
+
+
+def cached(mover: Mover, image: str, context: Path, kind: str) -> Peer:
+    """Return the build of a context that was built before; `kind` is one of REBUILDS."""
+    context.mkdir(parents=True)
     (context / "Dockerfile").write_text(_CACHED.format(image=image))
     (context / "requirements.txt").write_text("".join(f"package{n}==1.{n}\n" for n in range(40)))
+    (context / "stamp").write_text("0")
     (context / "src").mkdir()
     chance = random.Random(1)
     for number in range(_FILES):
         (context / f"src/module{number}.py").write_bytes(chance.randbytes(_FILE))
-    said = "touched since" if touched else "nothing has changed"
-    return _peer(mover, image, context, f"build: every step in the cache, {said}", touched=touched)
+
+    def prepare(build: Callable[[], None]) -> None:
+        if kind == "rebuild-first":
+            (context / "stamp").write_text(str(time.time_ns()))
+            time.sleep(_SETTLED)
+            build()
+        elif kind == "rebuild-touched":
+            for path in context.rglob("*"):
+                path.touch()
+        elif kind == "rebuild-unnoted" and mover.notes:
+            for path in mover.notes.glob("*"):
+                path.unlink()
+
+    return _peer(mover, image, context, f"build: every step in the cache, {REBUILDS[kind]}", prepare)
 
 
 def stages(mover: Mover, image: str, context: Path) -> Peer:
     """Return a build of two independent stages that spin, without a cache."""
-    context.mkdir()
+    context.mkdir(parents=True)
     spin = _SPIN.format(turns=_TURNS)
     (context / "Dockerfile").write_text(_STAGES.format(image=image, spin=spin))
-    return _peer(mover, image, context, "build --no-cache: two stages that spin", "--no-cache")
+    what = "build --no-cache: two stages that spin"
+    return _peer(mover, image, context, what, lambda _: None, "--no-cache")
 
 
-def _peer(mover: Mover, image: str, context: Path, what: str, *options: str, touched: bool = False) -> Peer:
+def _peer(
+    mover: Mover, image: str, context: Path, what: str, before: Callable[[Callable[[], None]], None],
+    *options: str,
+) -> Peer:  # fmt: skip
     words = mover.build
 
     @contextmanager
@@ -78,16 +105,19 @@ def _peer(mover: Mover, image: str, context: Path, what: str, *options: str, tou
             raise Missing(NO_BUILD)
         with discard() as null:
             do(mover.pull, null, image=image)
-            build = [*words[:-1], *options, words[-1]]
-            do((build,), null, context=str(context))
+            command = [*words[:-1], *options, words[-1]]
+
+            def build() -> None:
+                do((command,), null, context=str(context), tag=f"{context.name}:1")
+
+            build()
             time.sleep(_SETTLED)
-            do((build,), null, context=str(context))
+            build()
 
             def prepare() -> None:
-                for path in context.rglob("*") if touched else ():
-                    path.touch()
+                before(build)
                 os.sync()
 
-            yield Staged(prepare, lambda: do((build,), null, context=str(context)))
+            yield Staged(prepare, build)
 
     return Peer(mover.name, what, ready)

@@ -26,7 +26,8 @@ Words = list[str]
 class Mover:
     """The commands that fetch and send an image and build one, and those that remove all images.
 
-    `{image}` stands for a name, `{context}` for the directory of a Dockerfile.
+    `{image}` stands for a name, `{context}` for the directory of a Dockerfile, `{tag}` for the name of the
+    result. `notes` is where Tare keeps what answers an unchanged build.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Mover:
     forget: tuple[Words, ...]
     push: Words | None = None
     build: Words | None = None
+    notes: Path | None = None
 
 
 def do(commands: tuple[Words, ...], null: int, **values: str) -> None:
@@ -59,7 +61,8 @@ def tare(folder: Path) -> Iterator[Mover]:
         ([*words, "pull", "-q", "{image}"],),
         ([*words, "rm", "-f", "{image}"], [*words, "prune", "--cache"]),
         [*words, "push", "-q", "{image}"],
-        [*words, "build", "-q", "--network", "none", "-t", "built:1", "{context}"],
+        [*words, "build", "-q", "--network", "none", "-t", "{tag}", "{context}"],
+        place / "images/builds",
     )  # fmt: skip
 
 
@@ -94,7 +97,7 @@ def docker(folder: Path) -> Iterator[Mover]:
             ([*words, "pull", "-q", "{image}"],),
             ([*words, "image", "rm", "-f", "{image}"], [*words, "image", "prune", "-af"]),
             [*words, "push", "-q", "{image}"],
-            [*words, "build", "-q", "--network", "none", "-t", "built:1", "{context}"],
+            [*words, "build", "-q", "--network", "none", "-t", "{tag}", "{context}"],
         )  # fmt: skip
 
 

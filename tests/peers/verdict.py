@@ -93,6 +93,23 @@ def table(found: dict[str, Any]) -> str:
     return "\n".join([*lines, "", *map(_goal_line, found["goals"]), "", *_idle_lines(found["idle"])])
 
 
+def summary(reports: dict[str, dict[str, Any]]) -> str:
+    """Return the goals of all experiments, one a line, with the medians that the quotients are of."""
+    lines = [f"{'experiment':<16} {'goal':<26} {'quotient':<19} {'n':>3}  {'medians':<19}"]
+    for name, found in reports.items():
+        medians = {peer["name"]: (peer["median"], len(peer["samples"])) for peer in found["peers"]}
+        for goal in found["goals"]:
+            (above, count), (below, _) = (medians.get(goal[key], (None, 0)) for key in ("above", "below"))
+            said = f"{goal['above']} / {goal['below']} <= {goal['most']}"
+            pair = f"{above * 1e3:.1f} / {below * 1e3:.1f} ms" if above and below else "-"
+            verdict = _VERDICTS[goal["met"]]
+            lines.append(f"{name:<16} {said:<26} {_span(goal['ratio']):<19} {count:>3}  {pair:<19} {verdict}")
+    return "\n".join(lines)
+
+
+_VERDICTS = {None: "not measured", True: "met", False: "NOT MET"}
+
+
 def _settled(seconds: list[float]) -> str:
     return f" and {statistics.median(seconds) * 1e3:.0f} ms to disk" if seconds else ""
 
@@ -106,8 +123,8 @@ def _span(quotient: dict[str, Any] | None) -> str:
 
 
 def _goal_line(goal: dict[str, Any]) -> str:
-    verdict = {None: "not measured", True: "met", False: "NOT MET"}[goal["met"]]
-    return f"goal: {goal['above']} / {goal['below']} <= {goal['most']}: {_span(goal['ratio'])} {verdict}"
+    quotient = f"{_span(goal['ratio'])} {_VERDICTS[goal['met']]}"
+    return f"goal: {goal['above']} / {goal['below']} <= {goal['most']}: {quotient}"
 
 
 def _idle_lines(idle: list[dict[str, Any]]) -> list[str]:

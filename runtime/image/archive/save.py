@@ -19,7 +19,7 @@ from runtime.image.closure import Closure
 from runtime.image.layer.compression import HashingReader
 from runtime.image.layer.decompression import decompressed
 from runtime.image.manifest import FULL_NAME, INDEX, REF_NAME, Descriptor, Index, encode
-from runtime.image.reference import Reference
+from runtime.image.reference import Reference, is_repository
 from runtime.image.seam import corrupt
 
 if TYPE_CHECKING:
@@ -37,10 +37,12 @@ Named = tuple[Descriptor, Reference | None]
 def save(store: Store, images: Sequence[str], sink: Writable, *, form: str = "oci") -> None:
     """Write images, each by a name or digits of its digest, as a plain tar; `form` is one of FORMATS.
 
+    A name without a tag stands for all tags of that repository.
+
     Memory does not grow with the images. Raises `OSError` for what the sink refuses.
     """
     with store.reading():
-        found = [_find(store, text) for text in images]
+        found = [each for text in images for each in _find(store, text)]
         writer = ArchiveWriter(store, sink)
         if form == "docker":
             _docker(store, writer, found)
@@ -73,14 +75,21 @@ def named(descriptor: Descriptor, *, full: str, short: str) -> Descriptor:
     )
 
 
-def _find(store: Store, text: str) -> Named:
-    descriptor = store.find(text)
+def _find(store: Store, text: str) -> list[Named]:
+    """Return an image with its name, or for a repository without a tag all that have one (docker's rule)."""
     try:
         name = Reference.parse(text)
     except RuntimeFault:  # digits alone may be no name
-        return descriptor, None
-    known = store.tags.read().get(name)
-    return descriptor, name if known is not None and known.digest == descriptor.digest else None
+        return [(store.find(text), None)]
+    known = store.tags.read()
+    if is_repository(text):
+        every: list[Named] = [
+            (entry, each) for each, entry in known.items() if each.name == name.name and each.tag
+        ]
+        if every:
+            return every
+    descriptor, entry = store.find(text), known.get(name)
+    return [(descriptor, name if entry is not None and entry.digest == descriptor.digest else None)]
 
 
 def _entry(descriptor: Descriptor, name: Reference | None) -> Descriptor:

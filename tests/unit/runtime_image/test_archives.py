@@ -17,6 +17,7 @@ from runtime.image.archive.load import load
 from runtime.image.archive.save import FORMATS, save
 from runtime.image.manifest import INDEX, MANIFEST, Descriptor, Index, Platform, encode
 from runtime.image.prune import prune
+from runtime.image.reference import is_repository
 from runtime.image.verify import verify
 
 FILE, DIR, SYM, LNK = tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
@@ -82,6 +83,21 @@ def test_images_and_their_names_come_back(store, other, form):
     assert verify(other) == []
     assert prune(other).blobs == 0
     assert other.checkout(other.resolve("again")).joinpath("etc/motd").read_text() == "hello"
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_name_without_a_tag_is_all_tags_of_its_repository(store, other, form):
+    for name in ("base:latest", "base:2", "team/base:1", "host:5000/base:1"):
+        store.tag("base:1", name)
+    load(other, io.BytesIO(saved(store, "base", form=form)))
+    assert [name.familiar for name, _ in other.images()] == ["base:1", "base:2", "base"]
+    load(other, io.BytesIO(saved(store, "host:5000/base", form=form)))
+    assert other.resolve("host:5000/base:1") == store.resolve("base:1")
+
+
+def test_a_repository_is_a_name_alone():
+    names = ("a", "a/b", "host:5000/a", "[::1]:5000/a", "a:1", "host:5000/a:1", f"a@{Digest.of(b'')}")
+    assert [is_repository(name) for name in names] == [True] * 4 + [False] * 3
 
 
 @pytest.mark.parametrize("form", FORMATS)
