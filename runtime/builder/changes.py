@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from runtime.builder import cloning
 from runtime.builder import graph as ops
 from runtime.builder.dockerfile import heredoc, mounts
 from runtime.builder.dockerfile import instructions as kinds
@@ -99,19 +100,26 @@ def _add(builder: Builder, state: State, step: kinds.Add) -> State:
     remote = [url for source in step.files.sources if _REMOTE.fullmatch(url := expand(source))]
     if step.checksum and len(remote) != 1:
         raise step.node.fault("--checksum needs exactly one source, a URL")
-    if step.keep_git_dir:
-        raise step.node.fault("--keep-git-dir needs a git repository, which ADD cannot fetch here")
+    if step.keep_git_dir and not all(map(cloning.is_repository, remote or [""])):
+        raise step.node.fault("--keep-git-dir needs a git repository")
     for url in remote:
-        place = _placing(state, step, into=len(step.files.sources) > 1)
-        try:
-            content = builder.content(url, expand(step.checksum or ""))
-        except ValueError as err:
-            raise step.node.fault(str(err)) from err
-        operation = ops.Fetch(*place, url, content, bool(step.unpack))
-        root = builder.graph.add(operation, root, step=step.node)
+        root = builder.graph.add(_remote(builder, state, step, url), root, step=step.node)
     unpack = step.unpack is not False
     root = _from_context(builder, state, step, root, skip=tuple(remote), unpack=unpack)
     return _linked(builder, state, step, _written(builder, state, step, root))
+
+
+def _remote(builder: Builder, state: State, step: kinds.Add, url: str) -> ops.Operation:
+    expand = state.expanded(step)
+    place = _placing(state, step, into=len(step.files.sources) > 1)
+    try:
+        content = builder.content(url, expand(step.checksum or ""))
+    except ValueError as err:
+        raise step.node.fault(str(err)) from err
+    if cloning.is_repository(url):
+        excludes = tuple(map(expand, step.files.excludes))
+        return ops.Clone(*place, url, content, step.keep_git_dir, excludes)
+    return ops.Fetch(*place, url, content, bool(step.unpack))
 
 
 def _from_context(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from runtime.builder import cloning
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -44,18 +46,15 @@ class Fetcher:
         return found
 
     def content(self, url: str, checksum: str) -> str:
-        """Return the digest of what the URL gives; with a checksum nothing is fetched yet."""
-        if is_repository(url):
-            raise ValueError(f"{url} is a git repository, which ADD cannot fetch here")
+        """Return the digest of what the URL gives; with a checksum nothing is fetched yet.
+
+        For a repository it is the commit.
+        """
+        if cloning.is_repository(url):
+            return cloning.commit(url, checksum)
         if checksum and not _CHECKSUM.fullmatch(checksum):
             raise ValueError(f"--checksum takes sha256: and 64 hexadecimal digits, not {checksum!r}")
         return checksum or self.fetch(url).digest
-
-
-def is_repository(url: str) -> bool:
-    """Say whether BuildKit would clone this rather than download it."""
-    parts = urlsplit(url)
-    return parts.scheme not in {"http", "https"} or parts.path.endswith(".git")
 
 
 def name(url: str) -> str:

@@ -95,6 +95,16 @@ class Fetch(Placing):
 
 
 @dataclass(frozen=True, slots=True)
+class Clone(Placing):
+    """Fetch a git repository; `commit` is the one that was found under the URL's name."""
+
+    url: str
+    commit: str
+    keep_git: bool
+    excludes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Execute(Operation):
     """Run a command on the first input.
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runtime.builder import chain as chains
-from runtime.builder import command
+from runtime.builder import cloning, command
 from runtime.builder import graph as ops
 from runtime.builder.archives import Archives
 from runtime.builder.chain import Layer
@@ -74,11 +74,19 @@ class Maker:
                 context = RootContext(chains.directories(self._store, inputs[1]))
                 operation, selection = _selected(operation, context)
                 layout.copy(operation, selection, context)
+            case ops.Clone():
+                place = stack.enter_context(scratch(self._data)) / "tree"
+                path = cloning.checked_out(
+                    operation.url, operation.commit, place, keep_git=operation.keep_git
+                )
+                whole = RootContext((place,))
+                found = select(whole, (path,), f"{operation.destination}/", excludes=operation.excludes)
+                layout.copy(replace(operation, into_directory=True), found, whole)
             case ops.Fetch():
-                found = self._fetcher.fetch(operation.url, operation.content)
+                file = self._fetcher.fetch(operation.url, operation.content)
                 archives = Archives(lambda: stack.enter_context(scratch(self._data)))
-                if not (operation.unpack and archives.unpacked(operation, found.path, operation.url, layout)):
-                    layout.fetched(operation, found)
+                if not (operation.unpack and archives.unpacked(operation, file.path, operation.url, layout)):
+                    layout.fetched(operation, file)
 
     def _executed(
         self, number: int, operation: ops.Execute, layers: tuple[Path, ...], others: list[Chain]

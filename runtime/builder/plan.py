@@ -75,7 +75,8 @@ class Plan:
     def fetches(self) -> bool:
         """Whether the result holds what a URL gives."""
         needed = self.graph.needed(self.result)
-        return any(isinstance(self.graph.nodes[number].operation, ops.Fetch) for number in needed)
+        remote = (ops.Fetch, ops.Clone)
+        return any(isinstance(self.graph.nodes[number].operation, remote) for number in needed)
 
 
 def plan(

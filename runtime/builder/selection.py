@@ -2,13 +2,14 @@
 
 A directory's contents are taken, not itself; wildcards are filepath.Match's and don't cross a slash; a
 source that is a link is followed within the context; `--parents` keeps the directories of a source from its
-`/./` on; `--exclude` are .dockerignore's patterns.
+`/./` on, and knows `**`; `--exclude` are .dockerignore's patterns.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 
 from runtime.builder import wildcards
@@ -61,7 +62,7 @@ def select(
     `documents` is the number of here-documents that go to the same destination.
     """
     ignore = Ignore(list(excludes))
-    roots = [(source, *root) for source in sources for root in _roots(context, source)]
+    roots = [(source, *root) for source in sources for root in _roots(context, source, parents=parents)]
     if len(roots) + documents > 1 and not destination.endswith("/"):
         raise ValueError(f"with more than one source the destination has to end with /: {destination}")
     taken: dict[str, Taken] = {}
@@ -77,7 +78,7 @@ def select(
     return Selection(tuple(taken.values()), directory)
 
 
-def _roots(context: Context, source: str) -> Iterator[tuple[str, Entry]]:
+def _roots(context: Context, source: str, *, parents: bool) -> Iterator[tuple[str, Entry]]:
     """Yield the paths that one source names, and what they lead to; a wildcard may match nothing."""
     path = _clean(source)
     if not wildcards.is_pattern(path):
@@ -86,10 +87,19 @@ def _roots(context: Context, source: str) -> Iterator[tuple[str, Entry]]:
             raise ValueError(f"{source} {context.missing}")
         yield path, entry
         return
-    expression = wildcards.path_pattern(path)
+    expression = _kept_pattern(source) if parents else wildcards.path_pattern(path)
     for entry in context.entries.values():
         if expression.fullmatch(entry.path):
             yield entry.path, context.find(entry.path) or entry
+
+
+def _kept_pattern(source: str) -> re.Pattern[str]:
+    """Compile a source of --parents, where `**` behind the `/./` stands for any number of directories."""
+    before, pivot, after = source.partition("/./")
+    if not pivot:
+        return wildcards.ignore_pattern(_clean(source))
+    above, below = wildcards.path_pattern(_clean(before)), wildcards.ignore_pattern(_clean(after))
+    return re.compile(f"{above.pattern}/{below.pattern}" if above.pattern != "(?s:)" else below.pattern)
 
 
 def _clean(source: str) -> str:

@@ -173,8 +173,10 @@ def test_an_archive_at_a_url_is_unpacked_on_request(lab, server):
         ("http://127.0.0.1:1/x /", "Connection refused"),
         ("{url}/ /x/", "has no file name"),
         ("--checksum=md5:00 {url}/f /", "--checksum takes sha256:"),
-        ("https://example.org/x.git /", "is a git repository"),
-        ("git@example.org:x/y /", "is a git repository"),
+        ("{url}/none.git /", "git says: repository"),
+        ("git://127.0.0.1:1/x#main /", "git says: unable to connect"),
+        ("{url}/x.git#--upload-pack=x /", "is no branch, tag or commit"),
+        ("--keep-git-dir=true {url}/f /", "--keep-git-dir needs a git repository"),
     ],
 )
 def test_what_cannot_be_fetched_names_its_line(lab, server, words, message):

@@ -102,6 +102,30 @@ def test_parents_are_kept_from_the_pivot(tree):
     assert names(select(context, ("src/lib",), "/x", parents=True)) == ["src", "src/lib", "src/lib/x.c"]
 
 
+BELOW = ("a/b/c/d/foo", "a/b/c/d/e/bay", "a/b2/c/d/e/bar", "a/b/c2/d/e/baz", "a/b/c2/d/e2/baz")
+
+
+# BuildKit's own cases (testCopyRelativeParents), as files.
+@pytest.mark.parametrize(("sources", "kept"), [
+    (["a/b/./c/d"], "c/d/e/bay c/d/foo"),
+    (["a/b/c/d/."], "a/b/c/d/e/bay a/b/c/d/foo"),
+    (["/a/./b/./c"], "b/c/d/e/bay b/c/d/foo"),
+    (["/a/./*/c"], "b/c/d/e/bay b/c/d/foo b2/c/d/e/bar"),
+    (["/a/b*/./c/**/e"], "c/d/e/bar c/d/e/bay"),
+    (["/a/b/c*/./d/**/baz", "/a/b*/./c/**/bar"], "c/d/e/bar d/e/baz d/e2/baz"),
+    (["**/ba?"], "a/b/c/d/e/bay a/b/c2/d/e/baz a/b/c2/d/e2/baz a/b2/c/d/e/bar"),
+    (["./**/foo"], "a/b/c/d/foo"),
+    (["a/**/./foo"], ""),  # before the pivot it is two stars, which cross no slash
+])  # fmt: skip
+def test_parents_know_two_stars(tmp_path, sources, kept):
+    for name in BELOW:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    found = select(load(tmp_path), tuple(sources), "/out/", parents=True)
+    assert " ".join(sorted(each.name for each in found.taken if each.entry.kind == "file")) == kept
+    assert names(select(load(tmp_path), ("**/ba?",), "/out/")) == []
+
+
 @pytest.mark.parametrize("source", ["gone", "out", "out/passwd", "a.txt/x", "docs/no"])
 def test_what_is_not_in_the_context(tree, source):
     with pytest.raises(ValueError, match="is not in the build context"):
