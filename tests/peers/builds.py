@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import time
@@ -54,7 +55,7 @@ REBUILDS = {
     "rebuild": "nothing has changed",
     "rebuild-first": "the first one after a change was built",
     "rebuild-touched": "files with new times and the same contents",
-    "rebuild-unnoted": "nothing has changed, and Tare's note of that is gone",
+    "rebuild-unnoted": "nothing has changed but the environment, for which Tare has no note",
 }
 
 
@@ -77,9 +78,6 @@ def cached(mover: Mover, image: str, context: Path, kind: str) -> Peer:
         elif kind == "rebuild-touched":
             for path in context.rglob("*"):
                 path.touch()
-        elif kind == "rebuild-unnoted" and mover.notes:
-            for path in mover.notes.glob("*"):
-                path.unlink()
 
     return _peer(mover, image, context, f"build: every step in the cache, {REBUILDS[kind]}", prepare)
 
@@ -105,10 +103,12 @@ def _peer(
             raise Missing(NO_BUILD)
         with discard() as null:
             do(mover.pull, null, image=image)
-            command = [*words[:-1], *options, words[-1]]
+            command, numbers = [*words[:-1], *options, words[-1]], itertools.count()
 
             def build() -> None:
-                do((command,), null, context=str(context), tag=f"{context.name}:1")
+                number = next(numbers) if context.name == "rebuild-unnoted" else 0
+                words = ["/usr/bin/env", f"NUMBER={number}", *command]
+                do((words,), null, context=str(context), tag=f"{context.name}:1")
 
             build()
             time.sleep(_SETTLED)

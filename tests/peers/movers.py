@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Words = list[str]
+_LENIENT = ["/bin/sh", "-c", '"$@" || :', "sh"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Mover:
     """The commands that fetch and send an image and build one, and those that remove all images.
 
     `{image}` stands for a name, `{context}` for the directory of a Dockerfile, `{tag}` for the name of the
-    result. `notes` is where Tare keeps what answers an unchanged build.
+    result. To forget what is not there is no error.
     """
 
     name: str
@@ -36,7 +37,6 @@ class Mover:
     forget: tuple[Words, ...]
     push: Words | None = None
     build: Words | None = None
-    notes: Path | None = None
 
 
 def do(commands: tuple[Words, ...], null: int, **values: str) -> None:
@@ -59,10 +59,9 @@ def tare(folder: Path) -> Iterator[Mover]:
     yield Mover(
         "tare", "tare image pull: blobs synced, layers unpacked",
         ([*words, "pull", "-q", "{image}"],),
-        ([*words, "rm", "-f", "{image}"], [*words, "prune", "--cache"]),
+        ([*_LENIENT, *words, "rm", "-f", "{image}"], [*words, "prune", "--cache"]),
         [*words, "push", "-q", "{image}"],
         [*words, "build", "-q", "--network", "none", "-t", "{tag}", "{context}"],
-        place / "images/builds",
     )  # fmt: skip
 
 

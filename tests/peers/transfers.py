@@ -46,6 +46,7 @@ def pull(mover: Mover, image: str, store: Path | None) -> Peer:
             do(mover.pull, null, image=image)
             if store:
                 _unpacked(Store(store), image)
+            do(mover.forget, null, image=image)  # another image may come to the same place
 
             def prepare() -> None:
                 do(mover.forget, null, image=image)
