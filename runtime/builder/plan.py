@@ -125,7 +125,7 @@ class _Planner:
         """Return the stages that the target is made from, each after its own."""
         links = {stage.number: self._links(stage) for stage in self._recipe.stages}
         try:
-            return stages.needed(links, target.number)
+            return stages.needed(links, target.number, lambda number: self._recipe.stages[number].name)
         except ValueError as err:
             raise target.origin.node.fault(str(err)) from err
 
@@ -207,6 +207,9 @@ class _Planner:
             return self.state(found).root
         if name.isdigit():
             raise step.node.fault(f"there is no stage {name}")
+        if "$" in name:
+            hint = "begin a stage with it: FROM $NAME AS stage, with an ARG above the first FROM"
+            raise step.node.fault(f"--from takes no variables: {name}", hint=hint)
         return self._image_node(name, self._request.platform, step)
 
 

@@ -12,6 +12,8 @@ from runtime.errors import RuntimeFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runtime.builder.dockerfile.directives import Directives
     from runtime.builder.dockerfile.instructions import Instruction
     from runtime.builder.dockerfile.parser import Document
@@ -84,10 +86,11 @@ def read(document: Document) -> Recipe:
     return Recipe(document.file, document.directives, tuple(before), built)
 
 
-def needed(links: dict[int, set[int]], target: int) -> list[int]:
+def needed(links: dict[int, set[int]], target: int, called: Callable[[int], str] = str) -> list[int]:
     """Return the stages that `target` needs and itself, each after what it needs.
 
-    `links` tells for each stage the stages that it takes from. A value error names the stages of a circle.
+    `links` tells for each stage the stages that it takes from. A value error names the stages of a circle, as
+    they are `called`.
     """
     wanted, found = [target], set[int]()
     while wanted:
@@ -99,5 +102,5 @@ def needed(links: dict[int, set[int]], target: int) -> list[int]:
     try:
         return list(order.static_order())
     except CycleError as err:
-        circle = " needs ".join(str(stage) for stage in reversed(err.args[1]))
+        circle = " needs ".join(called(stage) for stage in reversed(err.args[1]))
         raise ValueError(f"stages need one another in a circle: {circle}") from err
