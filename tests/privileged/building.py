@@ -66,6 +66,13 @@ class Lab:
         assert done.returncode == 0, done.stderr
         return self.store.resolve("made")
 
+    def refuses(self, text: str, *said: str) -> None:
+        """Build a Dockerfile, which must fail, say all that, and leave no files on the side."""
+        done = self.build(text)
+        assert done.returncode != 0
+        assert [part for part in said if part not in done.stderr] == [], done.stderr
+        assert not any((self.home / "scratch").iterdir())
+
     def root(self, image: Image) -> Path:
         """Return the image's tree."""
         return self.store.checkout(image)

@@ -182,7 +182,11 @@ def test_add_fetches_urls_and_unpacks_files(build):
         ("FROM debian\nCOPY --from=a a b /x\n", 2, "end with /"),
         ("FROM debian\nEXPOSE 99999\n", 2, "not a port"),
         ("FROM debian\nENV A=${B:?gone}\n", 2, "B: gone"),
-        ("FROM debian AS a\nCOPY --from=b x y\nFROM a AS b\n", 3, "circle: (a needs b needs a|b needs a needs b)"),
+        (
+            "FROM debian AS a\nCOPY --from=b x y\nFROM a AS b\n",
+            3,
+            "circle: (a needs b needs a|b needs a needs b)",
+        ),
         ("FROM debian\nARG x=y\nCOPY --from=$x a b\n", 3, "--from takes no variables"),
         ("FROM debian\nCOPY --from=7 x y\n", 2, "no stage 7"),
         ("ARG X\nFROM $X\n", 2, "no image to start from"),
