@@ -50,7 +50,8 @@ def bench(session: nox.Session) -> None:
 def peers(session: nox.Session) -> None:
     """Time container starts, and pulls, pushes and builds of images, against other tools (root).
 
-    `-- starts OPTION…` or `-- images OPTION…` does one of them, options alone are those of the starts;
+    `-- starts OPTION…` or `-- images OPTION…` does one of them (the images take some ten minutes, all in one
+    interleaved run), options alone are those of the starts;
     --json FILE keeps the figures.
     """
     first, *others = session.posargs or [""]
