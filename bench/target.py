@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 Kind = Literal["native", "container", "vm"]
 AcceleratorName = Literal["kvm", "kvm-nested", "tcg", "uml"]
+VOLUME = "/volume"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,15 @@ class Box:
     """What is asked of an instance, the same on every target: `memory` in bytes, `cpus` in CPUs.
 
     `root` says where a virtual machine keeps the root filesystem: unpacked in memory, or on a virtual disk
-    that is a full copy of the image's or linked to one copy of it.
+    that is a full copy of the image's or linked to one copy of it. With `volume`, /volume is a directory of
+    the host's that all instances of a launcher share; a virtual machine has only its own disk there.
     """
 
     workload: str
     memory: int
     cpus: int = 1
     root: Literal["memory", "full", "linked"] = "memory"
+    volume: bool = False
 
 
 @dataclass(frozen=True, slots=True)

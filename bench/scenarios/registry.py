@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bench.scenario import Scenario
+from bench.scenarios.copy_on_write import CopyOnWrite
 from bench.scenarios.cpu import Cpu
 from bench.scenarios.layers import Layers
 from bench.scenarios.memory import Memory
@@ -16,6 +17,9 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     ),
     "layers": ("disk", "page_cache", "page_cache_before", "guest_cache"),
     "cpu": ("rate",),
+    "copy-on-write": (
+        "copied_by_reading", "copied_by_first_write", "copied_by_second_write", "first_write", "second_write",
+    ),
 }  # fmt: skip
 """What each scenario measures, so that a threshold for anything else is refused before the first sample."""
 
@@ -28,5 +32,11 @@ def scenarios(variants: Sequence[str] = ()) -> Mapping[str, Scenario]:
 
     That one compares ways to store an image, with images of its own.
     """
-    known: tuple[Scenario, ...] = (Startup(variants), Memory(variants), Layers(), Cpu(variants))
+    known: tuple[Scenario, ...] = (
+        Startup(variants),
+        Memory(variants),
+        Layers(),
+        Cpu(variants),
+        CopyOnWrite(variants),
+    )
     return {scenario.name: scenario for scenario in known}

@@ -2,7 +2,8 @@
 
 `agent` is busybox and the agent; `bench` is Debian with sysbench, stress-ng and the agent; `machine` is
 `bench` with systemd, a kernel and what a boot loader needs, for the machine that boots as a whole;
-`layers-base` is Debian with the agent, and `layers-N` that with one small layer of its own.
+`layers-base` is Debian with the agent, and `layers-N` that with one small layer of its own. `files-N` is
+`agent` with a layer of files of up to N MiB.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from pathlib import Path
 from bench.errors import BenchFault
 from bench.targets.drivers import Drivers
 from bench.workloads import agent
-from bench.workloads.packages import install
+from bench.workloads.packages import change, install
 from runtime.errors import RuntimeFault
 from runtime.image.bootstrap import bootstrap
 from runtime.image.commit import derive
@@ -26,6 +27,9 @@ MACHINE = "machine"
 UNIQUE = "/usr/share/tare/unique"
 UNIQUE_BYTES = 1024 * 1024
 TOOLS = ("sysbench", "stress-ng")
+FILES = tuple(1024 * size for size in (4, 64, 1024, 16384, 65536, 262144, 1048576))
+"""Sizes in bytes of the files at /data, each named after its own."""
+FILL = "mkdir /data /volume; for s in {sizes}; do yes 'not a hole' | head -c $s >/data/$s; done"
 SYSTEM = ("systemd-sysv", "udev", "dbus", "initramfs-tools", "zstd", "linux-image-cloud-amd64")
 
 
@@ -49,6 +53,8 @@ def provide(drivers: Drivers, workload: str, instead: str | None = None) -> Prov
         base = provide(drivers, "layers-base")
         content = hashlib.shake_256(workload.encode()).digest(UNIQUE_BYTES)
         return _layered(drivers, workload, base.image, {UNIQUE: File(content)})
+    if name == "files":
+        return _files(drivers, int(number))
     recipe = RECIPES.get(workload)
     if recipe is None:
         raise BenchFault(
@@ -92,6 +98,19 @@ def _bench(drivers: Drivers) -> Provided:
     base = bootstrap(drivers.store, "debian:bookworm", drivers.say)
     tools = _installed(drivers, "tools", base, TOOLS)
     return _layered(drivers, "bench", tools.image, _agent_files())
+
+
+def _files(drivers: Drivers, largest: int) -> Provided:
+    """Return the image with a file of each of `FILES` that has at most `largest` MiB, none with a hole."""
+    base = _agent(drivers).image
+    sizes = " ".join(str(size) for size in FILES if size <= largest * 1024 * 1024)
+    command = FILL.format(sizes=sizes)
+    reference = _name("files", base, command)
+    known = _known(drivers, reference)
+    if known is None:
+        drivers.say(f"making an image with files of up to {largest} MiB")
+        known = Provided(reference, change(drivers.spawner, drivers.store, base, command, reference))
+    return known
 
 
 def _machine(drivers: Drivers) -> Provided:
