@@ -7,6 +7,7 @@ from bench.scenarios.copy_on_write import CopyOnWrite
 from bench.scenarios.cpu import Cpu
 from bench.scenarios.layers import Layers
 from bench.scenarios.memory import Memory
+from bench.scenarios.overlay_lookup import OverlayLookup
 from bench.scenarios.startup import Startup
 
 METRICS: Mapping[str, tuple[str, ...]] = {
@@ -19,6 +20,9 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "cpu": ("rate",),
     "copy-on-write": (
         "copied_by_reading", "copied_by_first_write", "copied_by_second_write", "first_write", "second_write",
+    ),
+    "overlay-lookup": (
+        "first_lookup", "next_lookup", "topmost", "whiteout_hides", "opaque_hides", "directories_merge",
     ),
 }  # fmt: skip
 """What each scenario measures, so that a threshold for anything else is refused before the first sample."""
@@ -38,5 +42,6 @@ def scenarios(variants: Sequence[str] = ()) -> Mapping[str, Scenario]:
         Layers(),
         Cpu(variants),
         CopyOnWrite(variants),
+        OverlayLookup(variants),
     )
     return {scenario.name: scenario for scenario in known}

@@ -3,17 +3,18 @@
 `agent` is busybox and the agent; `bench` is Debian with sysbench, stress-ng and the agent; `machine` is
 `bench` with systemd, a kernel and what a boot loader needs, for the machine that boots as a whole;
 `layers-base` is Debian with the agent, and `layers-N` that with one small layer of its own. `files-N` is
-`agent` with a layer of files of up to N MiB.
+`agent` with a layer of files of up to N MiB, `lookup-N` with N small layers.
 """
 
 import hashlib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchFault
 from bench.targets.drivers import Drivers
-from bench.workloads import agent
+from bench.workloads import agent, stack
 from bench.workloads.packages import change, install
 from runtime.errors import RuntimeFault
 from runtime.image.bootstrap import bootstrap
@@ -53,8 +54,8 @@ def provide(drivers: Drivers, workload: str, instead: str | None = None) -> Prov
         base = provide(drivers, "layers-base")
         content = hashlib.shake_256(workload.encode()).digest(UNIQUE_BYTES)
         return _layered(drivers, workload, base.image, {UNIQUE: File(content)})
-    if name == "files":
-        return _files(drivers, int(number))
+    if name in NUMBERED:
+        return NUMBERED[name](drivers, int(number))
     recipe = RECIPES.get(workload)
     if recipe is None:
         raise BenchFault(
@@ -113,6 +114,16 @@ def _files(drivers: Drivers, largest: int) -> Provided:
     return known
 
 
+def _lookup(drivers: Drivers, depth: int) -> Provided:
+    base = _agent(drivers).image
+    reference = _name("lookup", base, f"{depth} {inspect.getsource(stack)}")
+    known = _known(drivers, reference)
+    if known is None:
+        drivers.say(f"making an image of {depth} layers")
+        known = Provided(reference, stack.stacked(drivers.store, base, depth, reference))
+    return known
+
+
 def _machine(drivers: Drivers) -> Provided:
     system = _installed(drivers, "system", _bench(drivers).image, SYSTEM)
     files: dict[str, Entry] = {
@@ -128,6 +139,8 @@ RECIPES: Mapping[str, Callable[[Drivers], Provided]] = {
     "layers-base": _layers_base,
     MACHINE: _machine,
 }
+
+NUMBERED: Mapping[str, Callable[[Drivers, int], Provided]] = {"files": _files, "lookup": _lookup}
 
 
 def _agent_files() -> Mapping[str, Entry]:

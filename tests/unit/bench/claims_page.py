@@ -9,7 +9,7 @@ from bench.claims.words import amount, named
 from bench.claims.words import say as word
 
 PAGE = Path(__file__).parents[3] / "docs/reference/claims.md"
-TIMES = {"ready", "first_write", "second_write"}
+TIMES = {"ready", "first_write", "second_write", "first_lookup", "next_lookup"}
 BEGIN, END = "<!-- table -->\n", "<!-- end of table -->"
 
 

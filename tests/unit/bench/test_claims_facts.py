@@ -18,13 +18,23 @@ def run_of(*measurements):
     return msgspec.structs.replace(EMPTY, measurements=measurements)
 
 
-def row(metric, values, unit="1", *, accelerator=None, excluded=None, target="container", **params):
+def row(
+    metric,
+    values,
+    unit="1",
+    *,
+    accelerator=None,
+    excluded=None,
+    target="container",
+    scenario="copy-on-write",
+    **params,
+):
     samples = tuple(
         Sample(value=value, round=i, position=0, at=float(i), accelerator=accelerator, excluded=excluded)
         for i, value in enumerate(values)
     )
     return Measurement(
-        scenario="copy-on-write", target=target, metric=metric, unit=unit, params=params, samples=samples
+        scenario=scenario, target=target, metric=metric, unit=unit, params=params, samples=samples
     )
 
 
@@ -130,4 +140,44 @@ def copying(*, before=0.0, whole=1.0, again=0.0, per_byte=2e-9, second=0.0):
 )
 def test_an_overlay_that_copies_otherwise_changes_the_verdict(changes, verdict):
     (record,) = verdicts([claims()["copy-on-write"]], copying(**changes))
+    assert record["verdict"] == verdict
+
+
+def looked(*, topmost=1.0, per_layer=1e-6, kept=0.0):
+    """Return what `overlay-lookup` would have seen of such an overlay."""
+    each = [
+        *((metric, "1", {}, lambda _, fact=fact: fact)
+          for metric, fact in (("topmost", topmost), ("whiteout_hides", 1.0), ("opaque_hides", 1.0),
+                               ("directories_merge", 1.0))),
+        ("first_lookup", "s", {"place": "every layer"}, lambda depth: per_layer * depth),
+        ("next_lookup", "s", {"place": "every layer"}, lambda depth: kept * depth),
+        ("first_lookup", "s", {"place": "one layer"}, lambda _: 1e-6),
+    ]  # fmt: skip
+    return run_of(
+        *(
+            row(
+                metric,
+                [value(depth) * (1 + r / 1000 if unit == "s" else 1) for r in range(6)],
+                unit,
+                scenario="overlay-lookup",
+                layers=depth,
+                **params,
+            )
+            for metric, unit, params, value in each
+            for depth in (1, 10, 100)
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({}, "supported"),
+        ({"topmost": 0.0}, "partly"),
+        ({"per_layer": 1e-9}, "partly"),
+        ({"kept": 1e-6}, "not evaluable here"),
+    ],
+)
+def test_a_stack_that_is_looked_up_otherwise_changes_the_verdict(changes, verdict):
+    (record,) = verdicts([claims()["overlay-lookup"]], looked(**changes))
     assert record["verdict"] == verdict
