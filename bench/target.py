@@ -123,7 +123,8 @@ class Prepared:
 
     `boundary` says in words what an instance's figures include. `storage` names the files and directories
     of the host that hold the root filesystem, without what each instance has for itself. `channel` is what
-    the agent speaks on. `shared` is what serves all instances.
+    the agent speaks on. `shared` is what serves all instances. `store` is the root of Tare's image store,
+    where the image is used from there.
     """
 
     image: Image
@@ -132,6 +133,7 @@ class Prepared:
     storage: Sequence[Path] = ()
     channel: Literal["socket pair", "serial", "named pipes"] = "socket pair"
     shared: Shared | None = None
+    store: Path | None = None
 
 
 class Launcher(Protocol):

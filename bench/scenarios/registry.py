@@ -6,6 +6,7 @@ from bench.scenario import Scenario
 from bench.scenarios.copy_on_write import CopyOnWrite
 from bench.scenarios.cpu import Cpu
 from bench.scenarios.layers import Layers
+from bench.scenarios.layers_integrity import LayersIntegrity
 from bench.scenarios.memory import Memory
 from bench.scenarios.overlay_lookup import OverlayLookup
 from bench.scenarios.startup import Startup
@@ -23,6 +24,10 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     ),
     "overlay-lookup": (
         "first_lookup", "next_lookup", "topmost", "whiteout_hides", "opaque_hides", "directories_merge",
+    ),
+    "layers-integrity": (
+        "writes_land", "layers_unchanged", "layers_out_of_reach", "image_unchanged", "sound_copy_passes",
+        "changed_blob_found", "changed_document_found", "changed_file_found",
     ),
 }  # fmt: skip
 """What each scenario measures, so that a threshold for anything else is refused before the first sample."""
@@ -43,5 +48,6 @@ def scenarios(variants: Sequence[str] = ()) -> Mapping[str, Scenario]:
         Cpu(variants),
         CopyOnWrite(variants),
         OverlayLookup(variants),
+        LayersIntegrity(variants),
     )
     return {scenario.name: scenario for scenario in known}

@@ -72,5 +72,11 @@ class Container:
             yield ContainerLauncher(
                 self._drivers,
                 spec,
-                Prepared(Image(image.reference, str(image.image.digest)), None, BOUNDARY, layers),
+                Prepared(
+                    Image(image.reference, str(image.image.digest)),
+                    None,
+                    BOUNDARY,
+                    layers,
+                    store=self._drivers.store.root,
+                ),
             )

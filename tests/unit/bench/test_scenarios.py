@@ -14,7 +14,15 @@ from tests.fakes.tool_outputs import PRINTED
 
 def test_scenarios_are_known_by_their_names_and_measure_known_targets():
     known = scenarios()
-    assert list(known) == ["startup", "memory", "layers", "cpu", "copy-on-write", "overlay-lookup"]
+    assert list(known) == [
+        "startup",
+        "memory",
+        "layers",
+        "cpu",
+        "copy-on-write",
+        "overlay-lookup",
+        "layers-integrity",
+    ]
     assert all(name == scenario.name and scenario.title for name, scenario in known.items())
 
 
