@@ -23,7 +23,7 @@ def layer(tmp_path):
 def store(monkeypatch):
     """A store whose content and findings the test may change."""
     said = {"content": ("a", "b"), "names": ("a", "b"), "finds": dict(FOUND)}
-    for name in said:
+    for name in ("content", "names", "finds"):
         monkeypatch.setattr(layers_integrity.integrity, name, lambda *_, name=name: said[name])
     return said
 
@@ -70,17 +70,17 @@ def test_a_box_with_a_fault_is_told(measure, layer, store, fault, fact):
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "fact"),
+    ("change", "fact"),
     [
-        ("names", ("a", "c"), "image_unchanged"),
-        ("finds", {**FOUND, "nothing": True}, "sound_copy_passes"),
-        ("finds", {**FOUND, "blob": False}, "changed_blob_found"),
-        ("finds", {**FOUND, "document": False}, "changed_document_found"),
-        ("finds", {**FOUND, "unpacked": False}, "changed_file_found"),
+        ({"names": ("a", "c")}, "image_unchanged"),
+        ({"finds": {**FOUND, "nothing": True}}, "sound_copy_passes"),
+        ({"finds": {**FOUND, "blob": False}}, "changed_blob_found"),
+        ({"finds": {**FOUND, "document": False}}, "changed_document_found"),
+        ({"finds": {**FOUND, "unpacked": False}}, "changed_file_found"),
     ],
 )
-def test_a_store_with_a_fault_is_told(measure, layer, store, key, value, fact):
-    store[key] = value
+def test_a_store_with_a_fault_is_told(measure, layer, store, change, fact):
+    store.update(change)
     found = facts(measure, layer)
     assert [name for name, value in found.items() if not value] == [fact]
 
