@@ -61,10 +61,13 @@ def verdicts(claims: Iterable[Claim], run: Run) -> list[dict[str, Any]]:
 def combine(findings: Sequence[Finding]) -> Verdict:
     """Return the verdict on a whole: all parts hold, none does, or some do.
 
-    Where a control does not hold, nothing is decided. What can't be evaluated can't make a claim supported or
+    Where a control does not hold, nothing is decided; one whose target this host lacks may be absent while
+    another holds. What can't be evaluated can't make a claim supported or
     refuted; the parts that hold are then `partly` the claim.
     """
-    if any(one.role == "control" and one.verdict != "supported" for one in findings):
+    controls = [one for one in findings if one.role == "control"]
+    present = [one for one in controls if one.why != "no-target"]
+    if any(one.verdict != "supported" for one in present) or (controls and not present):
         return "not evaluable here"
     said = [one.verdict for one in findings if one.role == "claim"]
     if said and len(set(said)) == 1:

@@ -94,7 +94,15 @@ def test_what_claims_share_is_measured_once_and_no_other_target_is():
     wanted = asked(select(["cpu-overhead", "cpu-hypervisor", "layers-disk", "layers-memory"]), fast=True)
     assert wanted == {
         "cpu": {"container": 6, "native": 6, "vm": 3},
-        "layers": {"container": 3, "layers": 3, "native": 3, "flattened": 3},
+        "layers": {
+            "container": 3,
+            "layers": 3,
+            "native": 3,
+            "flattened": 3,
+            "vm": 3,
+            "qcow2-full": 3,
+            "qcow2-linked": 3,
+        },
     }
     sizes = Sizes("fast", 1, asked=wanted)
     counted = [slot.target for slot in turns(scenarios()["layers"], sizes, ["container", "native"])]
