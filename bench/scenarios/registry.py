@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from bench.scenario import Scenario
 from bench.scenarios.copy_on_write import CopyOnWrite
 from bench.scenarios.cpu import Cpu
+from bench.scenarios.io import Io
 from bench.scenarios.layers import Layers
 from bench.scenarios.layers_integrity import LayersIntegrity
 from bench.scenarios.memory import Memory
@@ -29,6 +30,7 @@ METRICS: Mapping[str, tuple[str, ...]] = {
         "writes_land", "layers_unchanged", "layers_out_of_reach", "image_unchanged", "sound_copy_passes",
         "changed_blob_found", "changed_document_found", "changed_file_found",
     ),
+    "io": ("rate",),
 }  # fmt: skip
 """What each scenario measures, so that a threshold for anything else is refused before the first sample."""
 
@@ -49,5 +51,6 @@ def scenarios(variants: Sequence[str] = ()) -> Mapping[str, Scenario]:
         CopyOnWrite(variants),
         OverlayLookup(variants),
         LayersIntegrity(variants),
+        Io(variants),
     )
     return {scenario.name: scenario for scenario in known}

@@ -1,9 +1,9 @@
 """The images that the scenarios run, each made once from the store's own: no registry is asked.
 
-`agent` is busybox and the agent; `bench` is Debian with sysbench, stress-ng and the agent; `machine` is
-`bench` with systemd, a kernel and what a boot loader needs, for the machine that boots as a whole;
-`layers-base` is Debian with the agent, and `layers-N` that with one small layer of its own. `files-N` is
-`agent` with a layer of files of up to N MiB, `lookup-N` with N small layers.
+`agent` is busybox and the agent; `bench` is Debian with sysbench, stress-ng and the agent; `io` the same with
+fio, iperf3 and sockperf; `machine` is `bench` with systemd, a kernel and what a boot loader needs, for the
+machine that boots as a whole; `layers-base` is Debian with the agent, and `layers-N` that with one small layer
+of its own. `files-N` is `agent` with a layer of files of up to N MiB, `lookup-N` with N small layers.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchFault
+from bench.target import VOLUME
 from bench.targets.drivers import Drivers
 from bench.workloads import agent, stack
 from bench.workloads.packages import change, install
@@ -30,7 +31,8 @@ UNIQUE_BYTES = 1024 * 1024
 TOOLS = ("sysbench", "stress-ng")
 FILES = tuple(1024 * size for size in (4, 64, 1024, 16384, 65536, 262144, 1048576))
 """Sizes in bytes of the files at /data, each named after its own."""
-FILL = "mkdir /data /volume; for s in {sizes}; do yes 'not a hole' | head -c $s >/data/$s; done"
+FILL = f"mkdir /data {VOLUME}; for s in {{sizes}}; do yes 'not a hole' | head -c $s >/data/$s; done"
+IO_TOOLS = ("fio", "iperf3", "sockperf")
 SYSTEM = ("systemd-sysv", "udev", "dbus", "initramfs-tools", "zstd", "linux-image-cloud-amd64")
 
 
@@ -124,6 +126,13 @@ def _lookup(drivers: Drivers, depth: int) -> Provided:
     return known
 
 
+def _io(drivers: Drivers) -> Provided:
+    base = bootstrap(drivers.store, "debian:bookworm", drivers.say)
+    tools = _installed(drivers, "io-tools", base, IO_TOOLS)
+    extra = {agent.MARK: File(agent.MARKING, agent.MODE), f"{VOLUME}/.keep": File(b"")}
+    return _layered(drivers, "io", tools.image, {**_agent_files(), **extra})
+
+
 def _machine(drivers: Drivers) -> Provided:
     system = _installed(drivers, "system", _bench(drivers).image, SYSTEM)
     files: dict[str, Entry] = {
@@ -136,6 +145,7 @@ def _machine(drivers: Drivers) -> Provided:
 RECIPES: Mapping[str, Callable[[Drivers], Provided]] = {
     "agent": _agent,
     "bench": _bench,
+    "io": _io,
     "layers-base": _layers_base,
     MACHINE: _machine,
 }
