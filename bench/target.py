@@ -49,6 +49,7 @@ class Box:
     `root` says where a virtual machine keeps the root filesystem: unpacked in memory, or on a virtual disk
     that is a full copy of the image's or linked to one copy of it. With `volume`, /volume is a directory of
     the host's that all instances of a launcher share; a virtual machine has only its own disk there.
+    `network` "bridge" gives a container a link to Tare's bridge; without, it has its loopback device alone.
     """
 
     workload: str
@@ -56,6 +57,7 @@ class Box:
     cpus: int = 1
     root: Literal["memory", "full", "linked"] = "memory"
     volume: bool = False
+    network: Literal["own", "bridge"] = "own"
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def _why(part: Mapping[str, Any], lang: Language) -> str:
 def _figure(part: Mapping[str, Any], lang: Language) -> str:
     if part["value"] is None:
         return ""
-    unit = "" if part["unit"] == "1" else part["unit"]
+    unit = "" if part["unit"] in {"1", "count"} else part["unit"]
     if (part["of"], part.get("over")) == ("slope", "size"):
         unit += "/B"
     box = "/".join(filter(None, (part["target"], part["baseline"])))

@@ -2,7 +2,7 @@
 
 fio does the work. It starts slowly, so the time is that between two markers around its work, by the host's
 clock. The file in the root is laid out before: what a first write costs is `copy-on-write`'s subject. The
-page cache is passed by (direct I/O) where the file systems can; where they can't, the work is called `cached`.
+page cache is passed by (direct I/O) where the file systems can; where not, the work is called `cached`.
 """
 
 import random

@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from bench.scenario import Scenario
 from bench.scenarios.copy_on_write import CopyOnWrite
 from bench.scenarios.cpu import Cpu
+from bench.scenarios.density import Density
 from bench.scenarios.io import Io
 from bench.scenarios.layers import Layers
 from bench.scenarios.layers_integrity import LayersIntegrity
 from bench.scenarios.memory import Memory
+from bench.scenarios.network import Network
 from bench.scenarios.overlay_lookup import OverlayLookup
 from bench.scenarios.startup import Startup
 
@@ -31,6 +33,8 @@ METRICS: Mapping[str, tuple[str, ...]] = {
         "changed_blob_found", "changed_document_found", "changed_file_found",
     ),
     "io": ("rate",),
+    "network": ("rate",),
+    "density": ("instances", "by_memory", "memory_each", "cpu_each", "disk_each"),
 }  # fmt: skip
 """What each scenario measures, so that a threshold for anything else is refused before the first sample."""
 
@@ -52,5 +56,7 @@ def scenarios(variants: Sequence[str] = ()) -> Mapping[str, Scenario]:
         OverlayLookup(variants),
         LayersIntegrity(variants),
         Io(variants),
+        Network(variants),
+        Density(variants),
     )
     return {scenario.name: scenario for scenario in known}

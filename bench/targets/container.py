@@ -29,12 +29,16 @@ class ContainerLauncher:
     drivers: Drivers
     spec: ContainerSpec
     prepared: Prepared
+    bridged: bool = False
 
     def start(self, name: str, *, ledger: bool = False) -> Instance:  # noqa: ARG002 - always in a cgroup
         """Create the container and start process 1."""
         spec = replace(self.spec, id=name)
         start = self.drivers.spawner.start
-        return ProcessInstance.launch(lambda fd: start(spec, stdin=fd, stdout=fd, stderr=2), "container")
+        instance = ProcessInstance.launch(lambda fd: start(spec, stdin=fd, stdout=fd, stderr=2), "container")
+        if self.bridged:
+            instance.plug(self.drivers.run)
+        return instance
 
 
 class Container:
@@ -79,4 +83,5 @@ class Container:
                     layers,
                     store=self._drivers.store.root,
                 ),
+                bridged=box.network == "bridge",
             )

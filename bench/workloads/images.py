@@ -2,8 +2,8 @@
 
 `agent` is busybox and the agent; `bench` is Debian with sysbench, stress-ng and the agent; `io` the same with
 fio, iperf3 and sockperf; `machine` is `bench` with systemd, a kernel and what a boot loader needs, for the
-machine that boots as a whole; `layers-base` is Debian with the agent, and `layers-N` that with one small layer
-of its own. `files-N` is `agent` with a layer of files of up to N MiB, `lookup-N` with N small layers.
+machine that boots as a whole; `layers-base` is Debian with the agent, `layers-N` that with one small layer of
+its own. `files-N` is `agent` with a layer of files of up to N MiB, `lookup-N` with N small layers.
 """
 
 import hashlib

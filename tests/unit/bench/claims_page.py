@@ -36,7 +36,7 @@ def _part(part):
 def _rule(part):
     if isinstance(part.rule, Always):
         return f"always {part.rule.value:g}"
-    unit = "s" if part.metric in TIMES else "B"
+    unit = "s" if part.metric in TIMES else "" if part.scenario == "density" else "B"
     unit = f"{unit}/B" if part.over == "size" else unit
     if isinstance(part.rule, Equivalent):
         return f"within {part.rule.margin:.0%}"
