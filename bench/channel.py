@@ -103,16 +103,16 @@ class Channel:
     def between(self, command: str, deadline: float) -> Finished:
         """Run a shell command that writes the markers `begin` and `end`: `seconds` are those between them.
 
-        Where it ends without both, they are 0, and its status and output tell why.
+        Where it ends without both, they are 0 and its status is not.
         """
         token = self._ask(command)
         seen = [self.wait("begin", "done", deadline=deadline)]
         while seen[-1].word != "done":
             seen.append(self.wait("end", "done", deadline=deadline))
         finished = self._finished(token, seen[-1], seen[-1].at)
-        words = [marker.word for marker in seen]
-        seconds = elapsed(seen[0].at, seen[1].at) if words == ["begin", "end", "done"] else 0.0
-        return Finished(finished.status or int(not seconds), finished.output, seconds)
+        if [marker.word for marker in seen] != ["begin", "end", "done"]:
+            return Finished(finished.status or 1, finished.output, 0.0)
+        return Finished(finished.status, finished.output, elapsed(seen[0].at, seen[1].at))
 
     def _ask(self, command: str) -> str:
         self._tokens += 1

@@ -112,7 +112,7 @@ def perform(channel: Channel, work: Work, place: str, milliseconds: int, *, dire
     )  # fmt: skip
     done = channel.between(command, now() + 60 + milliseconds / 50)
     match = re.search(COUNT, done.output)
-    if done.status or not match:
+    if done.status or not match or not done.seconds:
         raise BenchFault(
             f"{work.name} on the {place} gave no number of blocks: status {done.status}, "
             f"output {done.output[-300:]!r}",

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import product
+from itertools import count, product
 
 from bench.channel import Channel
 from bench.clock import now
@@ -25,7 +25,8 @@ from bench.variant import among
 
 MIB = 1024 * 1024
 CLIENT = "native"
-PORT = 21467
+PORTS = count(21000)
+"""A port of its own for every server: the last one's may be held for a minute yet (TIME_WAIT)."""
 PATIENCE = 30.0
 
 
@@ -42,21 +43,21 @@ class Work:
 WORKS = (
     Work(
         "round trips",
-        f"sockperf server --tcp -i 0.0.0.0 -p {PORT}",
-        f"sockperf ping-pong --tcp -i {{address}} -p {PORT} -t {{seconds}}",
+        "sockperf server --tcp -i 0.0.0.0 -p {port}",
+        "sockperf ping-pong --tcp -i {address} -p {port} -t {seconds}",
         r"ReceivedMessages=(\d+)",
     ),
     Work(
         "bytes",
-        f"iperf3 -4 -s -1 -p {PORT}",
-        f"iperf3 -c {{address}} -p {PORT} -t {{seconds}} -J",
+        "iperf3 -4 -s -1 -p {port}",
+        "iperf3 -c {address} -p {port} -t {seconds} -J",
         r'"sum_received":\s*{[^}]*"bytes":\s*(\d+)',
     ),
 )
-LISTENS = f"grep -q ':{PORT:04X} 00000000:0000 0A' /proc/net/tcp"
 START = (
     "{server} </dev/null >/dev/null 2>&1 & i=0; "
-    f"until {LISTENS}; do i=$((i+1)); [ $i -lt 200 ] || exit 9; sleep 0.02; done; echo $!"
+    "until grep -q ':{port:04X} 00000000:0000 0A' /proc/net/tcp; "
+    "do i=$((i+1)); [ $i -lt 200 ] || exit 9; sleep 0.02; done; echo $!"
 )
 STOP = "kill {pid} 2>/dev/null; while [ -d /proc/{pid} ]; do sleep 0.02; done"
 ADDRESS = "hostname -I"
@@ -116,10 +117,10 @@ class Network(Repeated):
 
 def perform(server: Channel, client: Channel, address: str, work: Work, seconds: int) -> float:
     """Ask `server` for so long and return what was counted per second of the host's clock."""
-    with _serving(server, work):
-        done = client.execute(
-            work.client.format(address=address, seconds=seconds), now() + PATIENCE + 2 * seconds
-        )
+    port = next(PORTS)
+    command = work.client.format(address=address, port=port, seconds=seconds)
+    with _serving(server, work, port):
+        done = client.execute(command, now() + PATIENCE + 2 * seconds)
     match = re.search(work.count, done.output)
     if done.status or not match or not int(match.group(1)):
         raise BenchFault(
@@ -131,13 +132,14 @@ def perform(server: Channel, client: Channel, address: str, work: Work, seconds:
 
 
 @contextmanager
-def _serving(channel: Channel, work: Work) -> Iterator[None]:
-    started = channel.execute(START.format(server=work.server), now() + PATIENCE)
+def _serving(channel: Channel, work: Work, port: int) -> Iterator[None]:
+    command = START.format(server=work.server.format(port=port), port=port)
+    started = channel.execute(command, now() + PATIENCE)
     pid = started.output.strip()
     if started.status or not pid.isdecimal():
         raise BenchFault(
             f"the server for {work.name} does not listen: {started.output[-200:]!r}",
-            hint=f"port {PORT} may be in use: `ss -tlnp`",
+            hint=f"port {port} may be in use: `ss -tlnp`",
             kind="failed",
         )
     try:

@@ -14,15 +14,8 @@ from tests.fakes.tool_outputs import PRINTED
 
 def test_scenarios_are_known_by_their_names_and_measure_known_targets():
     known = scenarios()
-    assert list(known) == [
-        "startup",
-        "memory",
-        "layers",
-        "cpu",
-        "copy-on-write",
-        "overlay-lookup",
-        "layers-integrity",
-    ]
+    assert list(known) == list(METRICS)
+    assert list(known)[:4] == ["startup", "memory", "layers", "cpu"]
     assert all(name == scenario.name and scenario.title for name, scenario in known.items())
 
 
@@ -39,7 +32,8 @@ SAID = {"cat {}": f"{50 * 2**20}\n", "Cached": "Cached: 2048 kB\n", **PRINTED}
 ANSWERS = obedient(SAID)
 
 
-OF_MACHINES = [name for name, scenario in scenarios().items() if "vm" in scenario.targets]
+# A thread that answers at once is no box for `io`, whose work takes time: it has its own tests.
+OF_MACHINES = [name for name, scenario in scenarios().items() if "vm" in scenario.targets and name != "io"]
 
 
 @pytest.mark.parametrize("name", OF_MACHINES)
