@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from bench.claims.definition import AtLeast, Equivalent
+from bench.claims.definition import Always, AtLeast, Equivalent
 from bench.claims.figure import Figure, figure, kind, used
 from bench.claims.rules import boundary, decide
 from bench.claims.words import named
@@ -154,6 +154,8 @@ def _accelerators(part: Part, run: Run) -> tuple[str, ...]:
 
 
 def _excluded(part: Part, run: Run) -> int:
+    if isinstance(part.rule, Always):
+        return 0
     return sum(s.excluded is not None and not s.warmup for m in used(part, run) for s in m.samples)
 
 

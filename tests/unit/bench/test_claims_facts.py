@@ -62,7 +62,8 @@ def test_one_counterexample_refutes_a_fact(values, value, verdict):
 
 def test_a_disturbed_counterexample_is_one_nevertheless():
     undisturbed, disturbed = row("fact", (1, 1)), row("fact", (0,), excluded="other-load", size=2)
-    assert judge(fact(), run_of(undisturbed, disturbed)).verdict == "refuted"
+    found = judge(fact(), run_of(undisturbed, disturbed))
+    assert (found.verdict, found.excluded) == ("refuted", 0)  # none is set aside
     assert judge(fact(), run_of(undisturbed)).verdict == "supported"
 
 
