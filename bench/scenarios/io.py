@@ -2,7 +2,8 @@
 
 fio does the work. It starts slowly, so the time is that between two markers around its work, by the host's
 clock. The file in the root is laid out before: what a first write costs is `copy-on-write`'s subject. The
-page cache is passed by (direct I/O) where the file systems can; where not, the work is called `cached`.
+page cache is passed by (direct I/O) where the file systems can; where not, the work is called `buffered`. One
+class of work is served from the page cache on purpose: there the path through the kernel is all there is.
 """
 
 import random
@@ -16,6 +17,7 @@ from bench.clock import now
 from bench.errors import BenchFault
 from bench.ladder import climb
 from bench.scenario import Mode, Place, Session, Value
+from bench.scenarios.cpu import PINNED
 from bench.scenarios.repeated import OTHERS, Repeated
 from bench.schedule import Slot
 from bench.target import VOLUME, Box, Launcher
@@ -29,7 +31,7 @@ PLACES = {"volume": VOLUME, "root": "/tmp"}  # noqa: S108 - a bare process has a
 LAY_OUT = f"dd if=/dev/zero of={{path}} bs=1M count={FILE} conv=fsync 2>&1"
 DIRECT = "dd if={path} of=/dev/null bs=4096 count=1 iflag=direct 2>/dev/null"
 FIO = (
-    "cd {folder} && fio --name=tare --filename={path} --size={size}M --rw={pattern} --bs={block} "
+    "cd {folder} && {pinned}fio --name=tare --filename={path} --size={size}M --rw={pattern} --bs={block} "
     "--ioengine=psync --direct={direct} --thread --time_based --runtime={milliseconds}ms --randseed=1 "
     "--exec_prerun='{mark} begin' --exec_postrun='{mark} end' --output-format=json 3>&1"
 )
@@ -38,11 +40,12 @@ COUNT = r'"total_ios" : ([1-9]\d*)'
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A class of access: fio's pattern and its block size."""
+    """A class of access: fio's pattern and its block size, past the page cache or from it."""
 
     name: str
     pattern: str
     block: str
+    cached: bool = False
 
 
 WORKS = (
@@ -50,6 +53,7 @@ WORKS = (
     Work("sequential-write", "write", "1M"),
     Work("random-read", "randread", "4k"),
     Work("random-write", "randwrite", "4k"),
+    Work("cached-read", "randread", "4k", cached=True),
 )
 MILLISECONDS: Mapping[Mode, int] = {"fast": 200, "default": 500, "rigorous": 3000}
 RUNS: Mapping[Mode, Mapping[str, int]] = {
@@ -81,8 +85,9 @@ class Io(Repeated):
             direct = all(can)
             for work, where in order:
                 session.sentinels.start()
-                rate = perform(running.channel, work, where, MILLISECONDS[session.sizes.mode], direct=direct)
-                name = work.name if direct else f"cached {work.name}"
+                past = direct and not work.cached
+                rate = perform(running.channel, work, where, MILLISECONDS[session.sizes.mode], direct=past)
+                name = work.name if past or work.cached else f"buffered {work.name}"
                 value = Value("rate", "1/s", rate, {"work": name, "place": where})
                 session.record(place, [value], session.sentinels.stop())
             session.listen(slot.target, launcher.prepared, running.channel)
@@ -107,8 +112,8 @@ def _laid_out(channel: Channel, path: str) -> bool:
 def perform(channel: Channel, work: Work, place: str, milliseconds: int, *, direct: bool) -> float:
     """Let fio work for so long and return the blocks per second of the host's clock."""
     command = FIO.format(
-        folder=PLACES[place], path=_path(place), size=FILE, pattern=work.pattern, block=work.block,
-        direct=int(direct), milliseconds=milliseconds, mark=MARK,
+        pinned=PINNED, folder=PLACES[place], path=_path(place), size=FILE, pattern=work.pattern,
+        block=work.block, direct=int(direct), milliseconds=milliseconds, mark=MARK,
     )  # fmt: skip
     done = channel.between(command, now() + 60 + milliseconds / 50)
     match = re.search(COUNT, done.output)

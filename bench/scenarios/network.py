@@ -3,7 +3,8 @@
 A bare process is a client in both cases, of a server that is a bare process too or is in the box: that is how
 a service of this host is asked on this host. A container answers through the bridge (a veth pair). Rates are
 round trips (sockperf, one at a time) and bytes (iperf3) per second of the host's clock, the client's start
-included. A virtual machine takes no part: its agent's channel is a serial port, and it has no network device.
+included; client and server share one CPU, so that none waits for an idle one to wake. A virtual machine takes
+no part: its agent's channel is a serial port, and it has no network device.
 """
 
 import random
@@ -18,6 +19,7 @@ from bench.clock import now
 from bench.errors import BenchFault
 from bench.ladder import climb
 from bench.scenario import Mode, Place, Session, Value
+from bench.scenarios.cpu import PINNED
 from bench.scenarios.repeated import OTHERS, Repeated, prepared
 from bench.schedule import Slot
 from bench.target import Box, Launcher
@@ -55,7 +57,7 @@ WORKS = (
     ),
 )
 START = (
-    "{server} </dev/null >/dev/null 2>&1 & i=0; "
+    "{pinned}{server} </dev/null >/dev/null 2>&1 & i=0; "
     "until grep -q ':{port:04X} 00000000:0000 0A' /proc/net/tcp; "
     "do i=$((i+1)); [ $i -lt 200 ] || exit 9; sleep 0.02; done; echo $!"
 )
@@ -118,7 +120,7 @@ class Network(Repeated):
 def perform(server: Channel, client: Channel, address: str, work: Work, seconds: int) -> float:
     """Ask `server` for so long and return what was counted per second of the host's clock."""
     port = next(PORTS)
-    command = work.client.format(address=address, port=port, seconds=seconds)
+    command = PINNED + work.client.format(address=address, port=port, seconds=seconds)
     with _serving(server, work, port):
         done = client.execute(command, now() + PATIENCE + 2 * seconds)
     match = re.search(work.count, done.output)
@@ -133,7 +135,7 @@ def perform(server: Channel, client: Channel, address: str, work: Work, seconds:
 
 @contextmanager
 def _serving(channel: Channel, work: Work, port: int) -> Iterator[None]:
-    command = START.format(server=work.server.format(port=port), port=port)
+    command = START.format(pinned=PINNED, server=work.server.format(port=port), port=port)
     started = channel.execute(command, now() + PATIENCE)
     pid = started.output.strip()
     if started.status or not pid.isdecimal():

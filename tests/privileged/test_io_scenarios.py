@@ -33,10 +33,10 @@ def run(tare, data_root, tmp_path_factory):
 def test_every_class_of_access_has_a_rate_that_a_disk_can_have(run, target):
     for place in io.PLACES:
         for work in io.WORKS:
-            direct, cached = (
-                figures(run, target, work=f"{prefix}{work.name}", place=place) for prefix in ("", "cached ")
+            direct, buffered = (
+                figures(run, target, work=f"{prefix}{work.name}", place=place) for prefix in ("", "buffered ")
             )
-            (rate,) = (direct or cached)["rate"]
+            (rate,) = (direct or buffered)["rate"]
             assert 1 < rate < 1e8
 
 
