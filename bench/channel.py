@@ -96,17 +96,37 @@ class Channel:
 
     def execute(self, command: str, deadline: float) -> Finished:
         """Run a shell command inside and return its status and output, without the console's."""
+        asked = now()
+        token = self._ask(command)
+        return self._finished(token, self.wait("done", deadline=deadline), asked)
+
+    def between(self, command: str, deadline: float) -> Finished:
+        """Run a shell command that writes the markers `begin` and `end`: `seconds` are those between them.
+
+        Where it ends without both, they are 0 and its status is not.
+        """
+        token = self._ask(command)
+        seen = [self.wait("begin", "done", deadline=deadline)]
+        while seen[-1].word != "done":
+            seen.append(self.wait("end", "done", deadline=deadline))
+        finished = self._finished(token, seen[-1], seen[-1].at)
+        if [marker.word for marker in seen] != ["begin", "end", "done"]:
+            return Finished(finished.status or 1, finished.output, 0.0)
+        return Finished(finished.status, finished.output, elapsed(seen[0].at, seen[1].at))
+
+    def _ask(self, command: str) -> str:
         self._tokens += 1
         token = f"t{self._tokens}"
         self._outputs[self._agent].clear()
-        asked = now()
         self.request(f"exec {token} {command}")
-        reply = self.wait("done", deadline=deadline)
+        return token
+
+    def _finished(self, token: str, reply: Marker, since: float) -> Finished:
         answered, _, status = reply.arguments.partition(" ")
         if answered != token or not status.isdecimal():
             raise ChannelFault(f"the workload answered 'done {reply.arguments}' when '{token}' was running")
         output = self._outputs[self._agent].decode(errors="replace")
-        return Finished(int(status), output.replace("\r\n", "\n"), elapsed(asked, reply.at))
+        return Finished(int(status), output.replace("\r\n", "\n"), elapsed(since, reply.at))
 
     def tail(self, size: int = 2000) -> str:
         """Return the last output of each descriptor that was not a marker, for error messages."""

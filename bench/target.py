@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 Kind = Literal["native", "container", "vm"]
 AcceleratorName = Literal["kvm", "kvm-nested", "tcg", "uml"]
+VOLUME = "/volume"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,17 @@ class Box:
     """What is asked of an instance, the same on every target: `memory` in bytes, `cpus` in CPUs.
 
     `root` says where a virtual machine keeps the root filesystem: unpacked in memory, or on a virtual disk
-    that is a full copy of the image's or linked to one copy of it.
+    that is a full copy of the image's or linked to one copy of it. With `volume`, /volume is a directory of
+    the host's that all instances of a launcher share; a virtual machine has only its own disk there.
+    `network` "bridge" gives a container a link to Tare's bridge; without, it has its loopback device alone.
     """
 
     workload: str
     memory: int
     cpus: int = 1
     root: Literal["memory", "full", "linked"] = "memory"
+    volume: bool = False
+    network: Literal["own", "bridge"] = "own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,8 @@ class Prepared:
 
     `boundary` says in words what an instance's figures include. `storage` names the files and directories
     of the host that hold the root filesystem, without what each instance has for itself. `channel` is what
-    the agent speaks on. `shared` is what serves all instances.
+    the agent speaks on. `shared` is what serves all instances. `store` is the root of Tare's image store,
+    where the image is used from there.
     """
 
     image: Image
@@ -129,6 +135,7 @@ class Prepared:
     storage: Sequence[Path] = ()
     channel: Literal["socket pair", "serial", "named pipes"] = "socket pair"
     shared: Shared | None = None
+    store: Path | None = None
 
 
 class Launcher(Protocol):

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from reports import claims, facts, quality, tables
+from reports import claims, facts, overlay, quality, tables
 from reports.charts.all import draw
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ TITLES = {
     "startup": ("Startup", "How long until the workload answers, and until nothing of it is left?"),
     "memory": ("Memory", "What does one more idle instance cost the host?"),
     "layers": ("Layers", "What do images that share a base really share?"),
+    "overlay": ("Overlay", "When is a file copied, and what does a deep stack of layers cost?"),
     "cpu": ("CPU", "How much of the processor reaches the workload?"),
     "others": ("Further measurements", ""),
 }
@@ -39,6 +40,7 @@ TABLES: dict[str, Callable[[View], list[Table]]] = {
     "startup": tables.startup,
     "memory": tables.memory,
     "layers": tables.layers,
+    "overlay": overlay.tables,
     "cpu": tables.cpu,
     "others": tables.others,
 }

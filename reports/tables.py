@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reports.model import Box, View
 
 PAGE = 4096
-DRAWN = {"startup", "memory", "layers", "cpu"}
+DRAWN = {"startup", "memory", "layers", "cpu", "copy-on-write", "overlay-lookup"}
 MARKS = ("created", "kernel", "init", "listening", "ready", "teardown")
 LEDGER = {
     "pss": "PSS", "pss_anon": "PSS, anonymous part", "uss": "USS", "page_tables": "page tables",
@@ -58,7 +58,7 @@ def startup(view: View) -> list[Table]:
     shown = [s for s in found if s.metric in {"ready", "teardown"}]
     rest = [s for s in found if s.metric not in {"ready", "teardown"}]
     words = "Medians of fresh starts, since the request (teardown: since stop)."
-    return [*_medians(view, words, shown), *_fold(_medians(view, "Medians since the request.", rest))]
+    return [*medians(view, words, shown), *_fold(medians(view, "Medians since the request.", rest))]
 
 
 def _matters(line: str, column: dict[str, Estimate]) -> bool:
@@ -87,7 +87,7 @@ def memory(view: View) -> list[Table]:
 def _parts(view: View) -> list[Table]:
     """Return what of the memory is which process's: helpers and daemons by their names."""
     rows = [
-        (_name(view, f.target), Cell(str(f.params.get("role", ""))),
+        (name(view, f.target), Cell(str(f.params.get("role", ""))),
          _number(units.quantity(f.line.at(1), "B")), _number(units.quantity(f.line.slope.value, "B")),
          _number(_interval(f.line.slope, "B")))
         for f in _fits(view, "memory") if f.metric == PARTS
@@ -103,7 +103,7 @@ def _parts(view: View) -> list[Table]:
 def layers(view: View) -> list[Table]:
     """Return what the first instance and each further one take, by layout."""
     rows = [
-        (_name(view, f.target), Cell(str(f.params.get("layout", ""))), Cell(CACHES.get(f.metric, f.metric)),
+        (name(view, f.target), Cell(str(f.params.get("layout", ""))), Cell(CACHES.get(f.metric, f.metric)),
          _number(units.quantity(f.line.at(1), "B")), _number(units.quantity(f.line.slope.value, "B")),
          _number(_interval(f.line.slope, "B")), _number(str(f.line.points)))
         for f in _fits(view, "layers") if f.metric != "page_cache_before"
@@ -119,7 +119,7 @@ def _unfitted(view: View) -> list[Table]:
     known = {(f.target, f.metric, f.params.get("layout")) for f in _fits(view, "layers")}
     rest = [s for s in view.of("layers") if s.metric in CACHES and s.metric != "page_cache_before"
             and (s.target, s.metric, s.params.get("layout")) not in known]  # fmt: skip
-    return _medians(view, "Totals where only one N counted: no cost of a further one can be said.", rest)
+    return medians(view, "Totals where only one N counted: no cost of a further one can be said.", rest)
 
 
 def cpu(view: View) -> list[Table]:
@@ -127,13 +127,13 @@ def cpu(view: View) -> list[Table]:
     found = view.of("cpu")
     order = list(dict.fromkeys(_what(s) for s in found))
     words = "Median rates of work. Each class of work has its own unit of work."
-    return _medians(view, words, sorted(found, key=lambda s: order.index(_what(s))))
+    return medians(view, words, sorted(found, key=lambda s: order.index(_what(s))))
 
 
 def others(view: View) -> list[Table]:
     """Return the medians of scenarios that have no chart."""
     found = [s for s in view.summaries if s.scenario not in DRAWN and s.estimate is not None]
-    return _medians(view, "Further measurements.", found, scenario=True)
+    return medians(view, "Further measurements.", found, scenario=True)
 
 
 def accounts(view: View) -> list[Table]:
@@ -144,7 +144,7 @@ def accounts(view: View) -> list[Table]:
         scenario, target = key
         why = Counter(str(reason) for reason in group.excluded.dropna())
         rows.append(
-            (Cell(str(scenario)), _name(view, str(target)),
+            (Cell(str(scenario)), name(view, str(target)),
              _number(str(int((group.excluded.isna() & ~group.warmup.astype(bool)).sum()))),
              _number(str(int(group.warmup.sum()))), _number(str(sum(why.values()))),
              Cell(", ".join(f"{reason} ({count})" for reason, count in why.most_common()))))  # fmt: skip
@@ -153,18 +153,21 @@ def accounts(view: View) -> list[Table]:
     return [Table("Every raw value, counted or not, is in the file.", head, tuple(rows))] if rows else []
 
 
-def _medians(view: View, words: str, found: Sequence[Summary], *, scenario: bool = False) -> list[Table]:
+def medians(
+    view: View, words: str, found: Sequence[Summary], *, scenario: bool = False, folded: str = ""
+) -> list[Table]:
+    """Return a table of medians, intervals and ratios, or none; `folded` is the line to open it by."""
     if not found:
         return []
     bases = [base for base in BASELINES if any(view.ratio(s, base) for s in found)]
     head = (*(("scenario",) if scenario else ()), "target", "what", "median", "interval", "n", "excluded",
             *(f"/ {base}" for base in bases))  # fmt: skip
     rows = tuple(
-        (*((Cell(s.scenario),) if scenario else ()), _name(view, s.target), Cell(_what(s)),
+        (*((Cell(s.scenario),) if scenario else ()), name(view, s.target), Cell(_what(s)),
          *_figures(s), *(_ratio(view, s, base) for base in bases))
         for s in found
     )  # fmt: skip
-    return [Table(words, head, rows)]
+    return [Table(words, head, rows, folded)]
 
 
 def _figures(summary: Summary) -> Iterable[Cell]:
@@ -209,7 +212,8 @@ def _fits(view: View, scenario: str) -> list[Fit]:
     return [fit for fit in view.fits if fit.scenario == scenario]
 
 
-def _name(view: View, target: str) -> Cell:
+def name(view: View, target: str) -> Cell:
+    """Return a target's name as a cell."""
     return Cell(target, box=view.boxes[target])
 
 

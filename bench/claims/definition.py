@@ -70,15 +70,25 @@ class Independent(Data, frozen=True, kw_only=True, tag_field="name", tag="indepe
     margin: Positive
 
 
-Rule = AtMost | AtLeast | Equivalent | Independent
+class Always(Data, frozen=True, kw_only=True, tag_field="name", tag="always"):
+    """A fact: every sample is `value` (1: yes). Refuted by a single one that is not, disturbed or not.
+
+    Nothing is estimated, so there is no interval: `runs` are the fewest occasions on which it has to hold.
+    """
+
+    value: float = 1.0
+
+
+Rule = AtMost | AtLeast | Equivalent | Independent | Always
 
 
 class Part(Data, frozen=True, kw_only=True):
     """One decision: a figure of one experiment and the rule for it. Without a scenario, it waits for one.
 
     A `control` is no part of the claim: it shows that the experiment can see what the claim denies, and
-    nothing is decided unless it holds. `emulation` tells what samples without hardware virtualization are
-    good for: nothing, or, where emulation only makes the figure larger, as its upper bound.
+    nothing is decided unless it holds. `over` is the parameter of a slope. `emulation` tells what samples
+    without hardware virtualization are good for: nothing; or, where emulation only makes the figure larger,
+    as its upper bound; or all, where it is indifferent: bytes of a disk's file, which no processor changes.
     """
 
     name: Text
@@ -89,7 +99,8 @@ class Part(Data, frozen=True, kw_only=True):
     metric: str = ""
     params: dict[str, Parameter] = field(default_factory=dict)
     rule: Rule | None = None
-    emulation: Literal["nothing", "upper-bound"] = "nothing"
+    over: Literal["n", "size", "layers"] = "n"
+    emulation: Literal["nothing", "upper-bound", "indifferent"] = "nothing"
     runs: Runs = 1
     fast_runs: Runs = 1
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from bench.claims.definition import AtLeast, AtMost, Equivalent, Independent
+from bench.claims.definition import Always, AtLeast, AtMost, Equivalent, Independent
 from bench.stats.comparison import compare
-from bench.stats.estimate import LEVEL
+from bench.stats.estimate import LEVEL, Estimate
 from bench.stats.location import median
 from bench.stats.pairing import match
 from bench.stats.ratio import ratio
@@ -17,7 +17,6 @@ from bench.stats.tail import percentile
 if TYPE_CHECKING:
     from bench.claims.definition import Of, Part, Rule
     from bench.results import Measurement, Run
-    from bench.stats.estimate import Estimate
 
 P95 = 0.95
 
@@ -30,7 +29,7 @@ class Figure:
     parts of the claim (Bonferroni). `estimate` is then that of two one-sided tests. `n` are counted runs.
     """
 
-    of: Of
+    of: Of | Literal["share"]
     estimate: Estimate
     unit: str
     n: int
@@ -38,20 +37,28 @@ class Figure:
 
 
 def used(part: Part, run: Run) -> list[Measurement]:
-    """Return the measurements that a part rests on: for a slope, those of every n."""
+    """Return the measurements that a part rests on: for a slope, those of every n; for a fact, of all."""
     return [
         m
         for m in run.measurements
         if (m.scenario, m.metric) == (part.scenario, part.metric)
         and m.target in part.targets
-        and {name: value for name, value in m.params.items() if name != "n"} == part.params
+        and _fits(part, m)
     ]
+
+
+def _fits(part: Part, m: Measurement) -> bool:
+    if isinstance(part.rule, Always):
+        return part.params.items() <= m.params.items()
+    return {name: value for name, value in m.params.items() if name != part.over} == part.params
 
 
 def figure(part: Part, run: Run, *, fast: bool, family: int = 1) -> Figure | None:
     """Return the figure of a part; None with too few runs for any. `family`: parts of the claim."""
     known = used(part, run)
     own = [m for m in known if m.target == part.target]
+    if isinstance(part.rule, Always):
+        return _fact(part.rule, own)
     values = [sample.value for m in own for sample in counted(m)]
     of = kind(part.rule, fast=fast)
     if not values:
@@ -64,8 +71,10 @@ def figure(part: Part, run: Run, *, fast: bool, family: int = 1) -> Figure | Non
     return Figure(of, estimate, own[0].unit, len(values)) if estimate else None
 
 
-def kind(rule: Rule | None, *, fast: bool) -> Of:
+def kind(rule: Rule | None, *, fast: bool) -> Of | Literal["share"]:
     """Return what the rule speaks of."""
+    if isinstance(rule, Always):
+        return "share"
     if isinstance(rule, Equivalent):
         return "ratio"
     if isinstance(rule, AtMost | AtLeast):
@@ -74,8 +83,17 @@ def kind(rule: Rule | None, *, fast: bool) -> Of:
     return "slope"
 
 
+def _fact(rule: Always, own: list[Measurement]) -> Figure | None:
+    """Return the share of samples at which a fact holds; what disturbs a time does not disturb a fact."""
+    samples = [sample for m in own for sample in m.samples]
+    if not samples:
+        return None
+    share = sum(sample.value == rule.value for sample in samples) / len(samples)
+    return Figure("share", Estimate(share, share, share, 1.0, len(samples), "none"), "1", len(samples))
+
+
 def _slope(part: Part, run: Run, own: list[Measurement]) -> Figure | None:
-    for one in fits(run):
+    for one in fits(run, part.over):
         if (one.scenario, one.target, one.metric) != (part.scenario, part.target, part.metric):
             continue
         if one.params == part.params:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from bench.claims.definition import AtLeast, Equivalent
+from bench.claims.definition import Always, AtLeast, Equivalent
 from bench.claims.figure import Figure, figure, kind, used
 from bench.claims.rules import boundary, decide
+from bench.claims.words import named
 from bench.stats.estimate import LEVEL
 from bench.stats.gate import gates
 
@@ -39,6 +40,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     baseline: str = ""
     metric: str = ""
     of: str = ""
+    over: str = "n"
     unit: str = ""
     n: int = 0
     excluded: int = 0
@@ -59,10 +61,13 @@ def verdicts(claims: Iterable[Claim], run: Run) -> list[dict[str, Any]]:
 def combine(findings: Sequence[Finding]) -> Verdict:
     """Return the verdict on a whole: all parts hold, none does, or some do.
 
-    Where a control does not hold, nothing is decided. What can't be evaluated can't make a claim supported or
+    Where a control does not hold, nothing is decided; one whose target this host lacks may be absent while
+    another holds. What can't be evaluated can't make a claim supported or
     refuted; the parts that hold are then `partly` the claim.
     """
-    if any(one.role == "control" and one.verdict != "supported" for one in findings):
+    controls = [one for one in findings if one.role == "control"]
+    present = [one for one in controls if one.why != "no-target"]
+    if any(one.verdict != "supported" for one in present) or (controls and not present):
         return "not evaluable here"
     said = [one.verdict for one in findings if one.role == "claim"]
     if said and len(set(said)) == 1:
@@ -100,7 +105,7 @@ def judge(part: Part, run: Run, *, family: int = 1) -> Finding:
     if part.emulation == "nothing" and (emulated := _emulated(part, run)):
         return _open(part, "emulated", ", ".join(emulated), found=found, run=run)  # more runs would not help
     if found is None or not found.estimate.has_interval:
-        return _open(part, "few-runs", kind(part.rule, fast=fast), found=found, run=run)
+        return _open(part, "few-runs", named(kind(part.rule, fast=fast), part.over), found=found, run=run)
     needed = TWO_ONE_SIDED if isinstance(part.rule, Equivalent) else LEVEL
     if found.estimate.level < needed - EPSILON and (not fast or isinstance(part.rule, Equivalent)):
         return _open(part, "low-level", f"{found.estimate.level:.0%}", found=found, run=run)
@@ -138,6 +143,8 @@ def _absent(part: Part, run: Run) -> Finding | None:
 
 
 def _emulated(part: Part, run: Run) -> list[str]:
+    if part.emulation == "indifferent":
+        return []
     return [name for name in _accelerators(part, run) if name != "kvm"]
 
 
@@ -147,6 +154,8 @@ def _accelerators(part: Part, run: Run) -> tuple[str, ...]:
 
 
 def _excluded(part: Part, run: Run) -> int:
+    if isinstance(part.rule, Always):
+        return 0
     return sum(s.excluded is not None and not s.warmup for m in used(part, run) for s in m.samples)
 
 
@@ -175,7 +184,7 @@ def _finding(
     empty = Finding(
         part=part.name, role=part.role, verdict=verdict, why=why, detail=detail, a_fortiori=a_fortiori,
         scenario=part.scenario, target=part.target, baseline=part.baseline, metric=part.metric,
-        flips_at=boundary(part.rule) if part.rule else (),
+        over=part.over, flips_at=boundary(part.rule) if part.rule else (),
         accelerators=_accelerators(part, run) if run else (),
         excluded=_excluded(part, run) if run else 0,
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from bench.claims.definition import AtLeast, AtMost, Equivalent
+from bench.claims.definition import Always, AtLeast, AtMost, Equivalent
 
 if TYPE_CHECKING:
     from bench.claims.definition import Rule
@@ -19,6 +19,8 @@ def decide(rule: Rule, figure: Figure) -> Outcome:
     low, high = figure.estimate.low, figure.estimate.high
     if low is None or high is None:
         raise ValueError("there is no interval to decide on")
+    if isinstance(rule, Always):
+        return _side(holds=low >= 1, fails=low < 1)
     if isinstance(rule, AtMost):
         return _side(holds=high <= rule.limit, fails=low > rule.limit)
     if isinstance(rule, AtLeast):
@@ -33,6 +35,8 @@ def boundary(rule: Rule) -> tuple[float, ...]:
     """Return where the verdict flips, in the unit of the figure."""
     if isinstance(rule, AtMost | AtLeast):
         return (rule.limit,)
+    if isinstance(rule, Always):
+        return (1.0,)
     if isinstance(rule, Equivalent):
         return 1 / (1 + rule.margin), 1 + rule.margin
     return -rule.margin, rule.margin

@@ -31,6 +31,9 @@ SAYINGS: Mapping[str, tuple[str, str]] = {
     "median": ("median", "中位数"),
     "p95": ("p95", "p95"),
     "slope": ("cost per instance", "每实例开销"),
+    "slope-size": ("cost per byte", "每字节开销"),
+    "slope-layers": ("cost per layer", "每层开销"),
+    "share": ("share of the runs in which it holds", "成立的运行所占比例"),
     "ratio": ("ratio of medians", "中位数之比"),
     "to": ("to", "至"),
     "flips-at": ("flips at", "界限"),
@@ -93,17 +96,25 @@ def _why(part: Mapping[str, Any], lang: Language) -> str:
 def _figure(part: Mapping[str, Any], lang: Language) -> str:
     if part["value"] is None:
         return ""
-    unit = "" if part["unit"] == "1" else part["unit"]
+    unit = "" if part["unit"] in {"1", "count"} else part["unit"]
+    if (part["of"], part.get("over")) == ("slope", "size"):
+        unit += "/B"
     box = "/".join(filter(None, (part["target"], part["baseline"])))
     accelerators = "".join(f" ({one})" for one in part["accelerators"])
-    what = f"{part['scenario']} {part['metric']} {box}{accelerators}: {say(part['of'], lang)}"
+    of = say(named(part["of"], part.get("over", "n")), lang)
+    what = f"{part['scenario']} {part['metric']} {box}{accelerators}: {of}"
     limits = f" {say('and', lang)} ".join(amount(one, unit) for one in part["flips_at"])
     found = f"{amount(part['value'], unit)} {_interval(part, unit, lang)}"
     return f"{what} {found}, {say('flips-at', lang)} {limits}"
 
 
+def named(of: str, over: str) -> str:
+    """Return the code of what a figure is: a slope is named after what it is over."""
+    return of if of != "slope" or over == "n" else f"slope-{over}"
+
+
 def _interval(part: Mapping[str, Any], unit: str, lang: Language) -> str:
-    if part["low"] is None:
+    if part["low"] is None or part["of"] == "share":
         return f"(n = {part['n']})"
     ends = f"{amount(part['low'], unit)} {say('to', lang)} {amount(part['high'], unit)}"
     return f"({ends}, {part['level']:.0%}, n = {part['n']})"

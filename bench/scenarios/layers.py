@@ -52,9 +52,9 @@ LAYOUTS = {
     )
 }
 SIZES: Mapping[Mode, Mapping[str, Sequence[int]]] = {
-    "fast": {"container": (1, 2, 4), "native": (1, 2, 4), "vm": (1, 2)},
-    "default": {"container": (1, 2, 4, 8), "native": (1, 2, 4), "vm": (1, 2)},
-    "rigorous": {"container": (1, 2, 4, 8, 16), "native": (1, 2, 4, 8), "vm": (1, 2, 4)},
+    "fast": {"container": (1, 2, 4, 8), "native": (1, 2, 4), "vm": (1, 2)},
+    "default": {"container": (1, 2, 4, 8, 20), "native": (1, 2, 4), "vm": (1, 2)},
+    "rigorous": {"container": (1, 2, 4, 8, 16, 20), "native": (1, 2, 4, 8), "vm": (1, 2, 4)},
 }
 RUNS: Mapping[Mode, int] = {"fast": 1, "default": 2, "rigorous": 3}
 

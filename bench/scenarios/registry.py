@@ -3,9 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 from bench.scenario import Scenario
+from bench.scenarios.copy_on_write import CopyOnWrite
 from bench.scenarios.cpu import Cpu
+from bench.scenarios.density import Density
+from bench.scenarios.io import Io
 from bench.scenarios.layers import Layers
+from bench.scenarios.layers_integrity import LayersIntegrity
 from bench.scenarios.memory import Memory
+from bench.scenarios.network import Network
+from bench.scenarios.overlay_lookup import OverlayLookup
 from bench.scenarios.startup import Startup
 
 METRICS: Mapping[str, tuple[str, ...]] = {
@@ -16,6 +22,19 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     ),
     "layers": ("disk", "page_cache", "page_cache_before", "guest_cache"),
     "cpu": ("rate",),
+    "copy-on-write": (
+        "copied_by_reading", "copied_by_first_write", "copied_by_second_write", "first_write", "second_write",
+    ),
+    "overlay-lookup": (
+        "first_lookup", "next_lookup", "topmost", "whiteout_hides", "opaque_hides", "directories_merge",
+    ),
+    "layers-integrity": (
+        "writes_land", "layers_unchanged", "layers_out_of_reach", "image_unchanged", "sound_copy_passes",
+        "changed_blob_found", "changed_document_found", "changed_file_found",
+    ),
+    "io": ("rate",),
+    "network": ("rate",),
+    "density": ("instances", "by_memory", "memory_each", "cpu_each", "disk_each"),
 }  # fmt: skip
 """What each scenario measures, so that a threshold for anything else is refused before the first sample."""
 
@@ -28,5 +47,16 @@ def scenarios(variants: Sequence[str] = ()) -> Mapping[str, Scenario]:
 
     That one compares ways to store an image, with images of its own.
     """
-    known: tuple[Scenario, ...] = (Startup(variants), Memory(variants), Layers(), Cpu(variants))
+    known: tuple[Scenario, ...] = (
+        Startup(variants),
+        Memory(variants),
+        Layers(),
+        Cpu(variants),
+        CopyOnWrite(variants),
+        OverlayLookup(variants),
+        LayersIntegrity(variants),
+        Io(variants),
+        Network(variants),
+        Density(variants),
+    )
     return {scenario.name: scenario for scenario in known}

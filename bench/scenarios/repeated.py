@@ -35,6 +35,10 @@ class Repeated(ABC):
     def __init__(self, variants: Iterable[str] = ()) -> None:
         self.targets = among(names(), variants)
 
+    def asked(self, mode: Mode) -> Box:  # noqa: ARG002 - most ask the same in every mode
+        """Return what every target is asked for."""
+        return self.box
+
     def counts(self, mode: Mode, targets: Sequence[str]) -> Mapping[str, int]:
         """Return the counted turns of each target."""
         counted = self.runs[mode]
@@ -46,7 +50,9 @@ class Repeated(ABC):
             launchers: dict[str, Launcher] = {}
             for name in session.chosen(self):
                 try:
-                    launchers[name] = stack.enter_context(prepared(session.targets[name], self.box))
+                    launchers[name] = stack.enter_context(
+                        prepared(session.targets[name], self.asked(session.sizes.mode))
+                    )
                 except BenchFault as fault:
                     session.fail_to_prepare(self.name, name, fault)
             for slot in session.slots(self, without=set(session.chosen(self)) - set(launchers)):

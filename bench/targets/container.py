@@ -1,10 +1,10 @@
 """Tare's own container."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-from bench.target import Availability, Box, Image, Instance, Kind, Launcher, Prepared
+from bench.target import VOLUME, Availability, Box, Image, Instance, Kind, Launcher, Prepared
 from bench.targets.drivers import Drivers
 from bench.targets.faults import translated
 from bench.targets.hosting import lacks
@@ -13,6 +13,8 @@ from bench.workloads.agent import PATH as AGENT
 from bench.workloads.images import provide
 from runtime.cgroups.manager import Resources
 from runtime.container import ContainerSpec
+from runtime.container.scratch import scratch
+from runtime.rootfs.plan import Bind
 
 BOUNDARY = (
     "every process of the container's cgroup; pid, mount, net, uts, ipc and cgroup namespaces, overlay, "
@@ -27,12 +29,16 @@ class ContainerLauncher:
     drivers: Drivers
     spec: ContainerSpec
     prepared: Prepared
+    bridged: bool = False
 
     def start(self, name: str, *, ledger: bool = False) -> Instance:  # noqa: ARG002 - always in a cgroup
         """Create the container and start process 1."""
         spec = replace(self.spec, id=name)
         start = self.drivers.spawner.start
-        return ProcessInstance.launch(lambda fd: start(spec, stdin=fd, stdout=fd, stderr=2), "container")
+        instance = ProcessInstance.launch(lambda fd: start(spec, stdin=fd, stdout=fd, stderr=2), "container")
+        if self.bridged:
+            instance.plug(self.drivers.run)
+        return instance
 
 
 class Container:
@@ -54,14 +60,28 @@ class Container:
     @contextmanager
     def launcher(self, box: Box) -> Iterator[Launcher]:
         """Unpack the image's layers once; each instance gets a fresh writable layer."""
-        with translated():
+        with ExitStack() as stack, translated():
+            own = [stack.enter_context(scratch(self._drivers.data))] if box.volume else []
             image = provide(self._drivers, box.workload, self._image)
             layers = self._drivers.store.layer_paths(image.image)
             spec = ContainerSpec(
-                id="template", layers=layers, args=(AGENT,), resources=Resources(box.memory, box.cpus)
+                id="template",
+                layers=layers,
+                args=(AGENT,),
+                resources=Resources(box.memory, box.cpus),
+                mounts=tuple(Bind(path, VOLUME) for path in own),
             )
-        yield ContainerLauncher(
-            self._drivers,
-            spec,
-            Prepared(Image(image.reference, str(image.image.digest)), None, BOUNDARY, layers),
-        )
+            held = stack.pop_all()
+        with held:
+            yield ContainerLauncher(
+                self._drivers,
+                spec,
+                Prepared(
+                    Image(image.reference, str(image.image.digest)),
+                    None,
+                    BOUNDARY,
+                    layers,
+                    store=self._drivers.store.root,
+                ),
+                bridged=box.network == "bridge",
+            )

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.target import Availability, Box, Image, Instance, Kind, Launcher, Prepared
+from bench.target import VOLUME, Availability, Box, Image, Instance, Kind, Launcher, Prepared
 from bench.targets.drivers import Drivers
 from bench.targets.faults import translated
 from bench.targets.hosting import lacks
@@ -71,4 +71,6 @@ class Native:
         with scratch(self._drivers.data) as own:
             plain = box.workload == "agent"
             mounts = () if plain else (*DEVICES, Bind(own, "/tmp"))  # noqa: S108 - the box's own /tmp
+            if box.volume:
+                mounts = (*mounts, Bind(own, VOLUME))
             yield NativeLauncher(self._drivers, root, mounts, prepared)

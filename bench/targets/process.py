@@ -7,6 +7,8 @@ from pathlib import Path
 from bench.target import Member
 from bench.targets.faults import translated
 from runtime.container.started import Started
+from runtime.linux.processes import start_time
+from runtime.network.attachment import Attachment, attach, detach
 
 Start = Callable[[int], Started]
 """Starts something whose standard input and output are the given descriptor."""
@@ -22,6 +24,7 @@ class ProcessInstance:
         self.name = started.id
         self.agent = channel.fileno()
         self._started, self._channel, self._role = started, channel, role
+        self._plugged: Attachment | None = None
 
     @classmethod
     def launch(cls, start: Start, role: str) -> "ProcessInstance":
@@ -34,6 +37,16 @@ class ProcessInstance:
             except BaseException:
                 ours.close()
                 raise
+
+    def plug(self, run: Path) -> None:
+        """Give the container a link to the bridge whose records are below `run`; it is removed on failure."""
+        pid = self._started.pid
+        try:
+            with translated(), Path(f"/proc/{pid}/ns/net").open("rb") as netns:
+                self._plugged = attach(run, self.name, netns.fileno(), owner=(pid, start_time(pid)))
+        except BaseException:
+            self.remove()
+            raise
 
     @property
     def memory_cgroup(self) -> Path | None:
@@ -58,6 +71,9 @@ class ProcessInstance:
     def remove(self) -> None:
         """Kill and remove; returns when nothing is left."""
         with translated():
+            if self._plugged:
+                detach(self._plugged.run, self._plugged.container)
+                self._plugged = None
             self._started.remove()
         self._channel.close()
 

@@ -1,19 +1,22 @@
 """The images that the scenarios run, each made once from the store's own: no registry is asked.
 
-`agent` is busybox and the agent; `bench` is Debian with sysbench, stress-ng and the agent; `machine` is
-`bench` with systemd, a kernel and what a boot loader needs, for the machine that boots as a whole;
-`layers-base` is Debian with the agent, and `layers-N` that with one small layer of its own.
+`agent` is busybox and the agent; `bench` is Debian with sysbench, stress-ng and the agent; `io` the same with
+fio, iperf3 and sockperf; `machine` is `bench` with systemd, a kernel and what a boot loader needs, for the
+machine that boots as a whole; `layers-base` is Debian with the agent, `layers-N` that with one small layer of
+its own. `files-N` is `agent` with a layer of files of up to N MiB, `lookup-N` with N small layers.
 """
 
 import hashlib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchFault
+from bench.target import VOLUME
 from bench.targets.drivers import Drivers
-from bench.workloads import agent
-from bench.workloads.packages import install
+from bench.workloads import agent, stack
+from bench.workloads.packages import change, install
 from runtime.errors import RuntimeFault
 from runtime.image.bootstrap import bootstrap
 from runtime.image.commit import derive
@@ -26,6 +29,10 @@ MACHINE = "machine"
 UNIQUE = "/usr/share/tare/unique"
 UNIQUE_BYTES = 1024 * 1024
 TOOLS = ("sysbench", "stress-ng")
+FILES = tuple(1024 * size for size in (4, 64, 1024, 16384, 65536, 262144, 1048576))
+"""Sizes in bytes of the files at /data, each named after its own."""
+FILL = f"mkdir /data {VOLUME}; for s in {{sizes}}; do yes 'not a hole' | head -c $s >/data/$s; done"
+IO_TOOLS = ("fio", "iperf3", "sockperf")
 SYSTEM = ("systemd-sysv", "udev", "dbus", "initramfs-tools", "zstd", "linux-image-cloud-amd64")
 
 
@@ -49,6 +56,8 @@ def provide(drivers: Drivers, workload: str, instead: str | None = None) -> Prov
         base = provide(drivers, "layers-base")
         content = hashlib.shake_256(workload.encode()).digest(UNIQUE_BYTES)
         return _layered(drivers, workload, base.image, {UNIQUE: File(content)})
+    if name in NUMBERED:
+        return NUMBERED[name](drivers, int(number))
     recipe = RECIPES.get(workload)
     if recipe is None:
         raise BenchFault(
@@ -94,6 +103,36 @@ def _bench(drivers: Drivers) -> Provided:
     return _layered(drivers, "bench", tools.image, _agent_files())
 
 
+def _files(drivers: Drivers, largest: int) -> Provided:
+    """Return the image with a file of each of `FILES` that has at most `largest` MiB, none with a hole."""
+    base = _agent(drivers).image
+    sizes = " ".join(str(size) for size in FILES if size <= largest * 1024 * 1024)
+    command = FILL.format(sizes=sizes)
+    reference = _name("files", base, command)
+    known = _known(drivers, reference)
+    if known is None:
+        drivers.say(f"making an image with files of up to {largest} MiB")
+        known = Provided(reference, change(drivers.spawner, drivers.store, base, command, reference))
+    return known
+
+
+def _lookup(drivers: Drivers, depth: int) -> Provided:
+    base = _agent(drivers).image
+    reference = _name("lookup", base, f"{depth} {inspect.getsource(stack)}")
+    known = _known(drivers, reference)
+    if known is None:
+        drivers.say(f"making an image of {depth} layers")
+        known = Provided(reference, stack.stacked(drivers.store, base, depth, reference))
+    return known
+
+
+def _io(drivers: Drivers) -> Provided:
+    base = bootstrap(drivers.store, "debian:bookworm", drivers.say)
+    tools = _installed(drivers, "io-tools", base, IO_TOOLS)
+    extra = {agent.MARK: File(agent.MARKING, agent.MODE), f"{VOLUME}/.keep": File(b"")}
+    return _layered(drivers, "io", tools.image, {**_agent_files(), **extra})
+
+
 def _machine(drivers: Drivers) -> Provided:
     system = _installed(drivers, "system", _bench(drivers).image, SYSTEM)
     files: dict[str, Entry] = {
@@ -106,9 +145,12 @@ def _machine(drivers: Drivers) -> Provided:
 RECIPES: Mapping[str, Callable[[Drivers], Provided]] = {
     "agent": _agent,
     "bench": _bench,
+    "io": _io,
     "layers-base": _layers_base,
     MACHINE: _machine,
 }
+
+NUMBERED: Mapping[str, Callable[[Drivers, int], Provided]] = {"files": _files, "lookup": _lookup}
 
 
 def _agent_files() -> Mapping[str, Entry]:

@@ -1,7 +1,13 @@
-"""Debian packages into an image: apt runs in a container, and what it wrote becomes a layer."""
+"""A command's changes into an image: it runs in a container, and what it wrote becomes a layer.
+
+Debian packages come in that way, through apt.
+"""
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 from runtime.container import ContainerSpec, Spawner
@@ -11,6 +17,7 @@ from runtime.image.commit import commit
 from runtime.image.image import Image
 from runtime.image.store import Store
 
+MIRROR = "a Debian mirror has to be reachable; see /etc/apt on this host"
 SCRIPT = """set -e
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 apt-get update -q
@@ -26,30 +33,39 @@ def install(spawner: Spawner, store: Store, base: Image, packages: tuple[str, ..
     The container shares the host's network. Raises RuntimeFault of kind `host` with apt's last words if they
     can't be installed; nothing is left then.
     """
-    command = SCRIPT.format(packages=" ".join(packages))
     spec = ContainerSpec(
         id=f"apt-{os.getpid()}",
         layers=store.layer_paths(base),
-        args=("/bin/sh", "-c", command),
+        args=("/bin/sh", "-c", SCRIPT.format(packages=" ".join(packages))),
         env=(PATH, *base.config.env),
         network="host",
     )
+    with _ended(spawner, spec, f"apt-get install {' '.join(packages)}", MIRROR) as (upper, what):
+        return commit(store, base, upper, reference, created_by=what)
+
+
+def change(spawner: Spawner, store: Store, base: Image, command: str, reference: str) -> Image:
+    """Return `base` with what a shell command wrote, as a new image; RuntimeFault if it fails."""
+    args = ("/bin/sh", "-ec", command)
+    spec = ContainerSpec(id=f"change-{os.getpid()}", layers=store.layer_paths(base), args=args)
+    with _ended(spawner, spec, command, "`df` tells whether the disk is full") as (upper, what):
+        return commit(store, base, upper, reference, created_by=what)
+
+
+@contextmanager
+def _ended(spawner: Spawner, spec: ContainerSpec, what: str, hint: str) -> Iterator[tuple[Path, str]]:
     with (
         tempfile.TemporaryFile() as log,
         open(os.devnull, "rb") as nothing,  # noqa: PTH123 - a device
-        spawner.start(spec, stdin=nothing.fileno(), stdout=log.fileno(), stderr=log.fileno()) as apt,
+        spawner.start(spec, stdin=nothing.fileno(), stdout=log.fileno(), stderr=log.fileno()) as box,
     ):
-        status = apt.wait()
-        if status.shell_code or apt.upper is None:
-            raise _failed(packages, status.shell_code, log)
-        return commit(store, base, apt.upper, reference, created_by=f"apt-get install {' '.join(packages)}")
+        status = box.wait()
+        if status.shell_code or box.upper is None:
+            raise RuntimeFault(f"`{what}` failed: {_last(log, status.shell_code)}", kind="host", hint=hint)
+        yield box.upper, what
 
 
-def _failed(packages: tuple[str, ...], status: int, log: IO[bytes]) -> RuntimeFault:
+def _last(log: IO[bytes], status: int) -> str:
     log.seek(0)
     words = log.read().decode(errors="replace").strip().splitlines()
-    return RuntimeFault(
-        f"apt-get could not install {', '.join(packages)}: {words[-1] if words else f'status {status}'}",
-        kind="host",
-        hint="a Debian mirror has to be reachable; see /etc/apt on this host",
-    )
+    return words[-1] if words else f"status {status}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.charts import cpu, drift, layers, memory, startup
+from reports.charts import cpu, drift, layers, memory, overlay, startup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,11 +16,13 @@ SECTIONS: Mapping[str, Callable[[View], list[Chart]]] = {
     "startup": startup.charts,
     "memory": memory.charts,
     "layers": layers.charts,
+    "overlay": overlay.charts,
     "cpu": cpu.charts,
     "method": drift.charts,
 }
 KINDS = ("startup-ready", "startup-ladder", "startup-teardown", "memory-cost", "memory-ledger",
-         "memory-series", "layers", "cpu", "cpu-close-up", "drift")  # fmt: skip
+         "memory-series", "layers", "copy-on-write", "overlay-lookup", "cpu", "cpu-close-up",
+         "drift")  # fmt: skip
 
 
 def draw(view: View) -> dict[str, list[Chart]]:

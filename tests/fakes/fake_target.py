@@ -235,6 +235,7 @@ class FakeTarget:
     images: Sequence[Path] = ()
     storage: Callable[[str], Sequence[Path]] | None = None
     shared: Shared | None = None
+    store: Path | None = None
     journal: list[str] = field(default_factory=list)
     instances: list[FakeInstance] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)
@@ -259,8 +260,9 @@ class FakeTarget:
         if box.workload in self.unprepared:
             raise self.unprepared[box.workload]
         image = Image(f"fake/{box.workload}", DIGEST)
+        own = tuple(self.images)
         yield FakeLauncher(
-            self, Prepared(image, self.accelerator, "a thread", tuple(self.images), shared=self.shared)
+            self, Prepared(image, self.accelerator, "a thread", own, shared=self.shared, store=self.store)
         )
         self.journal.append(f"release {box.workload}")
 

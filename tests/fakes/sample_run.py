@@ -89,9 +89,9 @@ IMAGE = Image(reference="busybox:latest", digest="sha256:" + "ab" * 32)
 
 
 def sample_run(seed: int = 1, *, rounds: int = 8) -> Run:
-    """Return a run of all four scenarios; the same seed gives the same run."""
+    """Return a run of all scenarios that have charts; the same seed gives the same run."""
     rng = random.Random(seed)
-    measurements = [*_startup(rng, rounds), *_memory(rng), *_layers(rng), *_cpu(rng, rounds)]
+    measurements = [*_startup(rng, rounds), *_memory(rng), *_layers(rng), *_overlay(rng), *_cpu(rng, rounds)]
     return Run(
         id=new_id(suffix=f"{seed:06x}"),
         started="2026-11-23T20:15:00.000Z",
@@ -204,6 +204,26 @@ def _layers(rng: random.Random) -> list[Measurement]:
                     size = round((cost[0] + cost[1] * (count - 1)) * MIB)
                     samples = [_sample(rng, target, size + rng.randrange(4096), index) for index in range(3)]
                     rows.append(_measurement("layers", target, metric, "B", samples, n=count, layout=layout))
+    return rows
+
+
+def _overlay(rng: random.Random) -> list[Measurement]:
+    shapes = [  # scenario, parameter and its values, metric, place, constant seconds, seconds for each one
+        ("copy-on-write", "size", (4096, MIB, 64 * MIB), "first_write", "overlay", 1e-3, 1e-9),
+        ("copy-on-write", "size", (4096, MIB, 64 * MIB), "second_write", "overlay", 9e-4, 0.0),
+        ("copy-on-write", "size", (4096, MIB, 64 * MIB), "first_write", "volume", 9e-4, 0.0),
+        ("overlay-lookup", "layers", (1, 10, 100), "first_lookup", "every layer", 1e-5, 1e-6),
+        ("overlay-lookup", "layers", (1, 10, 100), "next_lookup", "every layer", 1e-5, 0.0),
+        ("overlay-lookup", "layers", (1, 10, 100), "first_lookup", "one layer", 1.5e-5, 0.0),
+    ]
+    rows = []
+    for scenario, over, values, metric, place, base, each in shapes:
+        for value in values:
+            samples = [
+                _sample(rng, "container", (base + each * value) * rng.gauss(1, 0.03), i) for i in range(4)
+            ]
+            params: dict[str, str | int] = {over: value, "place": place}
+            rows.append(_measurement(scenario, "container", metric, "s", samples, **params))
     return rows
 
 

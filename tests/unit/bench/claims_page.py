@@ -3,12 +3,13 @@
 import sys
 from pathlib import Path
 
-from bench.claims.definition import AtLeast, AtMost, Equivalent
+from bench.claims.definition import Always, AtLeast, AtMost, Equivalent
 from bench.claims.load import claims
-from bench.claims.words import amount
+from bench.claims.words import amount, named
 from bench.claims.words import say as word
 
 PAGE = Path(__file__).parents[3] / "docs/reference/claims.md"
+TIMES = {"ready", "first_write", "second_write", "first_lookup", "next_lookup"}
 BEGIN, END = "<!-- table -->\n", "<!-- end of table -->"
 
 
@@ -33,14 +34,18 @@ def _part(part):
 
 
 def _rule(part):
-    unit = "s" if part.scenario == "startup" else "B"
+    if isinstance(part.rule, Always):
+        return f"always {part.rule.value:g}"
+    unit = "s" if part.metric in TIMES else "" if part.scenario == "density" else "B"
+    unit = f"{unit}/B" if part.over == "size" else unit
     if isinstance(part.rule, Equivalent):
         return f"within {part.rule.margin:.0%}"
     if isinstance(part.rule, AtMost | AtLeast):
         side = "at most" if isinstance(part.rule, AtMost) else "at least"
         limit = amount(part.rule.limit, "" if part.rule.of == "ratio" else unit)
-        return f"{word(part.rule.of, 'en')} {side} {limit}"
-    return f"within {amount(part.rule.margin, unit)} of 0 per instance"
+        return f"{word(named(part.rule.of, part.over), 'en')} {side} {limit}"
+    per = {"n": "instance", "size": "byte", "layers": "layer"}[part.over]
+    return f"within {amount(part.rule.margin, unit)} of 0 per {per}"
 
 
 def written():

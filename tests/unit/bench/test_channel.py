@@ -318,3 +318,32 @@ def test_a_descriptor_of_a_pipe_serves_as_well():
     finally:
         os.close(read)
         os.close(write)
+
+
+def answering(*parts, status=0):
+    """Return a box that answers each command with these writes."""
+
+    def behave(inside):
+        for words in inside.requests():
+            inside.say(*parts, f"\x1etare done {words[1]} {status}\n".encode())
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    ("marks", "status", "seen"),
+    [
+        ((b"\x1etare begin\n", b"\x1etare end\n"), 0, 0),
+        ((b"\x1etare begin\n", b"\x1etare end\n"), 3, 3),
+        ((b"\x1etare begin\n",), 0, 1),
+        ((b"\x1etare end\n",), 0, 1),
+        ((), 0, 1),
+        ((), 7, 7),
+    ],
+)
+def test_the_time_between_two_markers_needs_both(marks, status, seen):
+    with box(answering(*marks, b"words\n", status=status)) as (channel, _):
+        done = channel.between("work", soon())
+        assert done.status == seen
+        assert "words" in done.output
+        assert channel.execute("more", soon()).status == status  # the next command has its own answer

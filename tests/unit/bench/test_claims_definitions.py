@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from bench.claims.definition import AtLeast, Equivalent
+from bench.claims.definition import Always, AtLeast, Equivalent
 from bench.claims.load import FILE, asked, claims, parse, select
 from bench.claims.words import LANGUAGES, SAYINGS
 from bench.errors import BenchFault
@@ -26,7 +26,7 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 
 def test_all_claims_of_the_course_are_there():
     assert len(claims()) == 26
-    assert sum(claim.has_experiment for claim in claims().values()) == 8
+    assert sum(claim.has_experiment for claim in claims().values()) == 13
 
 
 @pytest.mark.parametrize("claim", claims().values(), ids=claims())
@@ -56,11 +56,16 @@ def test_an_experiment_names_a_real_scenario_metric_and_targets(part):
 def test_a_guest_is_judged_by_its_accelerator_and_only_a_time_has_an_upper_bound(part):
     if part.emulation == "upper-bound":
         assert (part.scenario, type(part.rule)) == ("startup", AtLeast)
+    if part.emulation == "indifferent":
+        assert part.role == "control"
+        assert part.metric in {"disk", "page_cache"}  # of the host
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_the_runs_suffice_for_the_rule(part):
-    if isinstance(part.rule, Equivalent):
+    if isinstance(part.rule, Always):
+        assert part.runs >= 3 <= part.fast_runs  # once may be luck
+    elif isinstance(part.rule, Equivalent):
         assert part.runs >= 12  # the A/A gate
         assert part.fast_runs >= 6  # the fewest with an interval at the level of two one-sided tests
     elif getattr(part.rule, "of", "slope") == "slope":
@@ -89,7 +94,15 @@ def test_what_claims_share_is_measured_once_and_no_other_target_is():
     wanted = asked(select(["cpu-overhead", "cpu-hypervisor", "layers-disk", "layers-memory"]), fast=True)
     assert wanted == {
         "cpu": {"container": 6, "native": 6, "vm": 3},
-        "layers": {"container": 3, "layers": 3, "native": 3, "flattened": 3},
+        "layers": {
+            "container": 3,
+            "layers": 3,
+            "native": 3,
+            "flattened": 3,
+            "vm": 3,
+            "qcow2-full": 3,
+            "qcow2-linked": 3,
+        },
     }
     sizes = Sizes("fast", 1, asked=wanted)
     counted = [slot.target for slot in turns(scenarios()["layers"], sizes, ["container", "native"])]

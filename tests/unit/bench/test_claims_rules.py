@@ -207,7 +207,8 @@ def slopes(per_instance, layout="layers", target="container"):
             scenario="layers", target=target, metric="page_cache", unit="B",
             params={"n": n, "layout": layout},
             samples=tuple(
-                Sample(value=50 * MIB + per_instance * n + 1000 * n * r, round=r, position=0, at=float(r))
+                Sample(value=50 * MIB + per_instance * n + 1000 * n * r, round=r, position=0, at=float(r),
+                       accelerator="tcg" if target == "vm" else None)
                 for r in range(3)
             ),
         )
@@ -232,7 +233,8 @@ def layered(*measurements, **changes):
     ],
 )
 def test_one_copy_in_memory_is_independent_of_n_and_the_control_is_not(shared, copied, verdict):
-    run = layered(*slopes(shared), *slopes(copied, "flattened", target="native"))
+    disks = (*slopes(60 * MIB, "qcow2-full", target="vm"), *slopes(0, "qcow2-linked", target="vm"))
+    run = layered(*slopes(shared), *slopes(copied, "flattened", target="native"), *disks)
     (record,) = verdicts([claims()["layers-memory"]], run)
     assert record["verdict"] == verdict
     assert record["parts"][0]["method"] == "Student t over rounds"
@@ -288,3 +290,6 @@ def test_parts_make_a_whole(parts, whole):
     assert combine([*findings, control]) == whole
     for broken in (REFUTED, OPEN):
         assert combine([*findings, msgspec.structs.replace(control, verdict=broken)]) == OPEN
+    absent = msgspec.structs.replace(control, verdict=OPEN, why="no-target")
+    assert combine([*findings, control, absent]) == whole
+    assert combine([*findings, absent]) == OPEN

@@ -50,13 +50,13 @@ def test_layers_counts_shared_files_once_and_what_was_read(measure, tree):
     target = FakeTarget("container", behaviour=reading(tree), images=[tree])
     run = measure(Layers(), target, runs=1)
     disk = residency.allocated([tree])
-    for n in (1, 2, 4):
+    for n in (1, 2, 4, 8):
         found = figures(run, "container", n=n, layout="layers")
         assert found["disk"] == [disk]
         assert found["page_cache"] == [2**20]
         assert found["page_cache_before"] == [0]
         assert "guest_cache" not in found
-    assert [box.workload for box in target.boxes] == ["layers-0", "layers-1", "layers-2", "layers-3"]
+    assert [box.workload for box in target.boxes] == [f"layers-{index}" for index in range(8)]
 
 
 def test_layers_adds_what_each_instance_has_for_itself(measure, tree, tmp_path):

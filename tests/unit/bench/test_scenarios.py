@@ -14,23 +14,29 @@ from tests.fakes.tool_outputs import PRINTED
 
 def test_scenarios_are_known_by_their_names_and_measure_known_targets():
     known = scenarios()
-    assert list(known) == ["startup", "memory", "layers", "cpu"]
+    assert list(known) == list(METRICS)
+    assert list(known)[:4] == ["startup", "memory", "layers", "cpu"]
     assert all(name == scenario.name and scenario.title for name, scenario in known.items())
 
 
 @pytest.mark.parametrize("scenario", scenarios().values(), ids=lambda scenario: scenario.name)
 def test_targets_that_a_scenario_does_not_know_get_no_turn(scenario):
     assert turns(scenario, Sizes("fast", 1), ["nothing"]) == []
-    slots = turns(scenario, Sizes("fast", 1), ["nothing", "native"])
+    known = scenario.targets[0]
+    slots = turns(scenario, Sizes("fast", 1), ["nothing", known])
     assert slots
-    assert {slot.target for slot in slots} <= {"native", "flattened"}
+    assert {slot.target for slot in slots} <= {known, "layers"}
 
 
 SAID = {"cat {}": f"{50 * 2**20}\n", "Cached": "Cached: 2048 kB\n", **PRINTED}
 ANSWERS = obedient(SAID)
 
 
-@pytest.mark.parametrize("name", scenarios())
+# A thread that answers at once is no box for `io`, whose work takes time: it has its own tests.
+OF_MACHINES = [name for name, scenario in scenarios().items() if "vm" in scenario.targets and name != "io"]
+
+
+@pytest.mark.parametrize("name", OF_MACHINES)
 def test_what_a_scenario_measures_is_what_thresholds_may_name(measure, name):
     own = obedient(SAID, preface=BANNER)
     target = FakeTarget("vm", "vm", "tcg", behaviour=own, pids=(os.getpid(),))
@@ -38,7 +44,7 @@ def test_what_a_scenario_measures_is_what_thresholds_may_name(measure, name):
     assert {m.metric for m in found.measurements} == set(METRICS[name])
 
 
-@pytest.mark.parametrize("name", scenarios())
+@pytest.mark.parametrize("name", OF_MACHINES)
 def test_a_figure_that_cannot_be_ends_the_run_and_is_no_mere_failure(measure, tmp_path, name):
     target = FakeTarget("vm", "vm", behaviour=ANSWERS)  # a machine whose samples name no accelerator
     with pytest.raises(ImpossibleFigure, match="kind vm says no accelerator"):

@@ -308,4 +308,4 @@ def test_a_corrupt_file_is_refused(tmp_path):
 
 
 def test_sections_are_those_of_the_report():
-    assert list(SECTIONS) == ["startup", "memory", "layers", "cpu", "method"]
+    assert list(SECTIONS) == ["startup", "memory", "layers", "overlay", "cpu", "method"]
