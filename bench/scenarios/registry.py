@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bench.scenario import Scenario
+from bench.scenarios.build import Build
 from bench.scenarios.cpu import Cpu
 from bench.scenarios.layers import Layers
 from bench.scenarios.memory import Memory
@@ -16,6 +17,10 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     ),
     "layers": ("disk", "page_cache", "page_cache_before", "guest_cache"),
     "cpu": ("rate",),
+    "build": (
+        "duration", "overlap", "secret_stays", "layers_per_program", "layers_per_instruction", "needs_root",
+        "lab", "part",
+    ),
 }  # fmt: skip
 """What each scenario measures, so that a threshold for anything else is refused before the first sample."""
 
@@ -28,5 +33,7 @@ def scenarios(variants: Sequence[str] = ()) -> Mapping[str, Scenario]:
 
     That one compares ways to store an image, with images of its own.
     """
-    known: tuple[Scenario, ...] = (Startup(variants), Memory(variants), Layers(), Cpu(variants))
+    known: tuple[Scenario, ...] = (
+        Startup(variants), Memory(variants), Layers(), Cpu(variants), Build(),
+    )  # fmt: skip
     return {scenario.name: scenario for scenario in known}
