@@ -78,7 +78,8 @@ class Part(Data, frozen=True, kw_only=True):
 
     A `control` is no part of the claim: it shows that the experiment can see what the claim denies, and
     nothing is decided unless it holds. `emulation` tells what samples without hardware virtualization are
-    good for: nothing, or, where emulation only makes the figure larger, as its upper bound.
+    good for: nothing; or, where emulation only makes the figure larger, as its upper bound; or all, where it
+    is indifferent: bytes at a socket, or what a program prints, which no processor changes.
     """
 
     name: Text
@@ -89,7 +90,7 @@ class Part(Data, frozen=True, kw_only=True):
     metric: str = ""
     params: dict[str, Parameter] = field(default_factory=dict)
     rule: Rule | None = None
-    emulation: Literal["nothing", "upper-bound"] = "nothing"
+    emulation: Literal["nothing", "upper-bound", "indifferent"] = "nothing"
     runs: Runs = 1
     fast_runs: Runs = 1
 

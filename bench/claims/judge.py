@@ -138,6 +138,8 @@ def _absent(part: Part, run: Run) -> Finding | None:
 
 
 def _emulated(part: Part, run: Run) -> list[str]:
+    if part.emulation == "indifferent":
+        return []
     return [name for name in _accelerators(part, run) if name != "kvm"]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from bench.scenario import Scenario
 from bench.scenarios.build import Build
 from bench.scenarios.cpu import Cpu
+from bench.scenarios.distribution import Distribution
 from bench.scenarios.layers import Layers
 from bench.scenarios.memory import Memory
 from bench.scenarios.startup import Startup
@@ -21,6 +22,7 @@ METRICS: Mapping[str, tuple[str, ...]] = {
         "duration", "overlap", "secret_stays", "layers_per_program", "layers_per_instruction", "needs_root",
         "lab", "part",
     ),
+    "distribution": ("pushed", "pulled", "moved", "arrival", "running"),
 }  # fmt: skip
 """What each scenario measures, so that a threshold for anything else is refused before the first sample."""
 
@@ -35,5 +37,6 @@ def scenarios(variants: Sequence[str] = ()) -> Mapping[str, Scenario]:
     """
     known: tuple[Scenario, ...] = (
         Startup(variants), Memory(variants), Layers(), Cpu(variants), Build(),
+        Distribution(),
     )  # fmt: skip
     return {scenario.name: scenario for scenario in known}

@@ -6,13 +6,15 @@ from contextlib import AbstractContextManager
 from bench.errors import BenchFault
 from bench.targets.drivers import Drivers
 from bench.trial import Trial
-from bench.trials import build
+from bench.trials import build, distribution
 
 Make = Callable[[Drivers], AbstractContextManager[Trial]]
 
 TRIALS: Mapping[tuple[str, str], Make] = {
     ("build", "container"): build.tare,
     ("build", "docker"): build.docker,
+    ("distribution", "container"): distribution.layers,
+    ("distribution", "vm"): distribution.disks,
 }
 
 
