@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bench.scenario import Scenario
+from bench.scenarios.anywhere import Anywhere
 from bench.scenarios.build import Build
 from bench.scenarios.cpu import Cpu
 from bench.scenarios.distribution import Distribution
@@ -22,6 +23,7 @@ METRICS: Mapping[str, tuple[str, ...]] = {
         "duration", "overlap", "secret_stays", "layers_per_program", "layers_per_instruction", "needs_root",
         "lab", "part",
     ),
+    "anywhere": ("same_output", "same_output_elsewhere"),
     "distribution": ("pushed", "pulled", "moved", "arrival", "running"),
 }  # fmt: skip
 """What each scenario measures, so that a threshold for anything else is refused before the first sample."""
@@ -37,6 +39,6 @@ def scenarios(variants: Sequence[str] = ()) -> Mapping[str, Scenario]:
     """
     known: tuple[Scenario, ...] = (
         Startup(variants), Memory(variants), Layers(), Cpu(variants), Build(),
-        Distribution(),
+        Distribution(), Anywhere(),
     )  # fmt: skip
     return {scenario.name: scenario for scenario in known}
