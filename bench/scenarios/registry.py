@@ -9,6 +9,7 @@ from bench.scenarios.cpu import Cpu
 from bench.scenarios.distribution import Distribution
 from bench.scenarios.layers import Layers
 from bench.scenarios.memory import Memory
+from bench.scenarios.registry_life import RegistryLife
 from bench.scenarios.startup import Startup
 
 METRICS: Mapping[str, tuple[str, ...]] = {
@@ -24,6 +25,7 @@ METRICS: Mapping[str, tuple[str, ...]] = {
         "lab", "part",
     ),
     "anywhere": ("same_output", "same_output_elsewhere"),
+    "registry": ("works", "origin_bytes"),
     "distribution": ("pushed", "pulled", "moved", "arrival", "running"),
 }  # fmt: skip
 """What each scenario measures, so that a threshold for anything else is refused before the first sample."""
@@ -39,6 +41,6 @@ def scenarios(variants: Sequence[str] = ()) -> Mapping[str, Scenario]:
     """
     known: tuple[Scenario, ...] = (
         Startup(variants), Memory(variants), Layers(), Cpu(variants), Build(),
-        Distribution(), Anywhere(),
+        Distribution(), Anywhere(), RegistryLife(),
     )  # fmt: skip
     return {scenario.name: scenario for scenario in known}

@@ -6,13 +6,14 @@ from contextlib import AbstractContextManager
 from bench.errors import BenchFault
 from bench.targets.drivers import Drivers
 from bench.trial import Trial
-from bench.trials import build, distribution
+from bench.trials import build, distribution, registry_trial
 
 Make = Callable[[Drivers], AbstractContextManager[Trial]]
 
 TRIALS: Mapping[tuple[str, str], Make] = {
     ("build", "container"): build.tare,
     ("build", "docker"): build.docker,
+    ("registry", "container"): registry_trial.prepare,
     ("distribution", "container"): distribution.layers,
     ("distribution", "vm"): distribution.disks,
 }

@@ -39,9 +39,15 @@ class Tare:
 
     def __call__(self, *words: str, **environment: str) -> str:
         """Run `tare WORDS…` and return what it said; BenchFault when it fails."""
-        given = tuple(f"{name}={value}" for name, value in environment.items())
-        env = (*ENVIRONMENT, f"PYTHONPATH={HOME}", *given)
-        return Calls(self.drivers.spawner, self.root, self.words, env).run("tare", *words)
+        return Calls(self.drivers.spawner, self.root, self.words, self.environment(**environment)).run(
+            "tare", *words
+        )
+
+    @staticmethod
+    def environment(**given: str) -> tuple[str, ...]:
+        """Return the environment of a command, with what is given."""
+        plain = dict(item.split("=", 1) for item in ENVIRONMENT)
+        return tuple(f"{name}={value}" for name, value in {**plain, "PYTHONPATH": str(HOME), **given}.items())
 
 
 @contextmanager

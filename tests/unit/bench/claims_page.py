@@ -33,7 +33,9 @@ def _part(part):
 
 
 def _rule(part):
-    unit = {"startup": "s", "build": "", "distribution": "", "anywhere": ""}.get(part.scenario, "B")
+    unit = {"startup": "s", "build": "", "distribution": "", "anywhere": "", "registry": ""}.get(
+        part.scenario, "B"
+    )
     if isinstance(part.rule, Equivalent):
         return f"within {part.rule.margin:.0%}"
     if isinstance(part.rule, AtMost | AtLeast):
