@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from reports import claims, facts, quality, tables
+from reports import claims, facts, published, quality, tables
 from reports.charts.all import draw
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ TITLES = {
 SHORT = {key: key for key in TITLES} | {"cpu": "CPU", "others": "more"}
 TABLES: dict[str, Callable[[View], list[Table]]] = {
     "claims": claims.verdicts,
-    "startup": tables.startup,
+    "startup": lambda view: [*tables.startup(view), *published.beside(view)],
     "memory": tables.memory,
     "layers": tables.layers,
     "cpu": tables.cpu,
