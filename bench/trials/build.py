@@ -16,11 +16,12 @@ from bench.trials import lab, rights, secret, stages, steps
 from bench.trials.builders import ClassicBuilder, TareBuilder
 from bench.trials.ordinary import User
 from bench.trials.registry_server import Server, registry
-from bench.trials.tools import Tare, translated
 from bench.trials.tools import tare as tare_at
+from bench.trials.tools import translated
 from bench.workloads.images import Provided
 from runtime.container.scratch import scratch
 from runtime.image.bootstrap import bootstrap
+from runtime.image.image import Image as Stored
 
 BASE = "busybox:latest"
 OURS = (
@@ -39,7 +40,7 @@ class TareTrial:
 
     prepared: Prepared
     builder: TareBuilder
-    clean: Tare
+    base: Stored
     server: Server
     user: User
 
@@ -49,9 +50,9 @@ class TareTrial:
             return [
                 *stages.measure(self.builder),
                 *secret.measure(self.builder),
-                *steps.measure(self.builder),
+                *steps.measure(self.builder, self.base),
                 *rights.tare(self.builder.tare, self.user),
-                *lab.measure(self.builder.tare, self.clean, self.server),
+                *lab.measure(self.builder.tare, self.server),
             ]
 
 
@@ -61,6 +62,7 @@ class ClassicTrial:
 
     prepared: Prepared
     builder: ClassicBuilder
+    base: Stored
     host: str
     user: User
 
@@ -69,17 +71,16 @@ class ClassicTrial:
         return [
             *stages.measure(self.builder),
             *secret.measure(self.builder, ("argument", "deleted file")),
-            *steps.measure(self.builder),
+            *steps.measure(self.builder, self.base),
             *rights.docker(self.host, self.builder.base, self.user),
         ]
 
 
 @contextmanager
 def tare(drivers: Drivers) -> Iterator[TareTrial]:
-    """Prepare two empty roots, a registry and a user."""
+    """Prepare an empty root, a registry and a user."""
     with (
         tare_at(drivers) as own,
-        tare_at(drivers) as clean,
         registry(drivers) as server,
         scratch(drivers.data) as place,
         scratch(drivers.data) as account,
@@ -88,7 +89,7 @@ def tare(drivers: Drivers) -> Iterator[TareTrial]:
             image = bootstrap(own.store, "busybox")
         prepared = Prepared(Image(BASE, str(image.digest)), None, OURS)
         user = User.made(drivers, account)
-        yield TareTrial(prepared, TareBuilder(own, place), clean, server, user)
+        yield TareTrial(prepared, TareBuilder(own, place), image, server, user)
 
 
 @contextmanager
@@ -107,4 +108,4 @@ def docker(drivers: Drivers) -> Iterator[ClassicTrial]:
         base = load(drivers, calls, Provided(BASE, image), data)
         prepared = Prepared(Image(base, str(image.digest)), None, CLASSIC)
         builder = ClassicBuilder(calls, Path(data), base)
-        yield ClassicTrial(prepared, builder, daemon.host, User.made(drivers, account))
+        yield ClassicTrial(prepared, builder, image, daemon.host, User.made(drivers, account))

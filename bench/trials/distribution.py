@@ -58,6 +58,8 @@ class Moved:
     name: str
     params: Sequence[dict[str, str]]
     start: bool = True
+    shares: bool = True
+    """Whether hosts that have the cold one already have a part of it."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +75,16 @@ class Distribution:
 
     def take(self) -> list[Value]:
         """Move all versions, each changed one after the first."""
-        found = []
+        found: list[Value] = []
         for number, version in enumerate(self.changed):
             first = number == 0
             with self._hosts() as hosts, registry(self.drivers) as server, relaying(server.host) as relay:
-                measured = [self._move(replace(self.cold, start=first), relay, hosts)]
-                measured.append(self._move(version, relay, hosts))
-            found += measured[0 if first else 1 :]
-        return [value for values in found for value in values]
+                if first:
+                    found += self._move(self.cold, relay, hosts)
+                elif version.shares:
+                    self._move(replace(self.cold, start=False), relay, hosts)
+                found += self._move(version, relay, hosts)
+        return found
 
     @contextmanager
     def _hosts(self) -> Iterator[list[Store]]:
@@ -98,7 +102,8 @@ class Distribution:
         pushing, pushed, sums = elapsed(begun, now()), relay.moved - before, []
         for host in hosts:
             begun = now()
-            pull(host, reference, unpack=self.prepared.accelerator is None)
+            starts = version.start and host is hosts[-1]
+            pull(host, reference, unpack=starts and self.prepared.accelerator is None)
             arrival = pushing + elapsed(begun, now())
             sums.append(relay.moved - before)
         running = arrival + self._ready(hosts[-1], reference) if version.start else None
@@ -176,5 +181,5 @@ def _cold(made: Disks) -> Moved:
 def _changed(made: Disks) -> list[Moved]:
     return [
         Moved(made.delta, "2", [{"state": "changed", "disk": "delta"}]),
-        Moved(made.full, "3", [{"state": "changed", "disk": "full"}], start=False),
+        Moved(made.full, "3", [{"state": "changed", "disk": "full"}], start=False, shares=False),
     ]

@@ -12,7 +12,7 @@ from bench.targets.calls import Calls
 from bench.targets.program import Program
 from bench.trials import archives, steps
 from bench.trials.registry_server import Server
-from bench.trials.tools import HOME, Tare, last_digest, translated
+from bench.trials.tools import HOME, Tare, last_digest, tare, translated
 from runtime.container import ContainerSpec
 from runtime.image.image import Image
 
@@ -28,8 +28,13 @@ FETCH = (
 )
 
 
-def measure(build: Tare, clean: Tare, server: Server) -> list[Value]:
-    """Go through the lab; `clean` is the command line of a host that never had the image."""
+def measure(build: Tare, server: Server) -> list[Value]:
+    """Go through the lab; it is pulled and run on a host that never had the image."""
+    with tare(build.drivers) as clean:
+        return _lab(build, clean, server)
+
+
+def _lab(build: Tare, clean: Tare, server: Server) -> list[Value]:
     place = next((path for path in PLACES if path.is_dir()), PLACES[0])
     name = f"{server.host}/course/weather:1"
     built = last_digest(build("image", "build", "--no-cache", "-t", name, str(place)))
@@ -39,8 +44,6 @@ def measure(build: Tare, clean: Tare, server: Server) -> list[Value]:
         image = clean.store.resolve(name)
         below = len(build.store.resolve("busybox").document.history)
     page = served(clean, image)
-    clean("image", "rm", name)
-    clean("image", "prune")
     return [
         fact("lab", holds=bool(built), step="built"),
         fact("lab", holds=pushed == built, step="pushed"),
@@ -70,13 +73,13 @@ def _contents(build: Tare, name: str) -> archives.Contents:
     return archives.read(file)
 
 
-def served(tare: Tare, image: Image) -> str:
+def served(host: Tare, image: Image) -> str:
     """Run the image as it says itself, and return the page that it serves on its own loopback."""
     config = image.config
     with translated():
         spec = ContainerSpec(
             id=f"lab-{os.getpid()}-{time.monotonic_ns()}",
-            layers=tare.store.layer_paths(image),
+            layers=host.store.layer_paths(image),
             args=(*config.entrypoint, *config.cmd),
             env=config.env,
             cwd=config.working_dir or "/",
@@ -84,15 +87,15 @@ def served(tare: Tare, image: Image) -> str:
         )
         with Path(os.devnull).open("r+b") as nothing:
             fd = nothing.fileno()
-            started = tare.drivers.spawner.start(spec, stdin=fd, stdout=fd, stderr=fd)
+            started = host.drivers.spawner.start(spec, stdin=fd, stdout=fd, stderr=fd)
     with started:
-        return _fetch(tare, started.pid)
+        return _fetch(host, started.pid)
 
 
-def _fetch(tare: Tare, pid: int) -> str:
+def _fetch(host: Tare, pid: int) -> str:
     """Ask from inside the container's network namespace, until somebody answers."""
     enter = (Program("nsenter", "util-linux").path, f"--net=/proc/{pid}/ns/net", "/usr/bin/python3", "-c")
-    calls, deadline = Calls(tare.drivers.spawner, tare.root), now() + PATIENCE
+    calls, deadline = Calls(host.drivers.spawner, host.root), now() + PATIENCE
     while True:
         try:
             return calls.run("fetch", *enter, FETCH)

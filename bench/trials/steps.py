@@ -3,6 +3,7 @@
 from bench.scenario import Value
 from bench.trials.archives import Contents
 from bench.trials.builders import Builder, Recipe
+from runtime.image.image import Image
 
 PROGRAMS = 3
 INSTALL = "mkdir -p /opt/{0} && echo program {0} > /opt/{0}/run && chmod +x /opt/{0}/run"
@@ -12,11 +13,9 @@ EACH = HEAD + "".join(f"RUN {INSTALL.format(n)}\n" for n in range(PROGRAMS)) + T
 TOGETHER = HEAD + "RUN " + " && ".join(INSTALL.format(n) for n in range(PROGRAMS)) + "\n" + TAIL
 
 
-def measure(builder: Builder) -> list[Value]:
-    """Return layers for each installed program, and for each instruction of a kind."""
-    builder.build(Recipe("FROM {base}\n"))
-    below = builder.contents()
-    history, layers = len(below.config["history"]), len(below.layers)
+def measure(builder: Builder, below: Image) -> list[Value]:
+    """Return layers on the image `below` for each installed program, and for each instruction of a kind."""
+    history, layers = len(below.document.history), len(below.layers)
     builder.build(Recipe(EACH))
     each = builder.contents()
     builder.build(Recipe(TOGETHER))
