@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from bench.targets.drivers import Drivers
 from bench.targets.installed import STANDARD
 from bench.targets.registry import targets
 from bench.targets.residue import prune
+from bench.trial import Trial
 from bench.verdicts import judged
 
 
@@ -78,7 +80,7 @@ def execute(plan: Plan) -> Run:
         if earlier:
             head = resume.taken_up(earlier, head, plan.scenarios)
         writer = stack.enter_context(Writer(plan.file, head))
-        session = _session(plan, usable, writer, shown)
+        session = _session(plan, usable, writer, shown, drivers)
         if not writer.run.calibrations:
             writer.calibrate(*calibration.own_costs())
         _measure(plan, session, shown)
@@ -96,13 +98,21 @@ def execute(plan: Plan) -> Run:
     return writer.run
 
 
-def _session(plan: Plan, usable: Mapping[str, Target], writer: Writer, shown: Progress) -> Session:
+def _session(
+    plan: Plan, usable: Mapping[str, Target], writer: Writer, shown: Progress, drivers: Drivers
+) -> Session:
     earlier = writer.run if plan.resume else None
     began = now() - (resume.elapsed(earlier) if earlier else 0.0)
     return Session(
         usable, plan.sizes, writer, shown, started=began, earlier=earlier,
-        deadline=Deadline(now() + plan.max_time),
+        deadline=Deadline(now() + plan.max_time), trials=partial(_trial, drivers),
     )  # fmt: skip
+
+
+def _trial(drivers: Drivers, scenario: str, target: str) -> AbstractContextManager[Trial]:
+    from bench.trials.opened import opened  # noqa: PLC0415 - most runs have no trial
+
+    return opened(drivers, scenario, target)
 
 
 def _measure(plan: Plan, session: Session, shown: Progress) -> None:

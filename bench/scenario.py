@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from bench import calibration, exclusion, schedule, warmup
 from bench.channel import Channel
@@ -19,6 +19,11 @@ from bench.schedule import Slot
 from bench.sentinels import Sentinels
 from bench.target import Prepared, Target
 
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from bench.trial import Trial
+
 Mode = Literal["fast", "default", "rigorous"]
 MOST_RUNS = 1000
 """Counted turns of a target at which `--precision` gives up, if `--runs` says nothing else."""
@@ -31,12 +36,27 @@ FRESH = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One figure of one run, in SI base units."""
+    """One figure of one run, in SI base units.
+
+    No disturbance moves a `steady` one (a yes or no, bytes at a socket), so it is never set aside.
+    """
 
     metric: str
     unit: Unit
     value: float
     params: Mapping[str, Parameter] = field(default_factory=dict)
+    steady: bool = False
+
+
+def fact(metric: str, /, *, holds: bool, **params: Parameter) -> Value:
+    """Return a yes (1) or no (0)."""
+    return Value(metric, "1", float(holds), params, steady=True)
+
+
+def _no_trials(scenario: str, target: str) -> "AbstractContextManager[Trial]":
+    raise BenchFault(
+        f"there is no trial of {scenario} on {target}", hint="run it with `tare run`", kind="usage"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +107,7 @@ class Session:
     ends: float = math.inf
     earlier: Run | None = None
     course: Course = field(default_factory=Course)
+    trials: "Callable[[str, str], AbstractContextManager[Trial]]" = _no_trials
 
     def chosen(self, scenario: "Scenario") -> list[str]:
         """Return the targets of `scenario` that this run measures, in the scenario's order."""
@@ -187,7 +208,7 @@ class Session:
             warmup=slot.warmup,
             accelerator=prepared.accelerator,
             sentinels=dict(sentinels),
-            excluded=exclusion.reason(sentinels),
+            excluded=None if value.steady else exclusion.reason(sentinels),
         )
         return Measurement(
             scenario=place.scenario,

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from reports import claims, facts, overlay, quality, tables
+from reports import claims, facts, overlay, published, quality, tables
 from reports.charts.all import draw
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ TITLES = {
 SHORT = {key: key for key in TITLES} | {"cpu": "CPU", "others": "more"}
 TABLES: dict[str, Callable[[View], list[Table]]] = {
     "claims": claims.verdicts,
-    "startup": tables.startup,
+    "startup": lambda view: [*tables.startup(view), *published.beside(view)],
     "memory": tables.memory,
     "layers": tables.layers,
     "overlay": overlay.tables,

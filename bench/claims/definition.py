@@ -88,7 +88,8 @@ class Part(Data, frozen=True, kw_only=True):
     A `control` is no part of the claim: it shows that the experiment can see what the claim denies, and
     nothing is decided unless it holds. `over` is the parameter of a slope. `emulation` tells what samples
     without hardware virtualization are good for: nothing; or, where emulation only makes the figure larger,
-    as its upper bound; or all, where it is indifferent: bytes of a disk's file, which no processor changes.
+    as its upper bound; or all, where it is indifferent: bytes of a disk's file or at a
+    socket, or what a program prints, which no processor changes.
     """
 
     name: Text

@@ -30,6 +30,7 @@ _LATER = {
     "load": "bench.cli.image_archive:load_",
     "pull": "bench.cli.image_registry:pull_",
     "push": "bench.cli.image_registry:push_",
+    "scan": "bench.cli.image_scan:scan",
     "save": "bench.cli.image_archive:save_",
 }
 

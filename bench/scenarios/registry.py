@@ -3,15 +3,19 @@
 from collections.abc import Mapping, Sequence
 
 from bench.scenario import Scenario
+from bench.scenarios.anywhere import Anywhere
+from bench.scenarios.build import Build
 from bench.scenarios.copy_on_write import CopyOnWrite
 from bench.scenarios.cpu import Cpu
 from bench.scenarios.density import Density
+from bench.scenarios.distribution import Distribution
 from bench.scenarios.io import Io
 from bench.scenarios.layers import Layers
 from bench.scenarios.layers_integrity import LayersIntegrity
 from bench.scenarios.memory import Memory
 from bench.scenarios.network import Network
 from bench.scenarios.overlay_lookup import OverlayLookup
+from bench.scenarios.registry_life import RegistryLife
 from bench.scenarios.startup import Startup
 
 METRICS: Mapping[str, tuple[str, ...]] = {
@@ -35,6 +39,13 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "io": ("rate",),
     "network": ("rate",),
     "density": ("instances", "by_memory", "memory_each", "cpu_each", "disk_each"),
+    "build": (
+        "duration", "overlap", "secret_stays", "layers_per_program", "layers_per_instruction", "needs_root",
+        "lab", "part",
+    ),
+    "distribution": ("pushed", "pulled", "moved", "arrival", "running"),
+    "anywhere": ("same_output", "same_output_elsewhere"),
+    "registry": ("works", "origin_bytes"),
 }  # fmt: skip
 """What each scenario measures, so that a threshold for anything else is refused before the first sample."""
 
@@ -58,5 +69,9 @@ def scenarios(variants: Sequence[str] = ()) -> Mapping[str, Scenario]:
         Io(variants),
         Network(variants),
         Density(variants),
+        Build(),
+        Distribution(),
+        Anywhere(),
+        RegistryLife(),
     )
     return {scenario.name: scenario for scenario in known}

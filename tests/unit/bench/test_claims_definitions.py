@@ -26,7 +26,7 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 
 def test_all_claims_of_the_course_are_there():
     assert len(claims()) == 26
-    assert sum(claim.has_experiment for claim in claims().values()) == 13
+    assert sum(claim.has_experiment for claim in claims().values()) == 26
 
 
 @pytest.mark.parametrize("claim", claims().values(), ids=claims())
@@ -57,8 +57,8 @@ def test_a_guest_is_judged_by_its_accelerator_and_only_a_time_has_an_upper_bound
     if part.emulation == "upper-bound":
         assert (part.scenario, type(part.rule)) == ("startup", AtLeast)
     if part.emulation == "indifferent":
-        assert part.role == "control"
-        assert part.metric in {"disk", "page_cache"}  # of the host
+        # Of the host, of the wire, of a program: no processor changes them.
+        assert part.metric in {"disk", "page_cache", "moved", "same_output_elsewhere"}
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -7,7 +7,7 @@ import pytest
 from bench.errors import ImpossibleFigure
 from bench.results import load
 from bench.scenario import Sizes, turns
-from bench.scenarios.registry import METRICS, scenarios
+from bench.scenarios.registry import METRICS, STANDARD, scenarios
 from tests.fakes.fake_target import BANNER, FakeTarget, obedient
 from tests.fakes.tool_outputs import PRINTED
 
@@ -19,8 +19,9 @@ def test_scenarios_are_known_by_their_names_and_measure_known_targets():
     assert all(name == scenario.name and scenario.title for name, scenario in known.items())
 
 
-@pytest.mark.parametrize("scenario", scenarios().values(), ids=lambda scenario: scenario.name)
-def test_targets_that_a_scenario_does_not_know_get_no_turn(scenario):
+@pytest.mark.parametrize("name", STANDARD)
+def test_targets_that_a_scenario_does_not_know_get_no_turn(name):
+    scenario = scenarios()[name]
     assert turns(scenario, Sizes("fast", 1), ["nothing"]) == []
     known = scenario.targets[0]
     slots = turns(scenario, Sizes("fast", 1), ["nothing", known])
@@ -32,8 +33,7 @@ SAID = {"cat {}": f"{50 * 2**20}\n", "Cached": "Cached: 2048 kB\n", **PRINTED}
 ANSWERS = obedient(SAID)
 
 
-# A thread that answers at once is no box for `io`, whose work takes time: it has its own tests.
-OF_MACHINES = [name for name, scenario in scenarios().items() if "vm" in scenario.targets and name != "io"]
+OF_MACHINES = [*STANDARD, "density"]
 
 
 @pytest.mark.parametrize("name", OF_MACHINES)
