@@ -6,6 +6,7 @@ from hashlib import sha256
 import msgspec
 import pytest
 
+from bench.claims.definition import Claim, Words
 from bench.claims.load import claims
 from bench.results import load, validate
 from tests.fakes.fake_target import FakeTarget, dying, obedient, virtual
@@ -20,6 +21,14 @@ def calm(monkeypatch):
     return pages
 
 
+@pytest.fixture
+def later(monkeypatch):
+    """Claims that wait for their scenarios, beside the real ones."""
+    words = Words(en="a", zh="b")
+    waiting = {name: Claim(id=name, says=words, flip=words) for name in ("later", "later-still")}
+    monkeypatch.setattr("bench.claims.load.claims", lambda: {**claims(), **waiting})
+
+
 def container(**options):
     return FakeTarget("container", kind="container", behaviour=obedient(), **options)
 
@@ -31,20 +40,20 @@ def test_an_unknown_claim_ends_with_2_and_lists_those_there_are(tare):
     assert all(name in done.err for name in claims())
 
 
-def test_claims_without_a_scenario_are_listed_as_such_and_nothing_is_measured(tare, tmp_path):
-    done = tare("claims", "copy-on-write", "registry")
+def test_claims_without_a_scenario_are_listed_as_such_and_nothing_is_measured(tare, later, tmp_path):
+    done = tare("claims", "later", "later-still")
     assert done.code == 0
     assert done.out.count("not evaluable here") == done.out.count("Tare has no scenario for it yet") == 2
     assert "no result file" in done.err
     assert not list((tmp_path / "root").rglob("*.json"))
 
 
-def test_a_verdict_is_printed_and_kept_with_its_evidence(tare, fakes, calm, tmp_path):
+def test_a_verdict_is_printed_and_kept_with_its_evidence(tare, later, fakes, calm, tmp_path):
     native = FakeTarget("native", behaviour=obedient())
     fakes(native, container())
     file, page = tmp_path / "run.json", tmp_path / "run.html"
     done = tare(
-        "claims", "startup-container", "copy-on-write", "--fast", "--seed", 4, "-q", "--json", file,
+        "claims", "startup-container", "later", "--fast", "--seed", 4, "-q", "--json", file,
         "--html", page,
     )  # fmt: skip
     assert (done.code, done.err) == (0, "")
@@ -73,9 +82,9 @@ def test_a_verdict_is_printed_and_kept_with_its_evidence(tare, fakes, calm, tmp_
     assert part["low"] <= part["value"] <= part["high"]
 
 
-def test_the_same_in_chinese(tare, fakes):
+def test_the_same_in_chinese(tare, later, fakes):
     fakes(container())
-    done = tare("claims", "startup-container", "copy-on-write", "--fast", "-q", "--lang", "zh")
+    done = tare("claims", "startup-container", "later", "--fast", "-q", "--lang", "zh")
     assert done.code == 0
     assert "成立 (初步)" in done.out
     assert "Tare 尚无相应的场景" in done.out
