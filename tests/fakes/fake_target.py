@@ -233,6 +233,7 @@ class FakeTarget:
     pids: Sequence[int] = ()
     memory_cgroup: Path | None = None
     images: Sequence[Path] = ()
+    boots: Sequence[Path] = ()
     storage: Callable[[str], Sequence[Path]] | None = None
     shared: Shared | None = None
     journal: list[str] = field(default_factory=list)
@@ -260,7 +261,10 @@ class FakeTarget:
             raise self.unprepared[box.workload]
         image = Image(f"fake/{box.workload}", DIGEST)
         yield FakeLauncher(
-            self, Prepared(image, self.accelerator, "a thread", tuple(self.images), shared=self.shared)
+            self,
+            Prepared(
+                image, self.accelerator, "a thread", tuple(self.images), shared=self.shared, boots=self.boots
+            ),
         )
         self.journal.append(f"release {box.workload}")
 
