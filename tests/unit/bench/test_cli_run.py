@@ -66,7 +66,7 @@ def test_a_blocked_dry_run_changes_target_only_once(tare):
 
 
 @pytest.mark.parametrize(
-    ("words", "turns"), [([], 210), (["--fast"], 12), (["--rigorous"], 510), (["-r", 2], 3)]
+    ("words", "turns"), [([], 210), (["--fast"], 15), (["--rigorous"], 510), (["-r", 2], 3)]
 )
 def test_the_flags_choose_the_number_of_runs(tare, words, turns):
     assert f"{turns} turns" in tare("run", "startup", "-t", "native", "--dry-run", *words).out
