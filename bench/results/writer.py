@@ -44,6 +44,7 @@ class Writer:
         self._state = Growing(header)
         self._targets = {target.name: target for target in header.targets}
         self._journal: Journal | None = None
+        self._resumed = bool(header.resumed)
         self._size = 0
 
     def __enter__(self) -> Self:
@@ -119,8 +120,15 @@ class Writer:
         for problem in problems(measurement, self._targets):
             raise _refused(problem)
         known = self._state.head(measurement)
-        if known is not None and known != msgspec.structs.replace(measurement, samples=()):
-            raise _refused(f"{label(measurement)}: its unit, image or boundary changed during the run")
+        if known is None or known == msgspec.structs.replace(measurement, samples=()):
+            return
+        if self._resumed:
+            raise ImpossibleFigure(
+                f"{label(measurement)}: its image, boundary or unit is another one than before the run was "
+                "cut off: these would be samples of two things",
+                hint="start a new run; what this one has stays in its file",
+            )
+        raise _refused(f"{label(measurement)}: its unit, image or boundary changed during the run")
 
     def _add(self, new: Addition) -> None:
         self._state.add(new)

@@ -31,8 +31,7 @@ class Gate:
 
     `ratio` is that of the two halves, `p` of the permutation test as adjusted for all gates of the run.
     `floor` is the smallest effect (0.03: 3 %) that a comparison of this many runs can tell from none, and
-    `detectable` the smallest that it finds in 95 % of runs. Both are of medians, so careful: the test by
-    ranks finds smaller ones.
+    `detectable` the smallest that it finds in 95 % of runs.
     """
 
     scenario: str

@@ -163,6 +163,17 @@ def test_only_the_end_of_a_run_waits_for_the_disk(tmp_path, header, monkeypatch)
     assert len(flushed) == 1
 
 
+def test_a_resumed_run_takes_no_samples_of_another_image(tmp_path, header):
+    """As when the host's busybox was updated in between: no defect of ours, and nothing to report."""
+    before = msgspec.structs.replace(header, measurements=(ready(1.0),), resumed=(timestamp(),))
+    other = Image(reference="busybox", digest="sha256:" + "1" * 64)
+    fault = pytest.raises(BenchFault, match="another one than before the run was cut off")
+    with fault as caught, Writer(tmp_path / "run.json", before) as writer:
+        writer.record(msgspec.structs.replace(ready(2.0), image=other))
+    assert "start a new run" in caught.value.hint
+    assert [s.value for m in load(writer.path).measurements for s in m.samples] == [1.0]
+
+
 def test_targets_that_were_measured_must_stay(tmp_path, header):
     with Writer(tmp_path / "run.json", header) as writer:
         writer.record(ready(1.0))

@@ -81,7 +81,7 @@ def test_the_modes_differ_in_their_counts_and_runs_overrides_them(mode):
         slot.target for slot in turns(Startup(), Sizes(mode, 1), ["native", "vm"]) if not slot.warmup
     )
     assert own == {
-        "native": {"fast": 12, "default": 200, "rigorous": 500}[mode],
+        "native": {"fast": 12, "default": 300, "rigorous": 500}[mode],
         "vm": {"fast": 3, "default": 7, "rigorous": 20}[mode],
     }
     four = turns(Startup(), Sizes(mode, 1, runs=4), ["native", "vm"])
