@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from bench.stats.comparison import Comparison
     from bench.stats.gate import Gate, Known
 
+TOLD = frozenset({"rounds", "disturbed", "time", "resumed"})
+"""Codes of a run's warnings that weaken a comparison with it; a shut A/A gate has a note of its own."""
 Key = tuple[str, str, str, tuple[tuple[str, object], ...]]
 Keep = Callable[["Measurement"], bool]
 
@@ -209,6 +211,7 @@ def _state(run: Run, who: str) -> list[str]:
     notes = []
     if run.finished is None:
         notes.append(f"{who} ({run.id}) did not end in order: it may lack samples")
+    notes += [f"{who} ({run.id}): {warning.text}" for warning in run.warnings if warning.code in TOLD]
     if run.failures:
         count = len(run.failures)
         words = "start or measurement" if count == 1 else "starts or measurements"

@@ -1,8 +1,8 @@
 """Every published figure comes with n, an interval and the command that repeats it.
 
-A figure is a number with a unit of time, memory or speed, or a quotient ("3.2 times"), outside of code. In its
-paragraph, or its table with the header, there is an n and an interval; in its section there is a command. What is
-no measurement but a setting, a limit or the size of an input is listed here, by its own words.
+A figure is a number with a unit of time, memory or speed, or a quotient ("3.2 times"), outside of code. In
+its paragraph, or its table with the header, there is an n and an interval; in its section there is a command.
+What is no measurement but a setting, a limit or the size of an input is listed here, by its own words.
 """
 
 import re

@@ -5,7 +5,7 @@ import pytest
 
 from bench.compare.report import compare_runs, compare_targets, selection
 from bench.errors import BenchFault
-from bench.results import Cpu, Failure
+from bench.results import Caveat, Cpu, Failure
 from tests.fakes.plain_run import HOST, draws, plain_run
 
 INIT = ("startup", "native", "init")
@@ -178,3 +178,15 @@ def test_a_target_that_was_not_measured_is_refused_by_name():
     with pytest.raises(BenchFault, match="has not measured docker") as caught:
         compare_targets(run, "native", "docker")
     assert caught.value.hint == "it has: native"
+
+
+def test_what_weakens_a_run_weakens_a_comparison_with_it():
+    """As that the rounds of pytest-benchmark are no fresh starts, so that p and interval are too sure."""
+    run = plain_run({READY: [1.0] * 12})
+    weak = msgspec.structs.replace(
+        run,
+        warnings=(Caveat(code="rounds", text="rounds of one process"), Caveat(code="emulated", text="slow")),
+    )
+    told = compare_runs(weak, run).notes
+    assert f"the base ({run.id}): rounds of one process" in told
+    assert not any("slow" in note for note in told)
