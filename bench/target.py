@@ -124,18 +124,20 @@ class Prepared:
     """What a user would have ready before asking for an instance; outside the launch ladder.
 
     `boundary` says in words what an instance's figures include. `storage` names the files and directories
-    of the host that hold the root filesystem, without what each instance has for itself. `channel` is what
-    the agent speaks on. `shared` is what serves all instances. `store` is the root of Tare's image store,
-    where the image is used from there.
+    of the host that hold the root filesystem, without what each instance has for itself, and `boots` what
+    else of its own a start reads: a guest's kernel and initrd. `channel` is what the agent speaks on.
+    `shared` is what serves all instances. `store` is the root of Tare's image store, where the image is used
+    from there.
     """
 
     image: Image
     accelerator: AcceleratorName | None
     boundary: str
     storage: Sequence[Path] = ()
-    channel: Literal["socket pair", "serial", "named pipes"] = "socket pair"
+    channel: Literal["socket pair", "serial", "virtio-serial", "named pipes"] = "socket pair"
     shared: Shared | None = None
     store: Path | None = None
+    boots: Sequence[Path] = ()
 
 
 class Launcher(Protocol):

@@ -1,4 +1,4 @@
-"""Versions of a target that one run holds against each other: another image, kernel or runtime program.
+"""Versions of a target that one run holds against each other: another image, kernel, channel or runtime.
 
 On the command line `BASE:KEY=VALUE`, or `BASE@LABEL:KEY=VALUE` to choose the label; `BASE@LABEL` is the name
 in the result file.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 KEYS: Mapping[str, tuple[str, ...]] = {
     "native": ("image",),
     "container": ("image",),
-    "vm": ("image", "kernel"),
+    "vm": ("image", "kernel", "channel"),
     "vm-micro": ("image", "kernel"),
     "oci": ("runtime",),
 }
@@ -30,7 +30,7 @@ _SPEC = re.compile(r"(?P<base>[^@:=]+)(@(?P<label>[^:=]*))?:(?P<key>[^=:]*)=(?P<
 
 @dataclass(frozen=True)
 class Variant:
-    """The target `base` with another `key` (image, kernel, runtime): `value`."""
+    """The target `base` with another `key` (image, kernel, channel, runtime): `value`."""
 
     base: str
     label: str

@@ -27,13 +27,12 @@ class Notice:
 
 def summary(view: View) -> str:
     """Return the result that most people come for, a sentence a scenario."""
-    found = [*_ready(view), *quality.limits(view), *_memory(view)]
-    if found:
-        return " ".join(found)
     if not any(s.estimate for s in view.summaries):
         return NOTHING
     boxes = _list([box.label for box in view.measured.values()])
-    return f"Measured: {_list(list(view.scenarios))}, on {boxes}."
+    ready, memory = _ready(view), _memory(view)
+    other = [] if ready or memory else [f"Measured: {_list(list(view.scenarios))}, on {boxes}."]
+    return " ".join([*ready, *other, *quality.limits(view), *memory])
 
 
 def _ready(view: View) -> list[str]:

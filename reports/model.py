@@ -193,8 +193,7 @@ def series(target: str, params: Mapping[str, Parameter], *, without: tuple[str, 
 
 def read(path: Path) -> View:
     """Read a result file. Raises `bench.errors.BenchFault` as `bench.results.load` does."""
-    from bench.results import load  # noqa: PLC0415 - errors about the file are its business
+    from bench.results import content  # noqa: PLC0415 - errors about the file are its business
 
-    load(path)
-    raw = path.read_bytes()
+    raw = content(path)
     return View(decode(raw, origin=str(path)), raw)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.stats import median
+from bench.stats.gate import FEWEST
 from reports import units
 from reports.model import series
 from reports.tables import Cell, Table
@@ -34,6 +35,11 @@ def gates(view: View) -> list[Table]:
         "from another target below the first share can't be told from none and is not claimed; one of the "
         "second share is found in 95 % of such runs. p is adjusted for all rows (Holm)."
     )
+    without = sum(s.estimate is not None for s in view.summaries) - len(rows)
+    if without:
+        words += (
+            f" {without} other figures have fewer than the {FEWEST} runs that it takes, or are not positive."
+        )
     head = (
         "target",
         "what",
@@ -88,11 +94,18 @@ def _durations(view: View) -> Iterable[float]:
 
 def limits(view: View) -> list[str]:
     """Return a sentence on the smallest differences in readiness that the run can detect."""
+    if not view.gates:
+        return [
+            f"How small a difference it can detect is not known: an A/A gate takes {FEWEST} runs that count."
+        ]
     found = [g for g in view.gates if (g.scenario, g.metric) == ("startup", "ready")]
     if not found:
         return []
     parts = ", ".join(f"{view.boxes[g.target].label} {units.percent(g.detectable)}" for g in found)
-    return [f"Smallest difference in that time which this run can detect: {parts}."]
+    rest = [s for s in view.of("startup", "ready") if s.target not in {g.target for g in found}]
+    names = ", ".join(view.boxes[name].label for name in dict.fromkeys(s.target for s in rest))
+    more = f" Of {names} it is not known: that takes {FEWEST} runs that count." if names else ""
+    return [f"Smallest difference in that time which this run can detect: {parts}.{more}"]
 
 
 def _microseconds(value: float) -> str:

@@ -9,14 +9,14 @@ from vmdriver import initramfs
 from vmdriver.disk import build_root_disk
 from vmdriver.files import once
 from vmdriver.grub import build_bootable_disk
-from vmdriver.spec import Disk, GuestSpec
+from vmdriver.spec import Disk, GuestSpec, agent_port
 from vmdriver.tsc import frequency_khz
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from vmdriver.kernel import Kernel
-    from vmdriver.spec import Acceleration, Cpu, HostCache, Private
+    from vmdriver.spec import Acceleration, Channel, Cpu, HostCache, Private
 
 # earlyprintk shows the banner, the kernel's first sign of life, before `quiet` can silence the console;
 # panic=-1 and reboot=t end a guest that failed instead of leaving it to hang.
@@ -38,6 +38,7 @@ def boot(
     root: Literal["initramfs", "disk"] = "initramfs",
     private: Private = "linked",
     cache: HostCache = "writeback",
+    channel: Channel = "serial",
     name: str = "guest",
 ) -> GuestSpec:
     """Return a guest that boots `kernel` directly and runs the agent in `tree`.
@@ -45,17 +46,19 @@ def boot(
     `key` names the content of `tree` (an image's digest): initramfs and disk are built once for it and
     kept below `data`. With `root="disk"` each start gets a disk of its own, a `private` clone of that one.
     """
-    port = 0 if flavour == "vm-micro" else 1
+    port = agent_port(flavour, channel)
     cmdline = CMDLINE
     if flavour == "vm-micro" and accelerator == "tcg":
         cmdline += f" tsc_early_khz={frequency_khz()}"
     disks: tuple[Disk, ...] = ()
     if root == "disk":
-        initrd = initramfs.for_disk(data, kernel, flavour, port=port)
+        initrd = initramfs.for_disk(data, kernel, flavour, port=port, channel=channel)
         disks = (Disk(root_disk(data, tree, key), private=private, cache=cache),)
     else:
-        initrd = initramfs.in_memory(data, tree, key, port=port)
-    return GuestSpec(name, flavour, memory, cpus, accelerator, kernel.image, initrd, cmdline, disks, cpu)
+        initrd = initramfs.in_memory(data, tree, key, port=port, kernel=kernel, channel=channel)
+    return GuestSpec(
+        name, flavour, memory, cpus, accelerator, kernel.image, initrd, cmdline, disks, cpu, channel
+    )
 
 
 def root_disk(data: Path, tree: Path, key: str) -> Path:
@@ -80,9 +83,14 @@ def full(
     cache: HostCache = "writeback",
     name: str = "guest",
 ) -> GuestSpec:
-    """Return a whole machine that boots `tree` from a disk through firmware and GRUB; see `boot`."""
+    """Return a whole machine that boots `tree` from a disk through firmware and GRUB; see `boot`.
+
+    Its agent is a service on the virtio-serial port, as `vmdriver.machine_image` makes it.
+    """
     disk = Disk(bootable_disk(data, tree, key), private=private, cache=cache)
-    return GuestSpec(name, "vm-full", memory, cpus, accelerator, disks=(disk,), cpu=cpu)
+    return GuestSpec(
+        name, "vm-full", memory, cpus, accelerator, disks=(disk,), cpu=cpu, channel="virtio-serial"
+    )
 
 
 def bootable_disk(data: Path, tree: Path, key: str) -> Path:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from vmdriver.spec import Disk, GuestSpec
 
+AGENT_PORT = "tare.agent"
+"""What a guest knows the agent's virtio-serial port by (/dev/virtio-ports, where there is udev)."""
 QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 ET.register_namespace("qemu", QEMU_NAMESPACE)
 
@@ -72,9 +74,12 @@ def _devices(root: ET.Element, spec: GuestSpec, wiring: Wiring) -> None:
     _add(devices, "emulator", str(wiring.emulator))
     _add(devices, "controller", type="usb", index="0", model="none")
     _add(devices, "memballoon", model="none")
-    ports = [wiring.agent] if wiring.console is None else [wiring.console, wiring.agent]
-    for port, path in enumerate(ports):
+    virtio = spec.channel == "virtio-serial"
+    ports = [wiring.console, None if virtio else wiring.agent]
+    for port, path in enumerate(filter(None, ports)):
         _serial(devices, port, path)
+    if virtio:
+        _port(devices, wiring.agent)
     if spec.flavour == "vm-micro":
         _mmio_disks(root, wiring.disks)
     else:
@@ -87,6 +92,13 @@ def _serial(devices: ET.Element, port: int, path: Path) -> None:
     serial = _add(devices, "serial", type="unix")
     _add(serial, "source", mode="connect", path=str(path))
     _add(serial, "target", port=str(port))
+
+
+def _port(devices: ET.Element, path: Path) -> None:
+    # libvirt adds the controller, a PCI device, and gives this one, the first, number 1: /dev/vport0p1.
+    channel = _add(devices, "channel", type="unix")
+    _add(channel, "source", mode="connect", path=str(path))
+    _add(channel, "target", type="virtio", name=AGENT_PORT)
 
 
 def _pci_disk(devices: ET.Element, index: int, disk: Disk) -> None:

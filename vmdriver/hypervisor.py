@@ -76,7 +76,7 @@ class Hypervisor:
         with contextlib.ExitStack() as listeners:
             agent = listeners.enter_context(Listener(home / "agent.sock"))
             console = None
-            if spec.agent_port:
+            if spec.apart:
                 console = listeners.enter_context(Listener(home / "console.sock"))
             disks = tuple(_own_disk(disk, home / f"disk-{n}.qcow2") for n, disk in enumerate(spec.disks))
             wiring = Wiring(self._emulator, agent.path, console.path if console else None, disks)

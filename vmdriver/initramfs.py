@@ -17,15 +17,23 @@ from vmdriver.tools import lacking
 
 if TYPE_CHECKING:
     from vmdriver.kernel import Kernel
-    from vmdriver.spec import Flavour
+    from vmdriver.spec import Channel, Flavour
 
 _PT_INTERP = 3  # elf(5)
 _FORMAT = "1"  # part of the key: raise it when the layout changes
 
 
-def in_memory(data: Path, tree: Path, key: str, *, port: int) -> Path:
-    """Return an initramfs that holds the whole of `tree`, built once per `key` (the image's digest)."""
-    return _build(data, early_init.script(port, disk=False), (), tree, key)
+def in_memory(
+    data: Path, tree: Path, key: str, *, port: int, kernel: Kernel | None = None, channel: Channel = "serial"
+) -> Path:
+    """Return an initramfs that holds the whole of `tree`, built once per `key` (the image's digest).
+
+    A `channel` other than the serial port needs modules, which are those of `kernel`.
+    """
+    names = early_init.modules("vm", channel, disk=False)
+    modules = load_order(kernel.modules, names) if kernel and names else ()
+    key = f"{key} {kernel.package}" if kernel and modules else key
+    return _build(data, early_init.script(port, disk=False, channel=channel), modules, tree, key)
 
 
 def for_probe(data: Path, *, port: int) -> Path:
@@ -33,10 +41,10 @@ def for_probe(data: Path, *, port: int) -> Path:
     return _build(data, early_init.probe_script(port), (), None, "probe")
 
 
-def for_disk(data: Path, kernel: Kernel, flavour: Flavour, *, port: int) -> Path:
+def for_disk(data: Path, kernel: Kernel, flavour: Flavour, *, port: int, channel: Channel = "serial") -> Path:
     """Return a small initramfs that loads the disk's modules, mounts the first disk and runs its agent."""
-    modules = load_order(kernel.modules, early_init.disk_modules(flavour))
-    return _build(data, early_init.script(port, disk=True), modules, None, kernel.package)
+    modules = load_order(kernel.modules, early_init.modules(flavour, channel, disk=True))
+    return _build(data, early_init.script(port, disk=True, channel=channel), modules, None, kernel.package)
 
 
 def static_busybox() -> Path:

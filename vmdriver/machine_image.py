@@ -16,31 +16,35 @@ CMDLINE = (
     "root=/dev/vda1 ro earlyprintk=ttyS0,115200 console=ttyS0,115200 quiet panic=-1 init=/usr/lib/tare/init"
 )
 
-# Process 1 of the machine: it says that user space begins, then becomes systemd. Debian's initrd has run
-# before it, as on every Debian machine; its own first instruction is not marked.
+# Process 1 of the machine, before any module of ours is loaded: it says that user space begins, then becomes
+# systemd. Debian's initrd has run before it, as on every Debian machine; its own first instruction is not
+# marked.
 _INIT = b"""#!/bin/sh
-printf '\\036tare init\\n' >/dev/ttyS1
+printf '\\036tare init\\n' >/dev/ttyS0
 exec /sbin/init "$@"
 """
 
+# The same path for both, so that systemd opens it once: a port lets nobody else in (systemd.exec(5)).
 _UNIT = b"""[Unit]
-Description=Tare's agent on the second serial port
-After=basic.target
+Description=Tare's agent on its virtio-serial port
+Requires=dev-virtio\\x2dports-tare.agent.device
+After=basic.target dev-virtio\\x2dports-tare.agent.device
 
 [Service]
 ExecStart=/usr/lib/tare/agent
 ExecStopPost=/bin/systemctl --no-block poweroff
-StandardInput=tty
-StandardOutput=tty
+StandardInput=file:/dev/virtio-ports/tare.agent
+StandardOutput=file:/dev/virtio-ports/tare.agent
 StandardError=journal+console
-TTYPath=/dev/ttyS1
-TTYReset=no
-ExecStartPre=/bin/stty -F /dev/ttyS1 raw -echo
 WorkingDirectory=/
 Environment=HOME=/root TERM=dumb
 
 [Install]
 WantedBy=multi-user.target
+"""
+
+# udev loads the port's module and names it; only with this tag does systemd hear of it.
+_RULE = b"""SUBSYSTEM=="virtio-ports", ATTR{name}=="tare.agent", TAG+="systemd"
 """
 
 _GRUB = f"""set timeout=0
@@ -72,6 +76,7 @@ def machine_files(hostname: str = "tare") -> tuple[ImageFile, ...]:
         # Empty, as systemd wants it in an image that is cloned: each boot makes its own.
         ImageFile("etc/machine-id", b""),
         ImageFile("etc/systemd/system/tare-agent.service", _UNIT),
+        ImageFile("etc/udev/rules.d/90-tare.rules", _RULE),
         ImageFile(wanted, target="../tare-agent.service"),
         *(ImageFile(f"etc/systemd/system/{unit}", target="/dev/null") for unit in _MASKED),
         ImageFile("usr/lib/tare/init", _INIT, 0o755),

@@ -17,6 +17,7 @@ DiskFormat = Literal["raw", "qcow2"]
 Private = Literal["no", "linked", "full"]
 Cpu = Literal["full", "basic"]
 HostCache = Literal["writeback", "none", "unsafe", "writethrough"]
+Channel = Literal["serial", "virtio-serial"]
 
 FLAVOURS: dict[Flavour, str] = {
     "vm": "q35 machine, direct kernel boot",
@@ -50,10 +51,10 @@ class GuestSpec:
     """A guest: `memory` in bytes, `cpus` as a count, and what it boots from.
 
     `kernel`, `initrd` and `cmdline` are given for a direct boot and empty for `vm-full`, which boots its
-    first disk through firmware. `agent_port` is the serial port that the agent speaks on: 1 where port 0
-    belongs to the kernel's console, 0 where a machine has only one. `cpu` is `full` for all features that
-    the accelerator can give, or `basic` for those of the first 64-bit processors, on which every
-    accelerator should work.
+    first disk through firmware. `channel` is what the agent speaks on: an emulated serial port, which a
+    kernel has from the beginning, or a virtio-serial port, which takes a PCI bus and a module. `cpu` is
+    `full` for all features that the accelerator can give, or `basic` for those of the first 64-bit
+    processors, on which every accelerator should work.
     """
 
     name: str
@@ -66,6 +67,7 @@ class GuestSpec:
     cmdline: str = ""
     disks: tuple[Disk, ...] = ()
     cpu: Cpu = "full"
+    channel: Channel = "serial"
 
     def __post_init__(self) -> None:
         """Refuse what no hypervisor could start, by name."""
@@ -85,15 +87,31 @@ class GuestSpec:
                 f"guest {self.name}: a kernel is given for every flavour but vm-full, whose disk has its own",
                 kind="usage",
             )
+        if self.flavour == "vm-micro" and self.channel != "serial":
+            raise MachineFault(
+                f"guest {self.name}: a microvm machine has no PCI bus for a virtio-serial port",
+                kind="usage",
+                hint="use its serial port, or the flavour vm",
+            )
 
     @property
     def agent_port(self) -> int:
-        """Serial port of the agent: a microvm has one port only, shared with the console."""
-        return 0 if self.flavour == "vm-micro" else 1
+        """Serial port of the agent's first word: 0, the console's, where that is the only one."""
+        return agent_port(self.flavour, self.channel)
+
+    @property
+    def apart(self) -> bool:
+        """Whether the kernel's console has a serial port to itself: a microvm has one for everything."""
+        return self.flavour != "vm-micro"
 
     def named(self, name: str) -> GuestSpec:
         """Return the same guest under another name, as for each start of a benchmark."""
         return replace(self, name=name)
+
+
+def agent_port(flavour: Flavour, channel: Channel = "serial") -> int:
+    """Return the serial port on which user space says its first word, before it has loaded any module."""
+    return 0 if flavour == "vm-micro" or channel == "virtio-serial" else 1
 
 
 def check_name(name: str) -> str:

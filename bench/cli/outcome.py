@@ -7,9 +7,11 @@ from pathlib import Path
 import click
 
 from bench.columns import table
+from bench.compare.formats.words import GATE, GATE_WORDS, gate_cells
 from bench.errors import BenchFault, Kind
 from bench.results import Run
 from bench.stats.estimate import Estimate
+from bench.stats.gate import key, recorded
 from bench.stats.summary import Summary, summarise
 from bench.units import FACTORS, quantity
 
@@ -18,9 +20,12 @@ _KINDS: dict[int, Kind] = {2: "usage", 3: "host"}
 
 
 def print_summary(run: Run) -> None:
-    """Print every median with its interval to standard output."""
-    rows = [_row(summary) for summary in summarise(run)]
-    click.echo(table(("SCENARIO", "TARGET", "METRIC", "N", "MEDIAN", "INTERVAL"), rows))
+    """Print every median with its interval, and what its A/A gate says, to standard output."""
+    known, summaries = recorded(run), summarise(run)
+    rows = [(*_row(summary), *gate_cells(known.get(key(summary)))) for summary in summaries]
+    click.echo(table(("SCENARIO", "TARGET", "METRIC", "N", "MEDIAN", "INTERVAL", *GATE), rows))
+    if rows:
+        click.echo(f"\n{GATE_WORDS}")
 
 
 def make_report(file: Path, html: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,22 @@ class Percent(click.ParamType[float]):
         return number / 100
 
 
+class Seconds(click.ParamType[float]):
+    """A time of at least one second; neither `nan`, which is later than any moment, nor `inf`."""
+
+    name = "SECONDS"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds."""
+        try:
+            number = float(str(value))
+        except ValueError:
+            self.fail(f"'{value}' is no number of seconds", param, ctx)
+        if not 1 <= number < math.inf:
+            self.fail(f"{value} is no time that a run can have: at least 1, or leave it out", param, ctx)
+        return number
+
+
 def pacing(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options to a command."""
     for option in reversed(OPTIONS):
@@ -47,9 +64,7 @@ OPTIONS = (
         help="Run until each median of startup and cpu is known to P% either way (at most --runs, or 1000).",
     ),
     click.option("--cold", is_flag=True, help="Start from a page cache without the image; startup alone."),
-    click.option(
-        "--max-time", type=click.FloatRange(1), metavar="SECONDS", help="Begin no turn after that time."
-    ),
+    click.option("--max-time", type=Seconds(), metavar="SECONDS", help="Begin no turn after that time."),
     click.option(
         "--resume",
         "resumed",

@@ -12,7 +12,7 @@ from bench.cli.context import Context
 from bench.errors import BenchFault
 from bench.history.names import check
 from bench.history.shelf import Shelf
-from bench.results import Run, decode, load, validate
+from bench.results import Run, content, decode, encode, load, validate
 from bench.results.atomic import replace_file
 
 MODULES = {
@@ -82,7 +82,7 @@ def export(context: Context, run: str, form: str | None, output: Path | None) ->
 
 def _rendered(context: Context, run: Run, form: str) -> bytes:
     if form == "json":
-        return msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n"
+        return encode(run)
     module = importlib.import_module(f"bench.exchange.{MODULES[form]}")
     render: Callable[[Run], str | bytes] = module.export
     if form == "pytest-benchmark":
@@ -113,7 +113,9 @@ def _read(path: Path) -> tuple[str, bytes]:
         from bench.exchange.pytest_import import convert  # noqa: PLC0415 - rarely needed
 
         run = convert(data, origin=str(path))
-        data = msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n"
+        data = encode(run)
+    else:
+        data = content(path)
     run = decode(data, origin=str(path))
     validate(run, origin=str(path))
     return run.id, data

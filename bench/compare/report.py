@@ -15,16 +15,20 @@ from bench.compare.merit import DIAGNOSTIC
 from bench.compare.row import Row, Side
 from bench.errors import BenchFault
 from bench.stats.comparison import MARGIN, compare, family
+from bench.stats.gate import FEWEST, gates, key, recorded
 from bench.stats.location import median
 from bench.stats.pairing import match
 from bench.stats.summary import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bench.results import Measurement, Run
     from bench.stats.comparison import Comparison
+    from bench.stats.gate import Gate, Known
 
+TOLD = frozenset({"rounds", "disturbed", "time", "resumed"})
+"""Codes of a run's warnings that weaken a comparison with it; a shut A/A gate has a note of its own."""
 Key = tuple[str, str, str, tuple[tuple[str, object], ...]]
 Keep = Callable[["Measurement"], bool]
 
@@ -74,7 +78,13 @@ def compare_runs(base: Run, new: Run, *, margin: float = MARGIN, keep: Keep = ev
     """
     one, other = _measured(base, keep), _measured(new, keep)
     found = _report(one, other, margin, (base.id, new.id))
-    notes = [*_state(base, "the base"), *_state(new, "the new run"), *_same(base, new)]
+    notes = [
+        *_state(base, "the base"),
+        *_state(new, "the new run"),
+        *_gates(base, "the base", one.values()),
+        *_gates(new, "the new run", other.values()),
+        *_same(base, new),
+    ]
     return replace(found, differences=differing(described(base), described(new)), notes=tuple(notes))
 
 
@@ -92,7 +102,8 @@ def compare_targets(
             )
     one, other = (_anonymous(run, name, keep) for name in (base, new))
     found = _report(one, other, margin, (f"{run.id}: {base}", f"{run.id}: {new}"), within=True)
-    return replace(found, notes=tuple(_state(run, "the run")), pair=Pair(base, new))
+    notes = [*_state(run, "the run"), *_gates(run, "the run", [*one.values(), *other.values()])]
+    return replace(found, notes=tuple(notes), pair=Pair(base, new))
 
 
 def _report(
@@ -183,10 +194,24 @@ def _with(row: Row, comparison: Comparison) -> Row:
     return replace(row, comparison=comparison)
 
 
+def _gates(run: Run, who: str, compared: Iterable[Measurement]) -> list[str]:
+    """Say what the A/A gates of a run mean for what is compared."""
+    known: Mapping[Key, Known | Gate] = recorded(run) or {key(gate): gate for gate in gates(run)}
+    found = [(f"{m.scenario}/{m.target}/{m.metric}", known.get(key(m))) for m in compared]
+    shut = dict.fromkeys(name for name, gate in found if gate and not gate.passed)
+    none = sum(gate is None for _, gate in found)
+    notes = [
+        f"in {who} ({run.id}) not like itself (A/A gate): {', '.join(shut)}; what differs may be the host"
+    ]
+    few = f"in {who} ({run.id}) {none} of {len(found)} figures have no A/A gate, which takes {FEWEST} runs"
+    return (notes if shut else []) + ([few] if none else [])
+
+
 def _state(run: Run, who: str) -> list[str]:
     notes = []
     if run.finished is None:
         notes.append(f"{who} ({run.id}) did not end in order: it may lack samples")
+    notes += [f"{who} ({run.id}): {warning.text}" for warning in run.warnings if warning.code in TOLD]
     if run.failures:
         count = len(run.failures)
         words = "start or measurement" if count == 1 else "starts or measurements"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.compare import merit
+from bench.stats.gate import detectable
 
 if TYPE_CHECKING:
     from bench.compare.merit import Verdict
@@ -65,6 +66,11 @@ class Row:
     def verdict(self) -> Verdict:
         """What became of it: slower or faster, larger or smaller, equivalent, inconclusive."""
         return merit.word(self.comparison.verdict, self.unit) if self.comparison else "inconclusive"
+
+    @property
+    def detects(self) -> float | None:
+        """The smallest difference (0.03: 3 %) that such a comparison finds in 95 % of cases, if known."""
+        return None if self.comparison is None else detectable(self.comparison.ratio)
 
     @property
     def worse(self) -> bool:

@@ -149,7 +149,7 @@ def _absent(report: Report, threshold: Threshold | None) -> list[Finding]:
 
 
 def _names(threshold: Threshold, name: str) -> bool:
-    scenario, _, metric = name.split("/")
+    scenario, metric = name.partition("/")[0], name.rpartition("/")[2]  # an imported target may have some
     return metric == threshold.metric and threshold.scenario in {"", scenario}
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from bench.compare.formats.markdown import escape, table
+from bench.compare.formats.words import GATE, GATE_WORDS, gate_cells
 from bench.stats.estimate import LEVEL
+from bench.stats.gate import key, recorded
 from bench.stats.summary import summarise
 from bench.units import quantity
 
@@ -13,15 +16,19 @@ if TYPE_CHECKING:
     from bench.results import Run
     from bench.stats.summary import Summary
 
-HEADER = ("SCENARIO", "TARGET", "METRIC", "N", "MEDIAN", "INTERVAL")
+HEADER = ("SCENARIO", "TARGET", "METRIC", "N", "MEDIAN", "INTERVAL", *GATE)
 
 
 def export(run: Run) -> str:
     """Return a heading, the table, and the warnings of the run."""
+    known = recorded(run)
+    rows = [(*_row(summary), *gate_cells(known.get(key(summary)))) for summary in summarise(run)]
     return "\n".join([
         f"### Tare: `{escape(run.id)}`\n",
-        f"`{' '.join(run.command)}`, seed {run.seed}, begun {run.started}\n",
-        *table(HEADER, [_row(summary) for summary in summarise(run)]),
+        f"{escape(shlex.join(run.command))}, seed {run.seed}, begun {run.started}\n",
+        *table(HEADER, rows),
+        "",
+        GATE_WORDS,
         "",
         *(f"- {escape(warning.text)}" for warning in run.warnings),
     ]).rstrip() + "\n"  # fmt: skip

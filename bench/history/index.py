@@ -15,6 +15,7 @@ import msgspec
 
 from bench.history.entry import Entry, read
 from bench.history.lock import locked
+from bench.results import beside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,7 +112,12 @@ def _digest(key: str, stamp: str, data: bytes) -> bytes:
 
 
 def _stamp(path: Path) -> str | None:
-    """Return what changes whenever the file does: ctime moves with every write, rename and touch."""
+    """Return what changes whenever the file or its journal does: ctime moves with every write and rename."""
+    own = _state(path)
+    return own and f"{own} {_state(beside(path)) or ''}".rstrip()
+
+
+def _state(path: Path) -> str | None:
     try:
         status = path.stat()
     except OSError:

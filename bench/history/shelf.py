@@ -10,7 +10,7 @@ from bench.history.entry import Entry  # noqa: TC001 - with its neighbours
 from bench.history.index import Index
 from bench.history.lock import locked
 from bench.history.names import BASELINE, LATEST, LOCK, Names
-from bench.results import decode
+from bench.results import beside, content, decode
 from bench.results.atomic import replace_file
 
 
@@ -65,7 +65,7 @@ class Shelf:
 
     def take(self, path: Path) -> str:
         """Copy a result file here and return its key; the same run twice is one."""
-        data = _bytes(path)
+        data = content(path)
         return self.put(decode(data, origin=str(path)).id, data)
 
     def put(self, identity: str, data: bytes) -> str:
@@ -96,9 +96,9 @@ class Shelf:
         return [name for name, known in self.names.all().items() if known == key]
 
     def remove(self, key: str) -> list[str]:
-        """Remove a run, its report and its names; returns in words what went."""
+        """Remove a run, its journal, its report and its names; returns in words what went."""
         gone = [f"name {name}" for name in self.names_of(key) if self.names.drop(name)]
-        for path in (self.file(key), self.file(key).with_suffix(".html")):
+        for path in (self.file(key), beside(self.file(key)), self.file(key).with_suffix(".html")):
             if path.exists():
                 path.unlink()
                 gone.append(str(path))
@@ -132,17 +132,6 @@ class Shelf:
             f"there is no run '{reference}': neither a file nor a name nor an id below {self.root}",
             "`tare results list` shows the stored ones",
         )
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as err:
-        raise _missing(f"no result file {path}", "check the path; `tare run` prints where it writes") from err
-    except OSError as err:
-        raise BenchFault(
-            f"cannot read {path}: {err.strerror}", hint="check the path and its permissions", kind="host"
-        ) from err
 
 
 def _missing(text: str, hint: str) -> BenchFault:

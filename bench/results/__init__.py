@@ -1,6 +1,7 @@
 """The result file: its values, its schema, reading and writing."""
 
 from bench.results.identity import new_id, timestamp
+from bench.results.journal import beside
 from bench.results.model import (
     SCHEMA,
     Calibration,
@@ -19,7 +20,7 @@ from bench.results.model import (
     Storage,
     Target,
 )
-from bench.results.reader import decode, load
+from bench.results.reader import content, decode, encode, load
 from bench.results.schema import schema, validate
 from bench.results.writer import Writer
 
@@ -41,7 +42,10 @@ __all__ = [
     "Storage",
     "Target",
     "Writer",
+    "beside",
+    "content",
     "decode",
+    "encode",
     "load",
     "new_id",
     "schema",

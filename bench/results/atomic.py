@@ -31,7 +31,7 @@ def replace_file(path: Path, data: bytes, *, durable: bool) -> None:
     except OSError as err:
         with suppress(OSError):
             temporary.unlink()
-        raise _fault(path, err) from err
+        raise refused(path, err) from err
 
 
 def check_destination(path: Path) -> None:
@@ -48,7 +48,8 @@ def _write(path: Path, data: bytes, *, durable: bool) -> None:
             os.fsync(file.fileno())
 
 
-def _fault(path: Path, err: OSError) -> BenchFault:
+def refused(path: Path, err: OSError) -> BenchFault:
+    """Return the fault (kind "host") for what the host said to a write to `path`."""
     if err.errno in {errno.ENOSPC, errno.EDQUOT}:
         hint = "free some space or name another place; what was there before is intact"
         return BenchFault(f"no space left to write {path}", hint=hint, kind="host")

@@ -16,7 +16,7 @@ TargetKind = Literal["native", "container", "vm"]
 Unit = Literal["s", "B", "1/s", "1", "count"]
 Mode = Literal["fast", "default", "rigorous"]
 Order = Literal["interleaved", "blocked"]
-Channel = Literal["socket pair", "terminal", "serial", "named pipes"]
+Channel = Literal["socket pair", "terminal", "serial", "virtio-serial", "named pipes"]
 Parameter = str | bool | int | float
 Count = Annotated[int, Meta(ge=0)]
 Name = Annotated[str, Meta(min_length=1)]

@@ -8,20 +8,67 @@ import msgspec
 
 from bench.errors import BenchFault
 from bench.results.checks import check_run
+from bench.results.growing import Growing
+from bench.results.journal import additions
 from bench.results.model import SCHEMA, Run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bench.results.journal import Addition
+
+AGAIN = 5
+"""Times that a file is read anew because its journal is already of a later one."""
+
 
 def load(path: Path) -> Run:
-    """Read, type-check and cross-check a result file.
+    """Read, type-check and cross-check a result file; one that is not finished together with its journal.
 
     Raises `BenchFault`: "missing" when there is no such file, "corrupt" when it is not JSON, has another
     schema version, breaks the schema (with the JSON path), or breaks a rule of `bench.results.checks`.
     """
+    data = _bytes(path)
+    run = decode(data, origin=str(path))
+    for _ in range(AGAIN):
+        if run.finished is not None:
+            return run
+        added = additions(path.resolve(), data)
+        if added is not None:
+            return _grown(run, added, origin=str(path))
+        before, data = data, _bytes(path)
+        if data == before:  # a kill came between the file and its journal: the file has it all
+            return run
+        run = decode(data, origin=str(path))  # it is being written just now
+    return run
+
+
+def content(path: Path) -> bytes:
+    """Return the bytes of a result file as it would be if its run ended now, checked. Errors as `load`."""
+    run = load(path)
+    data = _bytes(path)
+    if run.finished is not None or additions(path.resolve(), data) == []:
+        return data
+    return encode(run)
+
+
+def encode(run: Run) -> bytes:
+    """Return a run as its file holds it."""
+    return msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n"
+
+
+def _grown(run: Run, added: list[Addition], *, origin: str) -> Run:
+    if not added:
+        return run
+    growing = Growing(run)
+    for one in added:
+        growing.add(one)
+    check_run(growing.run, origin=origin)
+    return growing.run
+
+
+def _bytes(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError as err:
         raise BenchFault(
             f"no result file {path}", hint="check the path; `tare run` prints where it writes", kind="missing"
@@ -30,7 +77,6 @@ def load(path: Path) -> Run:
         raise BenchFault(
             f"cannot read {path}: {err.strerror}", hint="check the path and its permissions", kind="host"
         ) from err
-    return decode(data, origin=str(path))
 
 
 def decode(data: bytes, *, origin: str) -> Run:

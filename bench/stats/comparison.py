@@ -27,8 +27,9 @@ class Comparison:
 
     `ratio` is median(new) / median(old), `delta` Cliff's delta, `p` that of the permutation test as adjusted
     for the family (`p_raw` before). `equivalence` is the ratio's interval at the level of two one-sided
-    tests, which lies within 1 / (1 + margin) and 1 + margin when the two are equivalent. `verdict` speaks of
-    the figure, not of its merit: whether higher is slower is the metric's affair.
+    tests, which lies within 1 / (1 + margin) and 1 + margin when the two are equivalent. `verdict` is higher
+    or lower only where the test and the ratio's own interval both say so; it speaks of the figure, not of its
+    merit: whether higher is slower is the metric's affair.
     """
 
     ratio: Estimate
@@ -82,9 +83,15 @@ def family(comparisons: Iterable[Comparison]) -> list[Comparison]:
     return [replace(one, verdict=_verdict(one)) for one in adjusted]
 
 
+def _tells_from_none(ratio: Estimate) -> bool:
+    return ratio.low is not None and ratio.high is not None and not ratio.low <= 1 <= ratio.high
+
+
 def _verdict(found: Comparison) -> Verdict:
     if found.is_equivalent:  # also when it is a real difference, of which nobody minds
         return "equivalent"
     if found.p > 1 - LEVEL or (found.ratio.value - 1) * found.delta.value <= 0:
+        return "inconclusive"
+    if not _tells_from_none(found.ratio):  # ranks tell more apart than medians: then nobody knows by how much
         return "inconclusive"
     return "higher" if found.ratio.value > 1 else "lower"

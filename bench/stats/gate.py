@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bench.stats.comparison import compare
 from bench.stats.estimate import LEVEL, Estimate
 from bench.stats.holm import holm
-from bench.stats.summary import counted
+from bench.stats.summary import Summary, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bench.results import Measurement, Run
     from bench.results.model import Parameter
 
+Key = tuple[str, str, str, tuple[tuple[str, object], ...]]
 FEWEST = 12
 """Counted runs below which there is no gate: two halves of six are the fewest that have an interval."""
 POWER = 0.95
@@ -30,8 +31,7 @@ class Gate:
 
     `ratio` is that of the two halves, `p` of the permutation test as adjusted for all gates of the run.
     `floor` is the smallest effect (0.03: 3 %) that a comparison of this many runs can tell from none, and
-    `detectable` the smallest that it finds in 95 % of runs. Both are of medians, so careful: the test by
-    ranks finds smaller ones.
+    `detectable` the smallest that it finds in 95 % of runs.
     """
 
     scenario: str
@@ -62,6 +62,41 @@ def failing(found: Iterable[Gate]) -> list[Gate]:
     return [gate for gate in found if not gate.passed]
 
 
+@dataclass(frozen=True)
+class Known:
+    """What the file of a run says of a measurement's gate."""
+
+    floor: float
+    detectable: float
+    p: float
+    passed: bool
+
+
+def recorded(run: Run) -> dict[Key, Known]:
+    """Return the gates that were found at the end of a run, by measurement; nothing is computed."""
+    return {
+        (v["scenario"], v["target"], v["metric"], tuple(sorted(v["params"].items()))): Known(
+            v["floor"], v["detectable"], v["p"], v["passed"]
+        )
+        for v in run.verdicts
+        if v.get("kind") == "a/a"
+    }
+
+
+def key(one: Measurement | Summary | Gate) -> Key:
+    """Return what `recorded` knows a measurement by."""
+    return one.scenario, one.target, one.metric, tuple(sorted(one.params.items()))
+
+
+def detectable(ratio: Estimate) -> float | None:
+    """Return the smallest difference (0.03: 3 %) that a comparison with this interval finds in 95 % of runs.
+
+    None without an interval of 95 %.
+    """
+    arm = _arm(ratio)
+    return None if arm is None or ratio.level < LEVEL else math.expm1(REACH * arm)
+
+
 def dealt(values: Sequence[float]) -> tuple[list[float], list[float]]:
     """Deal values in the order of the run to two groups, as ABBA: a linear drift hits both alike."""
     pairs = [(values[i], values[i + 1]) for i in range(0, len(values) - 1, 2)]
@@ -74,12 +109,18 @@ def _gate(measurement: Measurement) -> Gate | None:
     if len(values) < FEWEST:
         return None
     one = compare(*dealt(values), paired=True)
-    if one is None or one.ratio.low is None or one.ratio.high is None:
+    arm = _arm(one.ratio) if one else None
+    if one is None or arm is None:
         return None
-    # Halves have half the runs: the arm for all of them is shorter by the root of two.
-    arm = max(math.log(one.ratio.high / one.ratio.value), math.log(one.ratio.value / one.ratio.low))
-    arm /= math.sqrt(2)
+    arm /= math.sqrt(2)  # halves have half the runs: for all of them it is shorter by the root of two
     return Gate(
         measurement.scenario, measurement.target, measurement.metric, measurement.params, len(values),
         one.ratio, one.p, math.expm1(arm), math.expm1(REACH * arm),
     )  # fmt: skip
+
+
+def _arm(ratio: Estimate) -> float | None:
+    """Return the longer arm of the interval, as a logarithm."""
+    if ratio.low is None or ratio.high is None:
+        return None
+    return max(math.log(ratio.high / ratio.value), math.log(ratio.value / ratio.low))

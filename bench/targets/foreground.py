@@ -128,9 +128,11 @@ class Root:
     path: Path
     place: Path
 
-    def prepared(self, boundary: str, accelerator: AcceleratorName | None = None) -> Prepared:
+    def prepared(
+        self, boundary: str, accelerator: AcceleratorName | None = None, boots: Sequence[Path] = ()
+    ) -> Prepared:
         """Return what the instances have in common."""
-        return Prepared(self.image, accelerator, boundary, (self.path,))
+        return Prepared(self.image, accelerator, boundary, (self.path,), boots=boots)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from vmdriver.accel import Accelerator as Proven
 from vmdriver.errors import MachineFault
 from vmdriver.guest import Guest
 from vmdriver.kernel import Kernel
-from vmdriver.spec import FLAVOURS, Flavour, GuestSpec, Private
+from vmdriver.spec import FLAVOURS, Channel, Flavour, GuestSpec, Private
 
 BOUNDARY = (
     "the QEMU process, which holds the guest's memory, and its cgroup; libvirt's driver runs inside "
@@ -109,12 +109,18 @@ class VirtualMachine:
     kind: Kind = "vm"
 
     def __init__(
-        self, drivers: Drivers, flavour: Flavour, *, image: str | None = None, kernel: Kernel | None = None
+        self,
+        drivers: Drivers,
+        flavour: Flavour,
+        *,
+        image: str | None = None,
+        kernel: Kernel | None = None,
+        channel: Channel = "serial",
     ) -> None:
         self.name: str = flavour
         self.title = f"virtual machine ({FLAVOURS[flavour]})"
         self._flavour, self._drivers = flavour, drivers
-        self._image, self._kernel = image, kernel
+        self._image, self._kernel, self._channel = image, kernel, channel
 
     def availability(self) -> Availability:
         """Prove the accelerator by booting, or recall the proof."""
@@ -146,7 +152,8 @@ class VirtualMachine:
             self._drivers.accelerator.name,
             BOUNDARY,
             storage,
-            channel="serial",
+            boots=[path for path in (spec.kernel, spec.initrd) if path],
+            channel=spec.channel,
         )
         yield GuestLauncher(self._drivers, spec, prepared)
 
@@ -161,7 +168,7 @@ class VirtualMachine:
         return boot.boot(
             self._flavour, tree, key, data=self._drivers.data, kernel=self._kernel or self._drivers.kernel,
             accelerator=found.acceleration, memory=box.memory, cpus=box.cpus, cpu=found.cpu,
-            root="initramfs" if box.root == "memory" else "disk", private=private,
+            root="initramfs" if box.root == "memory" else "disk", private=private, channel=self._channel,
         )  # fmt: skip
 
 

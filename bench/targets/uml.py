@@ -70,8 +70,8 @@ class UserModeLinux:
 
         with root(self._drivers, box) as tree:
             yield ForegroundLauncher(
-                self._drivers, tree.place, words, Resources(), ROLES, tree.prepared(BOUNDARY, "uml"),
-                env=ENVIRONMENT,
+                self._drivers, tree.place, words, Resources(), ROLES,
+                tree.prepared(BOUNDARY, "uml", (Path(UML.path),)), env=ENVIRONMENT,
             )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import get_args
 
 from bench.errors import BenchFault
 from bench.target import Availability, Box, Instance, Launcher, Prepared, Target
@@ -20,6 +21,7 @@ from runtime.errors import RuntimeFault
 from vmdriver import kernel as kernels
 from vmdriver.errors import MachineFault
 from vmdriver.kernel import Kernel
+from vmdriver.spec import Channel, Flavour
 
 _wanted: ContextVar[tuple[Variant, ...]] = ContextVar("variants", default=())
 
@@ -100,8 +102,19 @@ def _plain(variant: Variant, drivers: Drivers, *, resolved: bool = False) -> Tar
         return Container(drivers, image)
     with translated():
         kernel = _kernel(drivers, variant.value) if resolved and variant.key == "kernel" else None
-    flavour = "vm-micro" if variant.base == "vm-micro" else "vm"
-    return VirtualMachine(drivers, flavour, image=image, kernel=kernel)  # type: ignore[arg-type] # narrowed
+    if variant.key == "channel":
+        return VirtualMachine(drivers, "vm", channel=_channel(variant.value))
+    flavour: Flavour = "vm-micro" if variant.base == "vm-micro" else "vm"
+    return VirtualMachine(drivers, flavour, image=image, kernel=kernel)
+
+
+def _channel(value: str) -> Channel:
+    for channel in get_args(Channel):
+        if value == channel:
+            return channel  # type: ignore[no-any-return] # typing's own
+    raise BenchFault(
+        f"there is no channel '{value}'", hint=f"there are: {', '.join(get_args(Channel))}", kind="usage"
+    )
 
 
 def _version(variant: Variant, drivers: Drivers) -> str:

@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.stats.comparison import MARGIN, compare
-from tests.calibration.shapes import SPREAD, drifting, in_rounds
-from tests.calibration.verdicts import Row, at_least, at_most
+from bench.stats.comparison import MARGIN, compare, family
+from tests.calibration.shapes import SPREAD, drifting, stretches
+from tests.calibration.starts import METRIC
+from tests.calibration.verdicts import Row, at_least, at_most, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from bench.stats.comparison import Verdict
     from tests.calibration.shapes import Shape
+
+    Tables = Mapping[str, Mapping[str, Any]]
 
 REPEATS = 1000
 LEVEL = 0.05
@@ -33,23 +37,48 @@ def simulated(shapes: Iterable[Shape], seed: int, repeats: int = REPEATS) -> Ite
             yield at_most("A/A simulated", f"{shape.name}, n = {n}", hits, repeats, LEVEL)
 
 
-def real(rounds: Mapping[str, Any], target: str, n: int) -> tuple[int, int]:
-    """Return how often a real target differs from itself, and of how many comparisons of n rounds each."""
-    first, again = rounds[target], rounds[f"{target}-again"]
-    pieces = [slice(start, start + n) for start in range(0, len(first) - n + 1, n)]
-    hits = sum(claimed(first[p].tolist(), again[p].tolist(), seed=p.start, paired=True) for p in pieces)
+def real(tables: Tables, target: str, n: int) -> tuple[int, int]:
+    """Return how many reports on a real target beside itself claim anything, and of how many of n rounds."""
+    pieces = _pieces(len(tables[METRIC][target]), n)
+    hits = sum(bool(CLAIMS & set(reported(tables, f"{target}-again", target, p).values())) for p in pieces)
     return hits, len(pieces)
 
 
-def power(rounds: Mapping[str, Any], target: str, injected: str, n: int, seed: int) -> Iterator[Row]:
-    """Yield how often a real delay is found: in each stretch of n rounds, and in resampled stretches."""
-    slow, plain = rounds[injected], rounds[target]
-    pieces = [slice(start, start + n) for start in range(0, len(plain) - n + 1, n)]
-    hits = sum(found(slow[p].tolist(), plain[p].tolist(), seed=p.start) for p in pieces)
-    yield at_least("power, real", f"{injected}, n = {n}", hits, len(pieces), POWER)
-    drawn = in_rounds(slow, plain)(np.random.default_rng(seed), OFTEN, n).tolist()
-    hits = sum(found(a, b, seed=i) for i, (a, b) in enumerate(drawn))
-    yield at_least("power, resampled", f"{injected}, n = {n}", hits, OFTEN, POWER)
+def power(tables: Tables, target: str, injected: str, n: int, seed: int) -> Iterator[Row]:
+    """Yield how often a report says of a real delay that the start is slower.
+
+    In each stretch of n rounds, and in stretches put together from pieces of them; and how often it does when
+    differences below the default margin are called equivalent, which a delay of 5 % just is not.
+    """
+    total = len(tables[METRIC][target])
+    pieces = _pieces(total, n)
+    drawn = list(stretches(np.random.default_rng(seed), OFTEN, n, total))
+    for part, rounds in (("power, real", pieces), ("power, resampled", drawn)):
+        hits = sum(reported(tables, injected, target, p)[METRIC] == "higher" for p in rounds)
+        yield at_least(part, f"{injected}, n = {n}", hits, len(rounds), POWER)
+    hits = sum(reported(tables, injected, target, p, margin=MARGIN)[METRIC] == "higher" for p in drawn)
+    yield Row(
+        "power, resampled", f"{injected}, n = {n}, margin {MARGIN:.0%}", *share(hits, len(drawn)),
+        "reported",
+    )  # fmt: skip
+
+
+def reported(
+    tables: Tables, new: str, base: str, rounds: Any, *, margin: float = 0.0
+) -> Mapping[str, Verdict]:
+    """Return the verdict of each row of a report on these rounds, all of them one family (Holm)."""
+    rows = {
+        metric: compare(found[new][rounds].tolist(), found[base][rounds].tolist(), margin=margin, paired=True)
+        for metric, found in tables.items()
+    }
+    judged = family(one for one in rows.values() if one)
+    return dict(
+        zip((metric for metric, one in rows.items() if one), (j.verdict for j in judged), strict=True)
+    )
+
+
+def _pieces(rounds: int, n: int) -> list[Any]:
+    return [np.arange(start, start + n) for start in range(0, rounds - n + 1, n)]
 
 
 def equivalence(seed: int, repeats: int = REPEATS) -> Iterator[Row]:
@@ -77,9 +106,3 @@ def claimed(first: list[float], second: list[float], *, seed: int, paired: bool)
     """Tell whether the comparison claims a difference, of whatever direction; the margin plays no part."""
     one = compare(first, second, margin=0.0, seed=seed, paired=paired)
     return one is not None and one.verdict in CLAIMS
-
-
-def found(slow: list[float], plain: list[float], *, seed: int) -> bool:
-    """Tell whether the comparison says that the first is slower."""
-    one = compare(slow, plain, margin=0.0, seed=seed, paired=True)
-    return one is not None and one.verdict == "higher"

@@ -123,13 +123,13 @@ def _rows(asked: argparse.Namespace, real: starts.Found | None, notes: list[str]
 
 
 def _on_real(real: starts.Found, seed: int) -> Iterator[Row]:
-    found = [alarms.real(real.rounds, name, SMALL) for name in starts.NAMES]
+    found = [alarms.real(real.tables, name, SMALL) for name in starts.NAMES]
     for name, (hits, n) in zip(starts.NAMES, found, strict=True):
         yield at_most("A/A real", f"{name}, n = {SMALL}", hits, n, alarms.LEVEL)
     yield at_most("A/A real", f"both, n = {SMALL}", *map(sum, zip(*found, strict=True)), alarms.LEVEL)
     for injected in real.delays:
         name = injected.partition("-")[0]
-        yield from alarms.power(real.rounds, name, injected, RUNS["default"][name], seed)
+        yield from alarms.power(real.tables, name, injected, RUNS["default"][name], seed)
 
 
 def _changes(asked: argparse.Namespace, notes: list[str]) -> Iterator[Row]:

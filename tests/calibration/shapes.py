@@ -66,11 +66,15 @@ def in_rounds(first: Any, second: Any, length: int = 10) -> Draw:
     both = np.stack([first, second])
 
     def draw(rng: np.random.Generator, repeats: int, n: int) -> Any:
-        starts = rng.integers(0, both.shape[1] - length + 1, (repeats, -(-n // length)))
-        rounds = (starts[:, :, None] + np.arange(length)).reshape(repeats, -1)[:, :n]
-        return both[:, rounds].transpose(1, 0, 2)
+        return both[:, stretches(rng, repeats, n, both.shape[1], length)].transpose(1, 0, 2)
 
     return draw
+
+
+def stretches(rng: np.random.Generator, repeats: int, n: int, rounds: int, length: int = 10) -> Any:
+    """Return the numbers [repeats, n] of rounds, drawn in pieces of `length` in a row."""
+    starts = rng.integers(0, rounds - length + 1, (repeats, -(-n // length)))
+    return (starts[:, :, None] + np.arange(length)).reshape(repeats, -1)[:, :n]
 
 
 def simulated() -> list[Shape]:

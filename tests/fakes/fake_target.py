@@ -233,6 +233,7 @@ class FakeTarget:
     pids: Sequence[int] = ()
     memory_cgroup: Path | None = None
     images: Sequence[Path] = ()
+    boots: Sequence[Path] = ()
     storage: Callable[[str], Sequence[Path]] | None = None
     shared: Shared | None = None
     store: Path | None = None
@@ -262,7 +263,16 @@ class FakeTarget:
         image = Image(f"fake/{box.workload}", DIGEST)
         own = tuple(self.images)
         yield FakeLauncher(
-            self, Prepared(image, self.accelerator, "a thread", own, shared=self.shared, store=self.store)
+            self,
+            Prepared(
+                image,
+                self.accelerator,
+                "a thread",
+                own,
+                shared=self.shared,
+                store=self.store,
+                boots=self.boots,
+            ),  # fmt: skip
         )
         self.journal.append(f"release {box.workload}")
 

@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import time
+from collections import Counter
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.fakes.figures import all_samples
 from tests.runs import TARE
 
 pytestmark = [pytest.mark.privileged, pytest.mark.timeout(300)]
+KILLS = 32 if os.environ.get("TARE_TORTURE") == "full" else 5
 RUN = ("run", "startup", "-t", "native,container", "-r", "8", "--seed", "5", "-q")
 
 
@@ -58,6 +60,36 @@ def test_a_killed_run_resumes_in_its_order(seed, whole, tare, data_root, tmp_pat
     kept = {(m.target, m.metric, s.round): s.value for m, s in all_samples(before)}
     found = {(m.target, m.metric, s.round): s.value for m, s in all_samples(after)}
     assert kept.items() <= found.items()
+
+
+def test_a_run_that_is_killed_over_and_over_ends_as_planned(whole, data_root, tare, tmp_path):
+    """kill -9 at random moments of one run, each time taken up again: nothing that was there is lost."""
+    file, moments = tmp_path / "run.json", random.Random(11)
+    long = [*RUN[: RUN.index("8")], "60", *RUN[RUN.index("8") + 1 :]]
+    command, kept = [TARE, *long, "--json", file], {}
+    for _ in range(KILLS):
+        child = subprocess.Popen(command, env={**os.environ, "TARE_ROOT": str(data_root)})
+        try:
+            while not file.exists() and child.poll() is None:
+                time.sleep(0.01)
+            time.sleep(moments.uniform(0.4, 1.4))
+        finally:
+            child.kill()
+            child.wait()
+        run = load(file)
+        found = {(m.target, m.metric, s.round): s.value for m, s in all_samples(run)}
+        assert kept.items() <= found.items()
+        kept = found
+        if run.finished:
+            break
+        command = [TARE, "run", "--resume", file, "-q"]
+    if not load(file).finished:
+        done = tare("run", "--resume", file, "-q")
+        assert done.returncode == 0, done.stderr
+    after = load(file)
+    found = {(m.target, m.metric, s.round): s.value for m, s in all_samples(after)}
+    assert kept.items() <= found.items()
+    assert Counter(target for target, _, _ in turns(after)) == {"native": 60, "container": 60}
 
 
 def test_cold_starts_are_cold_and_a_measurement_of_their_own(tare, data_root, tmp_path):

@@ -48,6 +48,7 @@ def _row(row: Row) -> dict[str, Any]:
         "worse_by": asdict(row.change) if row.change else None,
         "p": c.p if c else None,
         "p_raw": c.p_raw if c else None,
+        "detectable": row.detects,
         "cliffs_delta": asdict(c.delta) if c else None,
         "verdict": row.verdict,
         "why": row.why,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.stats.estimate import LEVEL
+from bench.stats.gate import FEWEST
 from bench.units import quantity
 
 if TYPE_CHECKING:
@@ -13,8 +14,14 @@ if TYPE_CHECKING:
     from bench.compare.report import Report
     from bench.compare.row import Row, Side
     from bench.stats.estimate import Estimate
+    from bench.stats.gate import Known
 
-HEADER = ("SCENARIO", "TARGET", "METRIC", "BASE", "NEW", "RATIO", "P", "DELTA", "VERDICT")
+HEADER = ("SCENARIO", "TARGET", "METRIC", "BASE", "NEW", "RATIO", "P", "DELTA", "DETECTS", "VERDICT")
+GATE = ("DETECTS", "A/A")
+GATE_WORDS = (
+    "DETECTS: the smallest difference that is found in 95 % of such runs; A/A: whether the target is like "
+    f"itself, when its runs are dealt out as if there were two. Both take {FEWEST} runs that count."
+)
 _SHORT = 100
 
 
@@ -23,9 +30,14 @@ def cells(row: Row) -> tuple[str, ...]:
     sides = (_side(row.base, row.unit), _side(row.new, row.unit))
     start = (row.scenario, row.target, row.label, *sides)
     if row.comparison is None:
-        return (*start, "-", "-", "-", f"inconclusive: {row.why}")
+        return (*start, "-", "-", "-", "-", f"inconclusive: {row.why}")
     c = row.comparison
-    return (*start, ratio(c.ratio), f"{c.p:.2g}", f"{c.delta.value:+.2f}", row.verdict)
+    return (*start, ratio(c.ratio), f"{c.p:.2g}", f"{c.delta.value:+.2f}", _share(row.detects), row.verdict)
+
+
+def gate_cells(gate: Known | None) -> tuple[str, str]:
+    """Return the cells under `GATE` of a measurement; dashes where it has too few runs for one."""
+    return ("-", "-") if gate is None else (_share(gate.detectable), "yes" if gate.passed else "NO")
 
 
 def ratio(estimate: Estimate) -> str:
@@ -61,7 +73,8 @@ def method(report: Report) -> str:
         return "nothing could be compared: see the column VERDICT"
     text = (
         f"ratio: new / base of the medians, 95 % interval; p: permutation test, adjusted for all {tests} by "
-        f"Holm; delta: Cliff's; equivalent: the 90 % interval lies within ±{report.margin * 100:g} %"
+        "Holm; delta: Cliff's; detects: the smallest difference found in 95 % of such comparisons; "
+        f"equivalent: the 90 % interval lies within ±{report.margin * 100:g} %"
     )
     if report.pair:
         return f"{text}; both were measured in turns in one run"
@@ -73,6 +86,10 @@ def method(report: Report) -> str:
 
 def _side(side: Side, unit: str) -> str:
     return f"{quantity(side.median, unit)} (n={side.n})"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{float(f'{100 * value:.2g}'):g} %"
 
 
 def _shortened(text: str) -> str:

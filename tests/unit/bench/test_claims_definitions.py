@@ -58,7 +58,7 @@ def test_a_guest_is_judged_by_its_accelerator_and_only_a_time_has_an_upper_bound
         assert (part.scenario, type(part.rule)) == ("startup", AtLeast)
     if part.emulation == "indifferent":
         # Of the host, of the wire, of a program: no processor changes them.
-        assert part.metric in {"disk", "page_cache", "moved", "same_output_elsewhere"}
+        assert part.metric in {"disk", "page_cache", "pulled", "same_output_elsewhere"}
 
 
 @pytest.mark.parametrize("part", PARTS)

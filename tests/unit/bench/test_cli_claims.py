@@ -59,7 +59,7 @@ def test_a_verdict_is_printed_and_kept_with_its_evidence(tare, later, fakes, cal
     assert (done.code, done.err) == (0, "")
     row = next(line for line in done.out.splitlines() if line.startswith("startup-container "))
     assert "supported (preliminary)" in row
-    assert "n = 10), flips at 10 s" in row
+    assert "n = 12), flips at 10 s" in row
     assert claims()["startup-container"].flip.en in row
     assert "Tare has no scenario for it yet" in done.out
     assert "tare claims startup-container --fast --seed 4" in done.out
@@ -78,7 +78,7 @@ def test_a_verdict_is_printed_and_kept_with_its_evidence(tare, later, fakes, cal
     (ready,) = [m for m in run.measurements if m.metric == "ready"]
     assert record["data"] == sha256(msgspec.json.encode(ready, order="deterministic")).hexdigest()
     (part,) = record["parts"]
-    assert (part["of"], part["n"], part["unit"], part["flips_at"]) == ("median", 10, "s", [10.0])
+    assert (part["of"], part["n"], part["unit"], part["flips_at"]) == ("median", 12, "s", [10.0])
     assert part["low"] <= part["value"] <= part["high"]
 
 

@@ -65,8 +65,17 @@ def test_a_blocked_dry_run_changes_target_only_once(tare):
     assert sum(a != b for a, b in pairwise(names)) == 1
 
 
+@pytest.mark.parametrize("seconds", ["nan", "inf", "0", "0.5", "-1", "soon"])
+def test_a_time_that_no_run_can_have_is_refused(tare, seconds):
+    """Every turn is later than nan: such a run would measure nothing, and end in order."""
+    done = tare("run", "startup", "-t", "native", "--dry-run", "--max-time", seconds)
+    assert done.code == 2
+    assert "--max-time" in done.err
+    assert tare("run", "startup", "-t", "native", "--dry-run", "--max-time", "1.5").code == 0
+
+
 @pytest.mark.parametrize(
-    ("words", "turns"), [([], 210), (["--fast"], 12), (["--rigorous"], 510), (["-r", 2], 3)]
+    ("words", "turns"), [([], 310), (["--fast"], 15), (["--rigorous"], 510), (["-r", 2], 3)]
 )
 def test_the_flags_choose_the_number_of_runs(tare, words, turns):
     assert f"{turns} turns" in tare("run", "startup", "-t", "native", "--dry-run", *words).out

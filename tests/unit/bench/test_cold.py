@@ -32,6 +32,24 @@ def test_every_start_finds_nothing_of_the_image_in_memory(measure, disk):
     assert len(run.failures) == 3
 
 
+def test_a_guests_kernel_is_as_cold_as_its_disk(measure, disk):
+    """Also where its path is a link, as /vmlinuz is: the file behind it has to go."""
+    image, kernel = write(disk / "layer"), write(disk / "vmlinuz-6")
+    (disk / "vmlinuz").symlink_to(kernel.name)
+    seen = []
+
+    def look(inside):
+        seen.append(residency.resident(residency.files([image, kernel])))
+        kernel.read_bytes()
+        raise OSError
+
+    target = FakeTarget(
+        "vm", "vm", "tcg", images=[image], boots=[disk / "vmlinuz"], behaviours={0: look, 1: look}
+    )
+    measure(Startup(), target, runs=2, cold=True)
+    assert seen == [0, 0]
+
+
 def test_warm_starts_leave_the_page_cache_alone(measure, disk):
     image = write(disk / "layer")
     image.read_bytes()

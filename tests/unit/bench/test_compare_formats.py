@@ -1,6 +1,7 @@
 """A comparison as text: every format says the same, and none can be broken by what a name holds."""
 
 import json
+import math
 from xml.etree import ElementTree
 
 import pytest
@@ -49,6 +50,18 @@ def test_the_table_has_a_line_for_each_row_and_says_what_to_think(compared):
     assert "adjusted for all 3 by Holm" in lines[-1]
 
 
+def test_every_row_says_how_small_a_difference_it_would_have_found(compared):
+    lines = render(*compared, "table").splitlines()
+    head = next(line for line in lines if line.startswith("SCENARIO"))
+    (ready,) = [line for line in lines if line.startswith("startup   native  ready")]
+    cell = ready[head.index("DETECTS") :].split("  ")[0]
+    row = next(one for one in json.loads(render(*compared, "json"))["rows"] if one["metric"] == "ready")
+    low, value, high = (row["ratio"][name] for name in ("low", "value", "high"))
+    arm = max(math.log(high / value), math.log(value / low))
+    assert row["detectable"] == pytest.approx(math.expm1(arm * (1.96 + 1.645) / 1.96), rel=1e-3)
+    assert float(cell.removesuffix(" %")) == pytest.approx(100 * row["detectable"], rel=0.06)
+
+
 def test_json_holds_all_figures_in_si_units(compared):
     found = json.loads(render(*compared, "json"))
     assert found["schema"] == "tare/comparison/1"
@@ -64,7 +77,7 @@ def test_json_holds_all_figures_in_si_units(compared):
 def test_markdown_keeps_every_row_in_its_cells(compared):
     lines = render(*compared, "markdown").splitlines()
     rows = [line.replace("\\|", "") for line in lines if line.startswith("|")]
-    assert {row.count("|") for row in rows} == {10, 4}
+    assert {row.count("|") for row in rows} == {11, 4}
     assert not any(line.startswith("::") for line in lines)
     assert "<script>" not in "".join(lines).replace("\\<", "")
 

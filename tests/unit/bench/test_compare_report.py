@@ -5,9 +5,10 @@ import pytest
 
 from bench.compare.report import compare_runs, compare_targets, selection
 from bench.errors import BenchFault
-from bench.results import Cpu, Failure
+from bench.results import Caveat, Cpu, Failure
 from tests.fakes.plain_run import HOST, draws, plain_run
 
+INIT = ("startup", "native", "init")
 READY, TEARDOWN = ("startup", "native", "ready"), ("startup", "native", "teardown")
 RATE, PSS = ("cpu", "native", "rate"), ("memory", "native", "pss")
 
@@ -140,7 +141,20 @@ def test_a_run_that_was_cut_off_or_failed_says_so():
 
 def test_the_same_run_twice_is_told():
     run = plain_run({READY: [1.0] * 6})
-    assert "the same run" in compare_runs(run, run).notes[0]
+    assert "the same run" in compare_runs(run, run).notes[-1]
+
+
+def test_a_base_unlike_itself_or_with_too_few_runs_is_told():
+    """Recorded gates are believed; without any they are computed, as for a run that was cut off."""
+    restless = [1.0, 2.0, 2.0, 1.0] * 20
+    base = plain_run({READY: restless, INIT: [1.0 + i / 1000 for i in range(8)]})
+    told = "\n".join(compare_runs(base, plain_run({READY: restless, INIT: [1.0] * 8}, number=2)).notes)
+    assert "1 of 2 figures have no A/A gate, which takes 12 runs" in told
+    assert f"in the base ({base.id}) not like itself (A/A gate): startup/native/ready" in told
+    verdict = {"kind": "a/a", "scenario": "startup", "target": "native", "metric": "ready", "params": {},
+               "floor": 0.01, "detectable": 0.02, "p": 1.0, "passed": True}  # fmt: skip
+    calm = msgspec.structs.replace(base, verdicts=(verdict,))
+    assert not [note for note in compare_runs(calm, calm).notes if "not like itself" in note]
 
 
 def test_runs_with_nothing_in_common_are_refused():
@@ -164,3 +178,15 @@ def test_a_target_that_was_not_measured_is_refused_by_name():
     with pytest.raises(BenchFault, match="has not measured docker") as caught:
         compare_targets(run, "native", "docker")
     assert caught.value.hint == "it has: native"
+
+
+def test_what_weakens_a_run_weakens_a_comparison_with_it():
+    """As that the rounds of pytest-benchmark are no fresh starts, so that p and interval are too sure."""
+    run = plain_run({READY: [1.0] * 12})
+    weak = msgspec.structs.replace(
+        run,
+        warnings=(Caveat(code="rounds", text="rounds of one process"), Caveat(code="emulated", text="slow")),
+    )
+    told = compare_runs(weak, run).notes
+    assert f"the base ({run.id}): rounds of one process" in told
+    assert not any("slow" in note for note in told)

@@ -130,3 +130,12 @@ def test_a_threshold_that_speaks_of_nothing_is_refused_since_it_would_hold_for_e
     with pytest.raises(BenchFault, match="speaks of nothing that is compared here") as caught:
         threshold.judge(compare_runs(base, new), [threshold.parse("init:5"), threshold.parse("ready:5")])
     assert (caught.value.kind, caught.value.hint) == ("usage", "compared are: startup/init")
+
+
+def test_a_target_from_elsewhere_may_have_a_slash_in_its_name():
+    base = plain_run({("startup", "a/b", "ready"): [1.0] * 12, ("startup", "a/b", "init"): [1.0] * 12})
+    new = plain_run({("startup", "a/b", "ready"): [1.0] * 12}, number=2)
+    limits = [threshold.parse("ready:5"), threshold.parse("startup/init:5")]
+    held, absent = threshold.judge(compare_runs(base, new), limits)
+    assert (held.outcome, absent.outcome) == ("held", "undecided")
+    assert absent.text == "startup/a/b/init was measured in the base only"

@@ -1,8 +1,6 @@
 import errno
 import json
 import os
-import subprocess
-import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -70,32 +68,6 @@ def test_a_run_that_broke_off_is_not_finished(tmp_path, header):
         raise KeyboardInterrupt
     assert load(path).finished is None
     assert len(load(path).measurements) == 1
-
-
-KILLED = """
-import itertools, sys
-from pathlib import Path
-from msgspec.structs import replace
-from bench.results import Writer
-from tests.fakes.sample_run import sample_run
-
-run = replace(sample_run(), finished=None)
-with Writer(Path(sys.argv[1]), replace(run, measurements=())) as writer:
-    print("begun", flush=True)
-    for measurement in itertools.cycle(run.measurements):
-        writer.record(measurement)
-"""
-
-
-def test_a_killed_process_leaves_a_file_that_loads(tmp_path):
-    path = tmp_path / "run.json"
-    with subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE) as child:
-        assert child.stdout.readline() == b"begun\n"
-        while len(load(path).measurements) < 20:
-            assert child.poll() is None
-        child.kill()
-    assert load(path).finished is None
-    assert len(load(path).measurements) >= 20
 
 
 def test_samples_of_the_same_parameters_are_one_measurement(tmp_path, header):
@@ -169,10 +141,11 @@ def test_a_full_disk_is_the_hosts_fault_and_the_earlier_content_stays(tmp_path, 
 
     monkeypatch.setattr(atomic, "_write", full)
     with pytest.raises(BenchFault, match="no space left to write") as caught:
-        writer.record(ready(2.0))
+        writer.conclude([])
     assert caught.value.kind == "host"
     assert writer.path.read_bytes() == before
-    assert names(tmp_path) == ["run.json"]
+    assert names(tmp_path) == ["run.json", "run.json.journal"]
+    assert len(load(writer.path).measurements[0].samples) == 1
 
 
 def test_a_finished_file_that_breaks_the_schema_is_told(tmp_path, header):
@@ -188,6 +161,17 @@ def test_only_the_end_of_a_run_waits_for_the_disk(tmp_path, header, monkeypatch)
         writer.record(ready(1.0))
         assert flushed == []
     assert len(flushed) == 1
+
+
+def test_a_resumed_run_takes_no_samples_of_another_image(tmp_path, header):
+    """As when the host's busybox was updated in between: no defect of ours, and nothing to report."""
+    before = msgspec.structs.replace(header, measurements=(ready(1.0),), resumed=(timestamp(),))
+    other = Image(reference="busybox", digest="sha256:" + "1" * 64)
+    fault = pytest.raises(BenchFault, match="another one than before the run was cut off")
+    with fault as caught, Writer(tmp_path / "run.json", before) as writer:
+        writer.record(msgspec.structs.replace(ready(2.0), image=other))
+    assert "start a new run" in caught.value.hint
+    assert [s.value for m in load(writer.path).measurements for s in m.samples] == [1.0]
 
 
 def test_targets_that_were_measured_must_stay(tmp_path, header):

@@ -81,7 +81,7 @@ def test_the_modes_differ_in_their_counts_and_runs_overrides_them(mode):
         slot.target for slot in turns(Startup(), Sizes(mode, 1), ["native", "vm"]) if not slot.warmup
     )
     assert own == {
-        "native": {"fast": 10, "default": 200, "rigorous": 500}[mode],
+        "native": {"fast": 12, "default": 300, "rigorous": 500}[mode],
         "vm": {"fast": 3, "default": 7, "rigorous": 20}[mode],
     }
     four = turns(Startup(), Sizes(mode, 1, runs=4), ["native", "vm"])
@@ -90,7 +90,7 @@ def test_the_modes_differ_in_their_counts_and_runs_overrides_them(mode):
 
 def test_without_runs_the_file_has_the_modes_counts(measure):
     run = measure(Startup(), FakeTarget("native", behaviour=obedient()), virtual())
-    assert counted(run, "ready") == {"native": 10, "vm": 3}
+    assert counted(run, "ready") == {"native": 12, "vm": 3}
 
 
 @pytest.mark.parametrize("behaviour", [dying, None])

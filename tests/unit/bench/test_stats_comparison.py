@@ -54,6 +54,19 @@ def test_many_runs_are_drawn_and_the_seed_repeats_them():
     assert p_value([1.0] * 30, [2.0] * 30) == 1e-4  # never zero
 
 
+def test_what_ranks_alone_tell_apart_is_not_claimed():
+    """One percent in five of noise: the test by ranks finds it, the medians can't say by how much."""
+    rng = random.Random(1)
+    pairs = [(draws(rng, 100, 1.02), draws(rng, 100)) for _ in range(60)]
+    found = [compare(new, old, margin=0.0) for new, old in pairs]
+    torn = [one for one in found if one.p <= 0.05 and one.ratio.low <= 1 <= one.ratio.high]
+    assert torn
+    assert {one.verdict for one in torn} == {"inconclusive"}
+    told = [one for one in found if one.verdict == "higher"]
+    assert told
+    assert all(one.ratio.low > 1 and one.p <= 0.05 for one in told)
+
+
 def test_equal_groups_have_no_difference_at_all():
     assert p_value([2.0] * 5, [2.0] * 5) == 1
     assert cliffs_delta([2.0] * 5, [2.0] * 5).value == 0
@@ -131,11 +144,14 @@ def test_few_runs_are_never_equivalent():
     assert compare(same, same).verdict == "inconclusive"
 
 
+def _borderline(one):
+    return 0.02 < one.p < 0.05 and one.verdict == "higher"
+
+
 def test_a_family_is_held_to_one_rate():
     rng = random.Random(4)
     old = draws(rng, 8)
-    borderline = next(c for _ in range(999) if 0.02 < (c := compare(draws(rng, 8, 1.06), old)).p < 0.05)
-    assert borderline.verdict == "higher"
+    borderline = next(c for _ in range(999) if _borderline(c := compare(draws(rng, 8, 1.06), old)))
     nothing = [compare(draws(rng, 8, spread=0.3), draws(rng, 8, spread=0.3)) for _ in range(4)]
     first, *_ = family([borderline, *nothing])
     assert (first.p_raw, first.verdict) == (borderline.p_raw, "inconclusive")

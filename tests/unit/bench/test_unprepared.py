@@ -125,11 +125,11 @@ def test_an_end_from_outside_ends_a_preparation(run, error):
 
 
 def test_a_full_disk_under_the_result_file_ends_the_run(run, monkeypatch):
-    def refuse(_path, data, *, durable=False):
-        if b"could not be made" in data:
+    def refuse(_journal, addition):
+        if any("could not be made" in failure.text for failure in addition.failures):
             raise BenchFault("run.json: no space", hint="make room", kind="host")
 
-    monkeypatch.setattr("bench.results.writer.replace_file", refuse)
+    monkeypatch.setattr("bench.results.writer.Journal.add", refuse)
     native = FakeTarget("native")
     with pytest.raises(BenchFault, match=r"run\.json: no space"):
         run(FakeTarget("container", unprepared={"agent": NO_IMAGE}), native)

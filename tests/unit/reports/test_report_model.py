@@ -309,3 +309,15 @@ def test_a_corrupt_file_is_refused(tmp_path):
 
 def test_sections_are_those_of_the_report():
     assert list(SECTIONS) == ["startup", "memory", "layers", "overlay", "cpu", "method"]
+
+
+def test_a_report_says_where_it_has_no_gate_and_what_that_takes():
+    run = startup_run()
+    gated = facts.summary(view_of(run))
+    assert "Smallest difference in that time which this run can detect: native" in gated
+    assert (
+        "Of vm (TCG), vm-micro (TCG), vm-full (TCG) it is not known: that takes 12 runs that count." in gated
+    )
+    few = change(run, measurements=tuple(change(m, samples=m.samples[:8]) for m in run.measurements))
+    told = facts.summary(view_of(few))
+    assert "How small a difference it can detect is not known: an A/A gate takes 12 runs" in told

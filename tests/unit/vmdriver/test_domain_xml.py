@@ -49,6 +49,15 @@ def test_the_guest_connects_to_sockets_that_wait_for_it(flavour, paths):
     assert {port.find("source").get("mode") for port in ports} == {"connect"}
 
 
+def test_an_agent_on_virtio_has_a_port_beside_the_console():
+    xml = document(channel="virtio-serial")
+    (serial,), (port,) = xml.findall("devices/serial"), xml.findall("devices/channel")
+    assert [serial.find("source").get("path"), port.find("source").get("path")] == [str(CONSOLE), str(AGENT)]
+    assert port.find("source").get("mode") == "connect"
+    assert port.find("target").attrib == {"type": "virtio", "name": "tare.agent"}
+    assert document().findall("devices/channel") == []
+
+
 def test_disks_of_a_q35_machine_are_virtio_in_order():
     disks = (Disk(Path("/a"), cache="none"), Disk(Path("/b"), readonly=True))
     elements = document(disks=disks).findall("devices/disk")

@@ -15,11 +15,37 @@ def test_the_first_thing_the_guest_does_is_to_say_so():
 
 @pytest.mark.parametrize(
     "script",
-    [early_init.script(0, disk=False), early_init.script(1, disk=True), early_init.probe_script(1)],
+    [
+        early_init.script(0, disk=False),
+        early_init.script(1, disk=True),
+        early_init.script(0, disk=False, channel="virtio-serial"),
+        early_init.script(0, disk=True, channel="virtio-serial"),
+        early_init.probe_script(1),
+    ],
 )
 def test_the_scripts_parse_and_have_no_hole_left(script):
     subprocess.run(["busybox", "sh", "-n"], input=script, check=True)
     assert b"@" not in script
+
+
+@pytest.mark.parametrize("disk", [False, True])
+def test_the_first_word_waits_for_no_module(disk):
+    said = early_init.script(0, disk=disk, channel="virtio-serial").decode()
+    places = [said.index(part) for part in ("tare init", "insmod", "exec 0<>/dev/vport0p1", early_init.AGENT)]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("flavour", "channel", "disk", "names"),
+    [
+        ("vm", "serial", False, ()),
+        ("vm", "serial", True, ("virtio_pci", "virtio_blk")),
+        ("vm", "virtio-serial", False, ("virtio_pci", "virtio_console")),
+        ("vm-micro", "serial", True, ("virtio_mmio", "virtio_blk")),
+    ],
+)
+def test_a_guest_loads_what_it_uses_and_nothing_else(flavour, channel, disk, names):
+    assert early_init.modules(flavour, channel, disk=disk) == names
 
 
 def test_the_image_comes_first_and_our_own_files_last(tmp_path):

@@ -29,6 +29,7 @@ def guest(**changes):
         ({"memory": 1 << 20}, "1048576 bytes"),
         ({"kernel": None}, "kernel"),
         ({"flavour": "vm-full"}, "kernel"),
+        ({"flavour": "vm-micro", "channel": "virtio-serial"}, "no PCI bus"),
     ],
 )
 def test_a_guest_that_cannot_be_is_refused_by_name(changes, part):
@@ -41,6 +42,11 @@ def test_the_agent_shares_the_only_port_of_a_microvm():
     assert guest().agent_port == 1
     assert guest(flavour="vm-full", kernel=None).agent_port == 1
     assert guest(flavour="vm-micro").agent_port == 0
+    assert [guest(flavour=one).apart for one in ("vm", "vm-micro")] == [True, False]
+
+
+def test_the_first_word_of_an_agent_on_virtio_is_said_on_the_console():
+    assert guest(channel="virtio-serial").agent_port == 0
 
 
 def test_a_guest_can_be_started_again_under_another_name():
