@@ -45,13 +45,16 @@ class Image:
 class Box:
     """What is asked of an instance, the same on every target: `memory` in bytes, `cpus` in CPUs.
 
-    `root` says where a virtual machine keeps the root filesystem: unpacked in memory, or on a virtual disk
-    that is a full copy of the image's or linked to one copy of it.
+    `cpus` may be a share of one; a guest has whole ones. `pids` is the most processes and threads, None for
+    no such limit; a guest's own kernel counts its own. `root` says where a virtual machine keeps the root
+    filesystem: unpacked in memory, or on a virtual disk that is a full copy of the image's or linked to one
+    copy of it.
     """
 
     workload: str
     memory: int
-    cpus: int = 1
+    cpus: float = 1
+    pids: int | None = None
     root: Literal["memory", "full", "linked"] = "memory"
 
 

@@ -1,9 +1,9 @@
-"""What most scenarios have in common: one box prepared for each target, and the targets in turns."""
+"""What most scenarios have in common: boxes prepared for each target, and the targets in turns."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 from bench.errors import BenchFault, ImpossibleFigure
 from bench.scenario import Mode, Session
@@ -16,7 +16,11 @@ OTHERS = "others"
 """Stands in `runs` for every target that is not named there."""
 
 
-class Repeated(ABC):
+Ready = TypeVar("Ready")
+"""What a target has prepared for its turns."""
+
+
+class Turns(ABC, Generic[Ready]):
     """A scenario that asks the same of every target; `runs` are its counted turns by mode and target.
 
     `variants` are names of versions of targets, which take part wherever their targets do.
@@ -29,7 +33,6 @@ class Repeated(ABC):
     decisive: str = ""
     at_once: bool = False
     can_be_cold: bool = False
-    box: ClassVar[Box]
     runs: ClassVar[Mapping[Mode, Mapping[str, int]]]
 
     def __init__(self, variants: Iterable[str] = ()) -> None:
@@ -41,25 +44,39 @@ class Repeated(ABC):
         return {name: counted.get(like(name), counted[OTHERS]) for name in targets}
 
     def run(self, session: Session) -> None:
-        """Prepare the box on every target, then take the turns; what fails is recorded as a failure."""
+        """Prepare what every target needs, then take the turns; what fails is recorded as a failure."""
         with ExitStack() as stack:
-            launchers: dict[str, Launcher] = {}
+            ready: dict[str, Ready] = {}
             for name in session.chosen(self):
                 try:
-                    launchers[name] = stack.enter_context(prepared(session.targets[name], self.box))
+                    ready[name] = self.prepare(session.targets[name], stack)
                 except BenchFault as fault:
                     session.fail_to_prepare(self.name, name, fault)
-            for slot in session.slots(self, without=set(session.chosen(self)) - set(launchers)):
+            for slot in session.slots(self, without=set(session.chosen(self)) - set(ready)):
                 try:
-                    self.turn(session, slot, launchers[slot.target])
+                    self.turn(session, slot, ready[slot.target])
                 except ImpossibleFigure:
                     raise
                 except BenchFault as fault:
                     session.fail(self.name, slot, fault)
 
     @abstractmethod
-    def turn(self, session: Session, slot: Slot, launcher: Launcher) -> None:
+    def prepare(self, target: Target, stack: ExitStack) -> Ready:
+        """Prepare what the turns of `target` need, until `stack` is unwound."""
+
+    @abstractmethod
+    def turn(self, session: Session, slot: Slot, ready: Ready, /) -> None:
         """Take one turn of one target: start, measure, remove, record."""
+
+
+class Repeated(Turns[Launcher]):
+    """One box for each target."""
+
+    box: ClassVar[Box]
+
+    def prepare(self, target: Target, stack: ExitStack) -> Launcher:
+        """Prepare the box."""
+        return stack.enter_context(prepared(target, self.box))
 
 
 @contextmanager

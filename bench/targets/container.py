@@ -57,9 +57,8 @@ class Container:
         with translated():
             image = provide(self._drivers, box.workload, self._image)
             layers = self._drivers.store.layer_paths(image.image)
-            spec = ContainerSpec(
-                id="template", layers=layers, args=(AGENT,), resources=Resources(box.memory, box.cpus)
-            )
+            limits = Resources(box.memory, box.cpus, box.pids)
+            spec = ContainerSpec(id="template", layers=layers, args=(AGENT,), resources=limits)
         yield ContainerLauncher(
             self._drivers,
             spec,

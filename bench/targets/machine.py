@@ -151,18 +151,24 @@ class VirtualMachine:
         yield GuestLauncher(self._drivers, spec, prepared)
 
     def _spec(self, tree: Path, key: str, box: Box) -> GuestSpec:
-        found = self._drivers.accelerator
+        found, cpus = self._drivers.accelerator, _whole(box)
         private: Private = "full" if box.root == "full" else "linked"
         if self._flavour == "vm-full":
             return boot.full(
                 tree, key, data=self._drivers.data, accelerator=found.acceleration, memory=box.memory,
-                cpus=box.cpus, cpu=found.cpu, private=private,
+                cpus=cpus, cpu=found.cpu, private=private,
             )  # fmt: skip
         return boot.boot(
             self._flavour, tree, key, data=self._drivers.data, kernel=self._kernel or self._drivers.kernel,
-            accelerator=found.acceleration, memory=box.memory, cpus=box.cpus, cpu=found.cpu,
+            accelerator=found.acceleration, memory=box.memory, cpus=cpus, cpu=found.cpu,
             root="initramfs" if box.root == "memory" else "disk", private=private,
         )  # fmt: skip
+
+
+def _whole(box: Box) -> int:
+    if box.cpus != int(box.cpus):
+        raise BenchFault(f"a guest can't have {box.cpus} CPUs", hint="give it whole ones", kind="usage")
+    return int(box.cpus)
 
 
 def direct(drivers: Drivers) -> Target:

@@ -7,8 +7,10 @@ from bench.claims.definition import AtLeast, AtMost, Equivalent
 from bench.claims.load import claims
 from bench.claims.words import amount
 from bench.claims.words import say as word
+from bench.scenarios.registry import METRICS
 
 PAGE = Path(__file__).parents[3] / "docs/reference/claims.md"
+UNITS = {"ready": "s", **dict.fromkeys(METRICS["limits"], "")}
 BEGIN, END = "<!-- table -->\n", "<!-- end of table -->"
 
 
@@ -33,7 +35,7 @@ def _part(part):
 
 
 def _rule(part):
-    unit = "s" if part.scenario == "startup" else "B"
+    unit = UNITS.get(part.metric, "B")
     if isinstance(part.rule, Equivalent):
         return f"within {part.rule.margin:.0%}"
     if isinstance(part.rule, AtMost | AtLeast):

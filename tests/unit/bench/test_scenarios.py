@@ -14,7 +14,7 @@ from tests.fakes.tool_outputs import PRINTED
 
 def test_scenarios_are_known_by_their_names_and_measure_known_targets():
     known = scenarios()
-    assert list(known) == ["startup", "memory", "layers", "cpu"]
+    assert list(known) == list(METRICS)
     assert all(name == scenario.name and scenario.title for name, scenario in known.items())
 
 
