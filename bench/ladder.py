@@ -20,13 +20,16 @@ PATIENCE = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """Moments on the host's clock in seconds; `kernel` is None without a kernel of its own."""
+    """Moments on the host's clock in seconds; `kernel` is None without a kernel of its own.
+
+    What was saved and goes on has neither `kernel` nor `init` nor `listening`: it has been there already.
+    """
 
     request: float
     created: float
     kernel: float | None
-    init: float
-    listening: float
+    init: float | None
+    listening: float | None
     ready: float
 
     def durations(self) -> dict[str, float]:
@@ -68,8 +71,11 @@ class Running:
 
 
 @contextmanager
-def climb(launcher: Launcher, name: str, *, ledger: bool = False) -> Iterator[Running]:
-    """Start an instance, wait until it is ready, and remove it at the end whatever happens."""
+def climb(launcher: Launcher, name: str, *, ledger: bool = False, saved: bool = False) -> Iterator[Running]:
+    """Start an instance, wait until it is ready, and remove it at the end whatever happens.
+
+    With `saved` the launcher lets something go on that was ready when it was saved.
+    """
     with shield():
         request = now()
         instance = launcher.start(name, ledger=ledger)
@@ -77,7 +83,8 @@ def climb(launcher: Launcher, name: str, *, ledger: bool = False) -> Iterator[Ru
         try:
             with lifted():
                 channel = Channel(instance.agent, instance.console, instance.requests)
-                running = Running(instance, channel, _follow(channel, instance, request, created))
+                follow = _revive if saved else _follow
+                running = Running(instance, channel, follow(channel, instance, request, created))
                 yield running
             if not running.removed:
                 running.remove()
@@ -96,3 +103,11 @@ def _follow(channel: Channel, instance: Instance, request: float, created: float
     except ChannelFault as fault:
         raise ChannelFault(f"{instance.name}: {fault}; {instance.log()[-1000:]}") from fault
     return Ladder(request, created, kernel, init.at, listening.at, ready.at)
+
+
+def _revive(channel: Channel, instance: Instance, request: float, created: float) -> Ladder:
+    try:
+        ready = channel.ping(request + PATIENCE)
+    except ChannelFault as fault:
+        raise ChannelFault(f"{instance.name}, restored: {fault}; {instance.log()[-1000:]}") from fault
+    return Ladder(request, created, None, None, None, ready.at)

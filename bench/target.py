@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 Kind = Literal["native", "container", "vm"]
 AcceleratorName = Literal["kvm", "kvm-nested", "tcg", "uml"]
@@ -145,6 +145,17 @@ class Launcher(Protocol):
         """Start an instance and return when the request was accepted, before the workload is ready.
 
         With `ledger`, a memory cgroup charges every process of the instance from its first page on.
+        """
+
+
+@runtime_checkable
+class Saving(Protocol):
+    """A launcher whose instances can be saved and go on from where they were."""
+
+    def saved(self, instance: Instance) -> AbstractContextManager[Launcher]:
+        """Save an instance that is ready, which ends it; what is yielded starts it from there.
+
+        It starts under its own name, whatever it is asked, and says nothing until it is asked something.
         """
 
 

@@ -77,8 +77,9 @@ class Part(Data, frozen=True, kw_only=True):
     """One decision: a figure of one experiment and the rule for it. Without a scenario, it waits for one.
 
     A `control` is no part of the claim: it shows that the experiment can see what the claim denies, and
-    nothing is decided unless it holds. `emulation` tells what samples without hardware virtualization are
-    good for: nothing, or, where emulation only makes the figure larger, as its upper bound.
+    nothing is decided unless it holds. `baseline_params` are those of the baseline, where they are others.
+    `emulation` tells what samples without hardware virtualization are good for: nothing, or, where emulation
+    only makes the figure larger, as its upper bound.
     """
 
     name: Text
@@ -88,6 +89,7 @@ class Part(Data, frozen=True, kw_only=True):
     baseline: str = ""
     metric: str = ""
     params: dict[str, Parameter] = field(default_factory=dict)
+    baseline_params: dict[str, Parameter] | None = None
     rule: Rule | None = None
     emulation: Literal["nothing", "upper-bound"] = "nothing"
     runs: Runs = 1

@@ -17,6 +17,7 @@ from bench.stats.tail import percentile
 if TYPE_CHECKING:
     from bench.claims.definition import Of, Part, Rule
     from bench.results import Measurement, Run
+    from bench.results.model import Parameter
     from bench.stats.estimate import Estimate
 
 P95 = 0.95
@@ -44,8 +45,13 @@ def used(part: Part, run: Run) -> list[Measurement]:
         for m in run.measurements
         if (m.scenario, m.metric) == (part.scenario, part.metric)
         and m.target in part.targets
-        and {name: value for name, value in m.params.items() if name != "n"} == part.params
+        and {name: value for name, value in m.params.items() if name != "n"} == _params(part, m.target)
     ]
+
+
+def _params(part: Part, target: str) -> dict[str, Parameter]:
+    other = part.baseline_params if target == part.baseline else None
+    return part.params if other is None else other
 
 
 def figure(part: Part, run: Run, *, fast: bool, family: int = 1) -> Figure | None:

@@ -7,6 +7,7 @@ from bench.scenarios.cpu import Cpu
 from bench.scenarios.layers import Layers
 from bench.scenarios.limits import Limits
 from bench.scenarios.memory import Memory
+from bench.scenarios.recovery import Recovery
 from bench.scenarios.startup import Startup
 
 METRICS: Mapping[str, tuple[str, ...]] = {
@@ -18,6 +19,7 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "layers": ("disk", "page_cache", "page_cache_before", "guest_cache"),
     "cpu": ("rate",),
     "limits": ("delivered", "within_limit_lives", "over_limit_dies", "neighbour_lives"),
+    "recovery": ("noticed", "cleared", "recovered"),
 }  # fmt: skip
 """What each scenario measures, so that a threshold for anything else is refused before the first sample."""
 
@@ -32,5 +34,6 @@ def scenarios(variants: Sequence[str] = ()) -> Mapping[str, Scenario]:
     """
     known: tuple[Scenario, ...] = (
         Startup(variants), Memory(variants), Layers(), Cpu(variants), Limits(variants),
+        Recovery(variants),
     )  # fmt: skip
     return {scenario.name: scenario for scenario in known}

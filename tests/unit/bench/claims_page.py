@@ -10,7 +10,7 @@ from bench.claims.words import say as word
 from bench.scenarios.registry import METRICS
 
 PAGE = Path(__file__).parents[3] / "docs/reference/claims.md"
-UNITS = {"ready": "s", **dict.fromkeys(METRICS["limits"], "")}
+UNITS = {"ready": "s", "recovered": "s", **dict.fromkeys(METRICS["limits"], "")}
 BEGIN, END = "<!-- table -->\n", "<!-- end of table -->"
 
 
@@ -29,7 +29,8 @@ def _part(part):
     if part.rule is None:
         return f"{part.name}: no scenario yet"
     params = "".join(f" {value}" for value in part.params.values())
-    box = " / ".join(f"`{name}`" for name in part.targets)
+    other = "".join(f" {value}" for value in (part.baseline_params or {}).values())
+    box = " / ".join(f"`{name}`" for name in part.targets) + other
     control = "control: " if part.role == "control" else ""
     return f"{control}`{part.scenario}` `{part.metric}`{params} of {box}: {_rule(part)} (n = {part.runs})"
 

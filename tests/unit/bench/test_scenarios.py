@@ -1,6 +1,6 @@
 """What all scenarios have in common."""
 
-import os
+import subprocess
 
 import pytest
 
@@ -30,17 +30,27 @@ SAID = {"cat {}": f"{50 * 2**20}\n", "Cached": "Cached: 2048 kB\n", **PRINTED}
 ANSWERS = obedient(SAID)
 
 
+@pytest.fixture
+def child():
+    """A process that a scenario may look at, and kill."""
+    process = subprocess.Popen(["sleep", "60"])
+    yield process.pid
+    process.kill()
+    process.wait()
+
+
 @pytest.mark.parametrize("name", scenarios())
-def test_what_a_scenario_measures_is_what_thresholds_may_name(measure, name):
+def test_what_a_scenario_measures_is_what_thresholds_may_name(measure, name, child):
     own = obedient(SAID, preface=BANNER)
-    target = FakeTarget("vm", "vm", "tcg", behaviour=own, pids=(os.getpid(),))
+    target = FakeTarget("vm", "vm", "tcg", behaviour=own, pids=(child,))
     found = measure(scenarios()[name], target, runs=1)
     assert {m.metric for m in found.measurements} == set(METRICS[name])
 
 
 @pytest.mark.parametrize("name", scenarios())
-def test_a_figure_that_cannot_be_ends_the_run_and_is_no_mere_failure(measure, tmp_path, name):
-    target = FakeTarget("vm", "vm", behaviour=ANSWERS)  # a machine whose samples name no accelerator
+def test_a_figure_that_cannot_be_ends_the_run_and_is_no_mere_failure(measure, tmp_path, name, child):
+    # A machine whose samples name no accelerator.
+    target = FakeTarget("vm", "vm", behaviour=ANSWERS, pids=(child,))
     with pytest.raises(ImpossibleFigure, match="kind vm says no accelerator"):
         measure(scenarios()[name], target, runs=1)
     run = load(tmp_path / "run.json")
