@@ -44,6 +44,10 @@ class ChannelFault(BenchFault):
         super().__init__(text, hint="the log of the instance is in the result file's failures", kind="failed")
 
 
+class HungUp(ChannelFault):
+    """The other side has closed its end, as the dead do."""
+
+
 class Channel:
     """Reads markers from the agent's descriptor, and a guest kernel's first sign from the console's."""
 
@@ -81,7 +85,7 @@ class Channel:
             while data:
                 data = data[os.write(self._requests, data) :]
         except (BrokenPipeError, ConnectionResetError) as gone:
-            raise ChannelFault(
+            raise HungUp(
                 f"the workload hung up before it was asked '{line}'; last output: {self.tail(300)!r}"
             ) from gone
 
@@ -122,9 +126,7 @@ class Channel:
         for descriptor, _ in events:
             data = _read(descriptor)
             if not data and descriptor == self._agent:
-                raise ChannelFault(
-                    f"the workload hung up before '{awaited}'; last output: {self.tail(300)!r}"
-                )
+                raise HungUp(f"the workload hung up before '{awaited}'; last output: {self.tail(300)!r}")
             if not data:
                 self._poll.unregister(descriptor)
             self._take(descriptor, data, at)

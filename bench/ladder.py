@@ -4,8 +4,8 @@ request → created (the call returned) → kernel (a guest kernel's first sign)
 in user space) → listening → ready (first correct reply), then stop → gone (nothing of the instance is left).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from bench.channel import Channel, ChannelFault
@@ -68,6 +68,29 @@ class Running:
                 kind="failed",
             )
         return seconds
+
+
+@contextmanager
+def crowd(launcher: Launcher, names: Sequence[str]) -> Iterator[list[Running]]:
+    """Start instances one call after the other, wait until all are ready, and remove them at the end."""
+    with shield(), ExitStack() as stack:
+        started: list[tuple[Instance, float, float]] = []
+        for name in names:
+            request = now()
+            instance = launcher.start(name)
+            started.append((instance, request, now()))
+            stack.callback(instance.remove)
+        with lifted():
+            running = [_running(*one) for one in started]
+            yield running
+        for one in running:
+            if not one.removed:
+                one.remove()
+
+
+def _running(instance: Instance, request: float, created: float) -> Running:
+    channel = Channel(instance.agent, instance.console, instance.requests)
+    return Running(instance, channel, _follow(channel, instance, request, created))
 
 
 @contextmanager

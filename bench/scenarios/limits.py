@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench import processes
-from bench.channel import Channel, ChannelFault
+from bench.channel import Channel, ChannelFault, HungUp
 from bench.clock import elapsed, now
 from bench.errors import BenchFault
 from bench.ladder import Running, climb
@@ -110,9 +110,7 @@ def refused(running: Running, size: int) -> bool:
     """Tell whether a process that takes `size` bytes of memory is ended, or its whole box with it."""
     try:
         return running.channel.execute(TAKE.format(bytes=size), now() + PATIENCE).status != 0
-    except ChannelFault:
-        if running.instance.members():
-            raise
+    except HungUp:
         return True
 
 

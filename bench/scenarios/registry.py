@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from bench.scenario import Scenario
 from bench.scenarios.cpu import Cpu
 from bench.scenarios.layers import Layers
+from bench.scenarios.lifecycle import Lifecycle
 from bench.scenarios.limits import Limits
 from bench.scenarios.memory import Memory
 from bench.scenarios.recovery import Recovery
@@ -19,6 +20,7 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "layers": ("disk", "page_cache", "page_cache_before", "guest_cache"),
     "cpu": ("rate",),
     "limits": ("delivered", "within_limit_lives", "over_limit_dies", "neighbour_lives"),
+    "lifecycle": ("create", "answer", "delete"),
     "recovery": ("noticed", "cleared", "recovered"),
 }  # fmt: skip
 """What each scenario measures, so that a threshold for anything else is refused before the first sample."""
@@ -34,6 +36,6 @@ def scenarios(variants: Sequence[str] = ()) -> Mapping[str, Scenario]:
     """
     known: tuple[Scenario, ...] = (
         Startup(variants), Memory(variants), Layers(), Cpu(variants), Limits(variants),
-        Recovery(variants),
+        Lifecycle(variants), Recovery(variants),
     )  # fmt: skip
     return {scenario.name: scenario for scenario in known}

@@ -10,7 +10,8 @@ from bench.claims.words import say as word
 from bench.scenarios.registry import METRICS
 
 PAGE = Path(__file__).parents[3] / "docs/reference/claims.md"
-UNITS = {"ready": "s", "recovered": "s", **dict.fromkeys(METRICS["limits"], "")}
+UNITS = {**dict.fromkeys(("ready", "recovered", "answer", "delete"), "s"),
+         **dict.fromkeys(METRICS["limits"], "")}  # fmt: skip
 BEGIN, END = "<!-- table -->\n", "<!-- end of table -->"
 
 
