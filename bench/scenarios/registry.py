@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from bench.scenario import Scenario
+from bench.scenarios.contention import Contention
 from bench.scenarios.cpu import Cpu
+from bench.scenarios.isolation import Isolation
 from bench.scenarios.layers import Layers
 from bench.scenarios.lifecycle import Lifecycle
 from bench.scenarios.limits import Limits
@@ -21,6 +23,8 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "cpu": ("rate",),
     "limits": ("delivered", "within_limit_lives", "over_limit_dies", "neighbour_lives"),
     "lifecycle": ("create", "answer", "delete"),
+    "isolation": ("isolated",),
+    "contention": ("latency_p50", "latency_p99", "slowdown", "recovery"),
     "recovery": ("noticed", "cleared", "recovered"),
 }  # fmt: skip
 """What each scenario measures, so that a threshold for anything else is refused before the first sample."""
@@ -36,6 +40,6 @@ def scenarios(variants: Sequence[str] = ()) -> Mapping[str, Scenario]:
     """
     known: tuple[Scenario, ...] = (
         Startup(variants), Memory(variants), Layers(), Cpu(variants), Limits(variants),
-        Lifecycle(variants), Recovery(variants),
+        Lifecycle(variants), Isolation(variants), Contention(variants), Recovery(variants),
     )  # fmt: skip
     return {scenario.name: scenario for scenario in known}

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from typing import ClassVar, Generic, TypeVar
 
 from bench.errors import BenchFault, ImpossibleFigure
-from bench.scenario import Mode, Session
+from bench.scenario import Mode, Session, turns
 from bench.schedule import Slot
 from bench.target import Box, Launcher, Target
 from bench.targets.installed import names
@@ -47,7 +47,7 @@ class Turns(ABC, Generic[Ready]):
         """Prepare what every target needs, then take the turns; what fails is recorded as a failure."""
         with ExitStack() as stack:
             ready: dict[str, Ready] = {}
-            for name in session.chosen(self):
+            for name in self._due(session):
                 try:
                     ready[name] = self.prepare(session.targets[name], stack)
                 except BenchFault as fault:
@@ -59,6 +59,11 @@ class Turns(ABC, Generic[Ready]):
                     raise
                 except BenchFault as fault:
                     session.fail(self.name, slot, fault)
+
+    def _due(self, session: Session) -> list[str]:
+        """Return the targets that have a turn: what has none would be prepared for nothing."""
+        due = {slot.target for slot in turns(self, session.sizes, session.chosen(self))}
+        return [name for name in session.chosen(self) if name in due]
 
     @abstractmethod
     def prepare(self, target: Target, stack: ExitStack) -> Ready:

@@ -11,7 +11,7 @@ from bench.scenarios.registry import METRICS
 
 PAGE = Path(__file__).parents[3] / "docs/reference/claims.md"
 UNITS = {**dict.fromkeys(("ready", "recovered", "answer", "delete"), "s"),
-         **dict.fromkeys(METRICS["limits"], "")}  # fmt: skip
+         **dict.fromkeys((*METRICS["limits"], "isolated", "slowdown"), "")}  # fmt: skip
 BEGIN, END = "<!-- table -->\n", "<!-- end of table -->"
 
 
