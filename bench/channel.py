@@ -49,9 +49,15 @@ class HungUp(ChannelFault):
 
 
 class Channel:
-    """Reads markers from the agent's descriptor, and a guest kernel's first sign from the console's."""
+    """Reads markers from the agent's descriptor, and a guest kernel's first sign from the console's.
 
-    def __init__(self, agent: int, console: int | None = None, requests: int | None = None) -> None:
+    Requests are numbered from `first` on. A number that nobody can guess keeps a reply from being there
+    before it was asked for.
+    """
+
+    def __init__(
+        self, agent: int, console: int | None = None, requests: int | None = None, *, first: int = 1
+    ) -> None:
         self._agent, self._requests = agent, agent if requests is None else requests
         self._poll = select.poll()
         self._buffers: dict[int, bytes] = {}
@@ -64,7 +70,7 @@ class Channel:
                 self._outputs[descriptor] = bytearray()
         self._pending: deque[Marker] = deque()
         self._kernel_seen = False
-        self._tokens = 0
+        self._tokens = first - 1
 
     def wait(self, *words: str, deadline: float) -> Marker:
         """Return the next marker that is one of `words`; others before it are dropped.

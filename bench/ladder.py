@@ -4,6 +4,7 @@ request → created (the call returned) → kernel (a guest kernel's first sign)
 in user space) → listening → ready (first correct reply), then stop → gone (nothing of the instance is left).
 """
 
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from bench.clock import elapsed, now
 from bench.errors import BenchFault
 from bench.interrupts import lifted, shield
 from bench.target import Instance, Launcher
+from bench.targets.null import NullInstance
 
 PATIENCE = 180.0
 """Seconds in which a workload has to reply; Debian under emulation takes 14."""
@@ -89,7 +91,7 @@ def crowd(launcher: Launcher, names: Sequence[str]) -> Iterator[list[Running]]:
 
 
 def _running(instance: Instance, request: float, created: float) -> Running:
-    channel = Channel(instance.agent, instance.console, instance.requests)
+    channel = _channel(instance)
     return Running(instance, channel, _follow(channel, instance, request, created))
 
 
@@ -105,7 +107,7 @@ def climb(launcher: Launcher, name: str, *, ledger: bool = False, saved: bool = 
         created = now()
         try:
             with lifted():
-                channel = Channel(instance.agent, instance.console, instance.requests)
+                channel = _channel(instance)
                 follow = _revive if saved else _follow
                 running = Running(instance, channel, follow(channel, instance, request, created))
                 yield running
@@ -113,6 +115,12 @@ def climb(launcher: Launcher, name: str, *, ledger: bool = False, saved: bool = 
                 running.remove()
         finally:
             instance.remove()
+
+
+def _channel(instance: Instance) -> Channel:
+    """Open the channel. Only the null target may know the first number, since it has to say it beforehand."""
+    first = instance.token if isinstance(instance, NullInstance) else secrets.randbits(31)
+    return Channel(instance.agent, instance.console, instance.requests, first=first)
 
 
 def _follow(channel: Channel, instance: Instance, request: float, created: float) -> Ladder:

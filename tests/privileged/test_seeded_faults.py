@@ -1,0 +1,205 @@
+"""Faults that are built in on purpose, each into Tare's real container, and the verdict that has to change.
+
+Nothing is set aside here for other load on this host: each fault is far larger than what that does.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from bench.claims.judge import verdicts
+from bench.claims.load import asked, select
+from bench.progress import progress
+from bench.results import Target, Writer, load
+from bench.scenario import Session, Sizes
+from bench.scenarios.registry import scenarios
+from bench.stats.comparison import compare
+from bench.stats.summary import counted, fits
+from bench.targets.container import Container
+from bench.targets.drivers import Drivers
+from bench.targets.native import Native
+from bench.targets.variants import VersionLauncher
+from bench.workloads.agent import PATH as AGENT
+from runtime.container import NativeSpec
+from runtime.container.scratch import scratch
+from tests.calibration.delayed import Delayed
+from tests.fakes.sample_run import sample_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bench.target import Box
+    from bench.targets.container import ContainerLauncher
+
+pytestmark = [pytest.mark.privileged, pytest.mark.timeout(300)]
+MIB = 2**20
+LEAK = 5 * MIB
+LEAKING = f"(kept=$(head -c {LEAK} /dev/zero | tr '\\0' x); while :; do sleep 60; done) & exec {AGENT}"
+HASTY = rf"printf '\036tare init\n\036tare listening\n\036tare pong 1\n'; sleep 0.2; exec {AGENT}"
+"""Says at once that it is ready, and answers the request that one would number first; then starts."""
+
+
+@dataclass(frozen=True)
+class Faulty:
+    """Tare's container with `fault` in what was prepared, or in what is asked."""
+
+    target: Container
+    fault: Callable[[ContainerLauncher], ContainerLauncher] = lambda launcher: launcher
+    ask: Callable[[Box], Box] = lambda box: box
+    name: str = "container"
+    title: str = "faulty"
+    kind: str = "container"
+
+    @contextmanager
+    def launcher(self, box: Box) -> Iterator[ContainerLauncher]:
+        """Prepare it, faulty."""
+        with self.target.launcher(self.ask(box)) as launcher:
+            yield self.fault(launcher)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A target under another name, such as a version has."""
+
+    target: Any
+    name: str
+    title: str = "the same"
+    kind: str = "container"
+
+    @contextmanager
+    def launcher(self, box: Box) -> Iterator[VersionLauncher]:
+        """Prepare it; no container's name has an @ in it."""
+        with self.target.launcher(box) as launcher:
+            yield VersionLauncher(launcher, self.name)
+
+
+def running(script: str) -> Callable[[ContainerLauncher], ContainerLauncher]:
+    """A fault in the program that runs inside."""
+    return lambda launcher: replace(launcher, spec=replace(launcher.spec, args=("/bin/sh", "-c", script)))
+
+
+@pytest.fixture(scope="module")
+def drivers(data_root):
+    with Drivers(data_root, data_root / "run", None, print) as opened:
+        # Its two processes are there before any test looks at what is there.
+        with opened.spawner.start_native(NativeSpec("first", ("/bin/true",)), stdin=0, stdout=1, stderr=2):
+            pass
+        yield opened
+
+
+@pytest.fixture
+def judged(tmp_path, monkeypatch):
+    """Measures what claims need on the given targets; returns the run, and the verdicts by claim."""
+    monkeypatch.setattr("bench.exclusion.reason", lambda _: None)
+
+    def call(*targets, claims=(), wanted=None, variants=()):
+        chosen = select(claims) if claims else ()
+        sizes = Sizes("fast", 7, asked=wanted or asked(chosen, fast=True))
+        known = tuple(Target(name=t.name, title=t.title, kind=t.kind, available=True) for t in targets)
+        empty = {"measurements": (), "failures": (), "warnings": (), "finished": None, "verdicts": ()}
+        header = msgspec.structs.replace(sample_run(), targets=known, mode="fast", **empty)
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.json"
+        with Writer(path, header) as writer, progress(quiet=True) as shown:
+            session = Session({t.name: t for t in targets}, sizes, writer, shown)
+            for name in sizes.asked:
+                scenarios(variants)[name].run(session)
+        run = load(path)
+        return run, {one["claim"]: one for one in verdicts(chosen, run)}
+
+    return call
+
+
+def parts(record):
+    return {part["part"]: part["verdict"] for part in record["parts"]}
+
+
+def values(run, metric, target, **params):
+    (found,) = [
+        m for m in run.measurements
+        if (m.metric, m.target) == (metric, target) and params.items() <= m.params.items()
+    ]  # fmt: skip
+    return [sample.value for sample in counted(found)]
+
+
+def test_a_start_that_is_20_ms_late_is_slower_and_the_same_once_more_is_not(drivers, judged):
+    names = ("container@same", "container@late")
+    sound = Container(drivers)
+    both = [Named(Delayed(sound, name, late), name) for name, late in zip(names, (0, 0.020), strict=True)]
+    wanted = {"startup": dict.fromkeys(("container", *names), 12)}
+    run, _ = judged(sound, *both, wanted=wanted, variants=names)
+    base = values(run, "ready", "container")
+    late, same = (compare(values(run, "ready", name), base, paired=True) for name in reversed(names))
+    assert late.verdict == "higher"
+    assert late.ratio.low > 1
+    assert same.verdict != "higher" or same.ratio.value < late.ratio.value / 1.5
+
+
+def test_a_leak_of_5_mib_costs_that_much_per_instance(drivers, judged):
+    name = "container@leaky"
+    leaky = Named(Faulty(Container(drivers), running(LEAKING)), name)
+    wanted = {"memory": {"container": 2, name: 2}}
+    run, _ = judged(Container(drivers), leaky, wanted=wanted, variants=(name,))
+    for metric in ("pss", "cgroup_anon"):
+        slopes = {
+            fit.target: fit.line.slope.value for fit in fits(run)
+            if (fit.scenario, fit.metric) == ("memory", metric)
+        }  # fmt: skip
+        # A shell keeps what it reads in more than one place; what it leaks is at least what it was told.
+        assert LEAK <= slopes[name] - slopes["container"] <= 4 * LEAK, slopes
+    found = compare(values(run, "pss", name, n=8), values(run, "pss", "container", n=8))
+    assert found.ratio.value > 2
+
+
+def test_layers_that_are_copied_refute_that_they_are_shared(drivers, judged):
+    with scratch(drivers.data) as place:
+
+        def copied(launcher):
+            own = place / str(len(list(place.iterdir())))
+            own.mkdir()
+            layers = []
+            for layer in launcher.spec.layers:
+                subprocess.run(["cp", "-a", "--reflink=never", layer, own], check=True)
+                layers.append(own / Path(layer).name)
+            found = tuple(layers)
+            return replace(
+                launcher, spec=replace(launcher.spec, layers=found),
+                prepared=replace(launcher.prepared, storage=found),
+            )  # fmt: skip
+
+        wanted = {"layers": {"container": 3, "layers": 3}}
+        claims = ("layers-disk", "layers-memory")
+        run, found = judged(Faulty(Container(drivers), copied), claims=claims, wanted=wanted)
+    assert not run.failures
+    assert parts(found["layers-disk"])["disk of one more image in layers"] == "refuted"
+    assert parts(found["layers-memory"])["page cache of one more image in layers"] == "refuted"
+
+
+def test_who_lies_about_being_ready_is_not_supported(drivers, judged):
+    claims = ("startup-container",)
+    sound, lying = Container(drivers), Faulty(Container(drivers), running(HASTY))
+    assert judged(sound, claims=claims)[1]["startup-container"]["verdict"] == "supported"
+    run, found = judged(lying, claims=claims)
+    (part,) = found["startup-container"]["parts"]
+    assert (part["verdict"], part["why"]) == ("not evaluable here", "failed")
+    assert "answered 'pong 1' to" in run.failures[0].text
+    assert not run.measurements
+
+
+def test_who_ignores_its_cpu_limit_refutes_that_it_is_one(drivers, judged):
+    claims = ("isolation-cgroups",)
+    native = Native(drivers)
+    _, found = judged(native, Container(drivers), claims=claims)
+    assert found["isolation-cgroups"]["verdict"] == "supported", parts(found["isolation-cgroups"])
+    free = Faulty(Container(drivers), ask=lambda box: replace(box, cpus=64))
+    _, found = judged(native, free, claims=claims)
+    said = parts(found["isolation-cgroups"])
+    assert found["isolation-cgroups"]["verdict"] == "partly"
+    assert said["CPU at a limit of 10 %"] == "refuted"
+    assert said["its neighbour lives"] == "supported"
