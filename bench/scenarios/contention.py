@@ -10,6 +10,7 @@ from bench.errors import BenchFault
 from bench.ladder import Running, climb
 from bench.results.model import Parameter
 from bench.scenario import Mode, Place, Session, Value
+from bench.scenarios.inside import PATIENCE, carry_out
 from bench.scenarios.repeated import OTHERS, Turns, prepared
 from bench.schedule import Slot
 from bench.stats.tail import quantile
@@ -42,7 +43,6 @@ REQUESTS: Mapping[Mode, int] = {"fast": 100, "default": 200, "rigorous": 500}
 P99 = 0.99
 CALM = 10
 """So many requests in a row, none of them slower than twice the quiet p99, are a recovery."""
-PATIENCE = 60.0
 
 RUNS: Mapping[Mode, Mapping[str, int]] = {
     "fast": {"native": 1, "container": 1, "vm": 0, "vm-micro": 0, "vm-full": 0, OTHERS: 1},
@@ -105,14 +105,10 @@ def _figures(found: list[float], params: Mapping[str, Parameter]) -> list[Value]
 
 def attack(channel: Channel, command: str) -> None:
     """Start the aggressor, and see that it runs."""
-    begin = f"{command} >/tmp/aggressor 2>&1 & sleep 0.3; kill -0 $! || {{ cat /tmp/aggressor; exit 1; }}"
-    done = channel.execute(begin, now() + PATIENCE)
-    if done.status:
-        raise BenchFault(
-            f"the aggressor `{command}` does not run: {done.output[-300:]!r}",
-            hint="the command is in bench/scenarios/contention.py; run it by hand with `tare container run`",
-            kind="failed",
-        )
+    carry_out(
+        channel,
+        f"{command} >/tmp/aggressor 2>&1 & sleep 0.3; kill -0 $! || {{ cat /tmp/aggressor; exit 1; }}",
+    )
 
 
 def latencies(channel: Channel, count: int) -> list[float]:
@@ -136,11 +132,4 @@ def calm(channel: Channel, limit: float) -> float:
 
 
 def _request(channel: Channel) -> float:
-    done = channel.execute(REQUEST, now() + PATIENCE)
-    if done.status:
-        raise BenchFault(
-            f"the victim's request failed with status {done.status}: {done.output[-300:]!r}",
-            hint="is the disk full?",
-            kind="failed",
-        )
-    return done.seconds
+    return carry_out(channel, REQUEST, hint="is the disk full?").seconds

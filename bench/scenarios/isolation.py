@@ -47,6 +47,7 @@ class Isolation(Repeated):
 
     name = "isolation"
     title = "Two instances side by side: what each has for itself"
+    at_once = True
     box = BOX
     runs = RUNS
 

@@ -47,7 +47,6 @@ class Lifecycle(Turns[Mapping[str, Launcher]]):
 
     name = "lifecycle"
     title = "Create from an existing image, and delete, one and ten at once"
-    at_once = True
     runs = RUNS
 
     def prepare(self, target: Target, stack: ExitStack) -> Mapping[str, Launcher]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from bench import processes
 from bench.channel import Channel, ChannelFault, HungUp
 from bench.clock import elapsed, now
-from bench.errors import BenchFault
 from bench.ladder import Running, climb
 from bench.scenario import Mode, Place, Session, Value
+from bench.scenarios.inside import carry_out
 from bench.scenarios.repeated import OTHERS, Turns, prepared
 from bench.schedule import Slot
 from bench.target import Box, Launcher, Target
@@ -64,8 +64,8 @@ class Limits(Turns[Mapping[float, Launcher]]):
         for cpus in (cpus for cpus in CPUS[mode] if cpus in ready):
             session.sentinels.start()
             with climb(ready[cpus], f"limits-{slot.target}-{slot.round}", ledger=True) as running:
+                session.listen(slot.target, ready[cpus].prepared, running.channel)  # while it is idle
                 value = Value("delivered", "1", delivered(running, WINDOW[mode]) / cpus, {"limit": cpus})
-                session.listen(slot.target, ready[cpus].prepared, running.channel)
             session.record(Place(self.name, slot, ready[cpus].prepared), [value], session.sentinels.stop())
         if session.targets[slot.target].kind != "native":
             self._memory(session, slot, ready[1.0])
@@ -97,7 +97,7 @@ def delivered(running: Running, window: float, proc: Path = Path("/proc")) -> fl
     is that of the host's scheduler: a guest's includes what QEMU itself takes.
     """
     loops = " ".join([f"({BURN}) &"] * (len(os.sched_getaffinity(0)) + 1))
-    _execute(running.channel, loops + " :")
+    carry_out(running.channel, loops + " :")
     time.sleep(SETTLE)
     pids = [member.pid for member in running.instance.members()]
     begun, before = now(), processes.on_cpu(pids, proc)
@@ -120,13 +120,3 @@ def _answers(channel: Channel) -> bool:
     except ChannelFault:
         return False
     return True
-
-
-def _execute(channel: Channel, command: str) -> None:
-    done = channel.execute(command, now() + PATIENCE)
-    if done.status:
-        raise BenchFault(
-            f"`{command}` failed with status {done.status}: {done.output[-200:]!r}",
-            hint="run it by hand with `tare container run`",
-            kind="failed",
-        )

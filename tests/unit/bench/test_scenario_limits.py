@@ -95,6 +95,6 @@ def test_delivered_cpus_are_cpu_seconds_per_second_of_the_host(monkeypatch):
     used = iter([1.0, 2.0])
     monkeypatch.setattr(limits, "now", lambda: next(clock))
     monkeypatch.setattr(limits.processes, "on_cpu", lambda _pids, _proc: next(used))
-    monkeypatch.setattr(limits, "_execute", lambda _channel, _command: None)
+    monkeypatch.setattr(limits, "carry_out", lambda _channel, _command: None)
     running = SimpleNamespace(channel=None, instance=SimpleNamespace(members=list))
     assert delivered(running, 0.0) == 0.5

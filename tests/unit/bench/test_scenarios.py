@@ -26,6 +26,12 @@ def test_targets_that_a_scenario_does_not_know_get_no_turn(scenario):
     assert {slot.target for slot in slots} <= {"native", "flattened"}
 
 
+def test_a_target_that_has_no_turn_is_not_prepared(measure):
+    whole = FakeTarget("vm-full", "vm", "tcg")
+    run = measure(scenarios()["isolation"], whole, mode="fast")
+    assert (run.measurements, run.failures, whole.journal) == ((), (), [])
+
+
 SAID = {"cat {}": f"{50 * 2**20}\n", "Cached": "Cached: 2048 kB\n", **PRINTED}
 ANSWERS = obedient(SAID)
 
