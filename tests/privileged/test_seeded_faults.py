@@ -11,26 +11,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
-from bench.claims.judge import verdicts
-from bench.claims.load import asked, select
-from bench.progress import progress
-from bench.results import Target, Writer, load
-from bench.scenario import Session, Sizes
-from bench.scenarios.registry import scenarios
 from bench.stats.comparison import compare
 from bench.stats.summary import counted, fits
 from bench.targets.container import Container
-from bench.targets.drivers import Drivers
 from bench.targets.native import Native
 from bench.targets.variants import VersionLauncher
 from bench.workloads.agent import PATH as AGENT
-from runtime.container import NativeSpec
 from runtime.container.scratch import scratch
 from tests.calibration.delayed import Delayed
-from tests.fakes.sample_run import sample_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,37 +73,6 @@ class Named:
 def running(script: str) -> Callable[[ContainerLauncher], ContainerLauncher]:
     """A fault in the program that runs inside."""
     return lambda launcher: replace(launcher, spec=replace(launcher.spec, args=("/bin/sh", "-c", script)))
-
-
-@pytest.fixture(scope="module")
-def drivers(data_root):
-    with Drivers(data_root, data_root / "run", None, print) as opened:
-        # Its two processes are there before any test looks at what is there.
-        with opened.spawner.start_native(NativeSpec("first", ("/bin/true",)), stdin=0, stdout=1, stderr=2):
-            pass
-        yield opened
-
-
-@pytest.fixture
-def judged(tmp_path, monkeypatch):
-    """Measures what claims need on the given targets; returns the run, and the verdicts by claim."""
-    monkeypatch.setattr("bench.exclusion.reason", lambda _: None)
-
-    def call(*targets, claims=(), wanted=None, variants=()):
-        chosen = select(claims) if claims else ()
-        sizes = Sizes("fast", 7, asked=wanted or asked(chosen, fast=True))
-        known = tuple(Target(name=t.name, title=t.title, kind=t.kind, available=True) for t in targets)
-        empty = {"measurements": (), "failures": (), "warnings": (), "finished": None, "verdicts": ()}
-        header = msgspec.structs.replace(sample_run(), targets=known, mode="fast", **empty)
-        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.json"
-        with Writer(path, header) as writer, progress(quiet=True) as shown:
-            session = Session({t.name: t for t in targets}, sizes, writer, shown)
-            for name in sizes.asked:
-                scenarios(variants)[name].run(session)
-        run = load(path)
-        return run, {one["claim"]: one for one in verdicts(chosen, run)}
-
-    return call
 
 
 def parts(record):
