@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bench.scenarios import layers
 from bench.stats.comparison import compare
 from bench.stats.summary import counted, fits
 from bench.targets.container import Container
@@ -116,17 +117,18 @@ def test_a_leak_of_5_mib_costs_that_much_per_instance(drivers, judged):
     assert found.ratio.value > 2
 
 
-def test_layers_that_are_copied_refute_that_they_are_shared(drivers, judged):
+def test_layers_that_are_copied_refute_that_they_are_shared(drivers, judged, monkeypatch):
+    monkeypatch.setitem(layers.SIZES["fast"], "container", (1, 2))  # each copy is 100 MiB
     with scratch(drivers.data) as place:
 
         def copied(launcher):
             own = place / str(len(list(place.iterdir())))
             own.mkdir()
-            layers = []
+            copies = []
             for layer in launcher.spec.layers:
                 subprocess.run(["cp", "-a", "--reflink=never", layer, own], check=True)
-                layers.append(own / Path(layer).name)
-            found = tuple(layers)
+                copies.append(own / Path(layer).name)
+            found = tuple(copies)
             return replace(
                 launcher, spec=replace(launcher.spec, layers=found),
                 prepared=replace(launcher.prepared, storage=found),
