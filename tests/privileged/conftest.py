@@ -14,6 +14,7 @@ from bench.results import Target, Writer, load
 from bench.scenario import Session, Sizes
 from bench.scenarios.registry import scenarios
 from bench.targets.drivers import Drivers
+from bench.targets.residue import prune
 from runtime.container import ContainerSpec, NativeSpec, Spawner
 from runtime.image.bootstrap import bootstrap
 from runtime.image.store import Store
@@ -92,6 +93,7 @@ def lab(home, tmp_path):
 
 @pytest.fixture(scope="module")
 def drivers(data_root):
+    prune(data_root, data_root / "run", print)  # as every run does: tests that were killed left names in use
     with Drivers(data_root, data_root / "run", None, print) as opened:
         # Its two processes are there before any test looks at what is there.
         with opened.spawner.start_native(NativeSpec("first", ("/bin/true",)), stdin=0, stdout=1, stderr=2):
