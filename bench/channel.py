@@ -44,10 +44,20 @@ class ChannelFault(BenchFault):
         super().__init__(text, hint="the log of the instance is in the result file's failures", kind="failed")
 
 
-class Channel:
-    """Reads markers from the agent's descriptor, and a guest kernel's first sign from the console's."""
+class HungUp(ChannelFault):
+    """The other side has closed its end, as the dead do."""
 
-    def __init__(self, agent: int, console: int | None = None, requests: int | None = None) -> None:
+
+class Channel:
+    """Reads markers from the agent's descriptor, and a guest kernel's first sign from the console's.
+
+    Requests are numbered from `first` on. A number that nobody can guess keeps a reply from being there
+    before it was asked for.
+    """
+
+    def __init__(
+        self, agent: int, console: int | None = None, requests: int | None = None, *, first: int = 1
+    ) -> None:
         self._agent, self._requests = agent, agent if requests is None else requests
         self._poll = select.poll()
         self._buffers: dict[int, bytes] = {}
@@ -60,7 +70,7 @@ class Channel:
                 self._outputs[descriptor] = bytearray()
         self._pending: deque[Marker] = deque()
         self._kernel_seen = False
-        self._tokens = 0
+        self._tokens = first - 1
 
     def wait(self, *words: str, deadline: float) -> Marker:
         """Return the next marker that is one of `words`; others before it are dropped.
@@ -81,7 +91,7 @@ class Channel:
             while data:
                 data = data[os.write(self._requests, data) :]
         except (BrokenPipeError, ConnectionResetError) as gone:
-            raise ChannelFault(
+            raise HungUp(
                 f"the workload hung up before it was asked '{line}'; last output: {self.tail(300)!r}"
             ) from gone
 
@@ -142,9 +152,7 @@ class Channel:
         for descriptor, _ in events:
             data = _read(descriptor)
             if not data and descriptor == self._agent:
-                raise ChannelFault(
-                    f"the workload hung up before '{awaited}'; last output: {self.tail(300)!r}"
-                )
+                raise HungUp(f"the workload hung up before '{awaited}'; last output: {self.tail(300)!r}")
             if not data:
                 self._poll.unregister(descriptor)
             self._take(descriptor, data, at)

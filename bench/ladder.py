@@ -4,8 +4,9 @@ request → created (the call returned) → kernel (a guest kernel's first sign)
 in user space) → listening → ready (first correct reply), then stop → gone (nothing of the instance is left).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from bench.channel import Channel, ChannelFault
@@ -13,6 +14,7 @@ from bench.clock import elapsed, now
 from bench.errors import BenchFault
 from bench.interrupts import lifted, shield
 from bench.target import Instance, Launcher
+from bench.targets.null import NullInstance
 
 PATIENCE = 180.0
 """Seconds in which a workload has to reply; Debian under emulation takes 14."""
@@ -20,13 +22,16 @@ PATIENCE = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """Moments on the host's clock in seconds; `kernel` is None without a kernel of its own."""
+    """Moments on the host's clock in seconds; `kernel` is None without a kernel of its own.
+
+    What was saved and goes on has neither `kernel` nor `init` nor `listening`: it has been there already.
+    """
 
     request: float
     created: float
     kernel: float | None
-    init: float
-    listening: float
+    init: float | None
+    listening: float | None
     ready: float
 
     def durations(self) -> dict[str, float]:
@@ -68,21 +73,54 @@ class Running:
 
 
 @contextmanager
-def climb(launcher: Launcher, name: str, *, ledger: bool = False) -> Iterator[Running]:
-    """Start an instance, wait until it is ready, and remove it at the end whatever happens."""
+def crowd(launcher: Launcher, names: Sequence[str]) -> Iterator[list[Running]]:
+    """Start instances one call after the other, wait until all are ready, and remove them at the end."""
+    with shield(), ExitStack() as stack:
+        started: list[tuple[Instance, float, float]] = []
+        for name in names:
+            request = now()
+            instance = launcher.start(name)
+            started.append((instance, request, now()))
+            stack.callback(instance.remove)
+        with lifted():
+            running = [_running(*one) for one in started]
+            yield running
+        for one in running:
+            if not one.removed:
+                one.remove()
+
+
+def _running(instance: Instance, request: float, created: float) -> Running:
+    channel = _channel(instance)
+    return Running(instance, channel, _follow(channel, instance, request, created))
+
+
+@contextmanager
+def climb(launcher: Launcher, name: str, *, ledger: bool = False, saved: bool = False) -> Iterator[Running]:
+    """Start an instance, wait until it is ready, and remove it at the end whatever happens.
+
+    With `saved` the launcher lets something go on that was ready when it was saved.
+    """
     with shield():
         request = now()
         instance = launcher.start(name, ledger=ledger)
         created = now()
         try:
             with lifted():
-                channel = Channel(instance.agent, instance.console, instance.requests)
-                running = Running(instance, channel, _follow(channel, instance, request, created))
+                channel = _channel(instance)
+                follow = _revive if saved else _follow
+                running = Running(instance, channel, follow(channel, instance, request, created))
                 yield running
             if not running.removed:
                 running.remove()
         finally:
             instance.remove()
+
+
+def _channel(instance: Instance) -> Channel:
+    """Open the channel. Only the null target may know the first number, since it has to say it beforehand."""
+    first = instance.token if isinstance(instance, NullInstance) else secrets.randbits(31)
+    return Channel(instance.agent, instance.console, instance.requests, first=first)
 
 
 def _follow(channel: Channel, instance: Instance, request: float, created: float) -> Ladder:
@@ -96,3 +134,11 @@ def _follow(channel: Channel, instance: Instance, request: float, created: float
     except ChannelFault as fault:
         raise ChannelFault(f"{instance.name}: {fault}; {instance.log()[-1000:]}") from fault
     return Ladder(request, created, kernel, init.at, listening.at, ready.at)
+
+
+def _revive(channel: Channel, instance: Instance, request: float, created: float) -> Ladder:
+    try:
+        ready = channel.ping(request + PATIENCE)
+    except ChannelFault as fault:
+        raise ChannelFault(f"{instance.name}, restored: {fault}; {instance.log()[-1000:]}") from fault
+    return Ladder(request, created, None, None, None, ready.at)

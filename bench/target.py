@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 Kind = Literal["native", "container", "vm"]
 AcceleratorName = Literal["kvm", "kvm-nested", "tcg", "uml"]
@@ -46,15 +46,18 @@ class Image:
 class Box:
     """What is asked of an instance, the same on every target: `memory` in bytes, `cpus` in CPUs.
 
-    `root` says where a virtual machine keeps the root filesystem: unpacked in memory, or on a virtual disk
-    that is a full copy of the image's or linked to one copy of it. With `volume`, /volume is a directory of
-    the host's that all instances of a launcher share; a virtual machine has only its own disk there.
-    `network` "bridge" gives a container a link to Tare's bridge; without, it has its loopback device alone.
+    `cpus` may be a share of one; a guest has whole ones. `pids` is the most processes and threads, None for
+    no such limit; a guest's own kernel counts its own. `root` says where a virtual machine keeps the root
+    filesystem: unpacked in memory, or on a virtual disk that is a full copy of the image's or linked to one
+    copy of it. With `volume`, /volume is a directory of the host's that all instances of a launcher share; a
+    virtual machine has only its own disk there. `network` "bridge" gives a container a link to Tare's bridge;
+    without, it has its loopback device alone.
     """
 
     workload: str
     memory: int
-    cpus: int = 1
+    cpus: float = 1
+    pids: int | None = None
     root: Literal["memory", "full", "linked"] = "memory"
     volume: bool = False
     network: Literal["own", "bridge"] = "own"
@@ -151,6 +154,17 @@ class Launcher(Protocol):
         """Start an instance and return when the request was accepted, before the workload is ready.
 
         With `ledger`, a memory cgroup charges every process of the instance from its first page on.
+        """
+
+
+@runtime_checkable
+class Saving(Protocol):
+    """A launcher whose instances can be saved and go on from where they were."""
+
+    def saved(self, instance: Instance) -> AbstractContextManager[Launcher]:
+        """Save an instance that is ready, which ends it; what is yielded starts it from there.
+
+        It starts under its own name, whatever it is asked, and says nothing until it is asked something.
         """
 
 

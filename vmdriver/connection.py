@@ -70,6 +70,17 @@ class Connection:
         with translated(f"starting guest {name}"), adopted:
             self._connection.createXML(xml, 0)
 
+    def save(self, name: str, file: Path) -> None:
+        """Write a guest's memory and devices to `file` and end it (virDomainSave)."""
+        with translated(f"saving guest {name}"):
+            self._connection.lookupByName(name).save(str(file))
+
+    def restore(self, file: Path, name: str) -> None:
+        """Let the guest `name` go on from where it was saved; returns when libvirt says that it runs."""
+        adopted = adopting(self.root / f"run/qemu/{name}.pid") if self.root else contextlib.nullcontext()
+        with translated(f"restoring guest {name}"), adopted:
+            self._connection.restore(str(file))
+
     def destroy(self, name: str) -> None:
         """End a guest at once. One that is gone already is no error."""
         with translated(f"ending guest {name}"):

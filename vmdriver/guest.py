@@ -10,6 +10,7 @@ from vmdriver import process
 from vmdriver.adoption import collecting
 from vmdriver.errors import MachineFault
 from vmdriver.files import discard
+from vmdriver.snapshot import Snapshot, check
 
 if TYPE_CHECKING:
     import socket
@@ -69,6 +70,17 @@ class Guest:
     def wait(self, timeout: float) -> bool:
         """Wait at most `timeout` seconds for the guest to end by itself; True if it has."""
         return process.wait_gone(self.identity, timeout)
+
+    def save(self, file: Path) -> Snapshot:
+        """Write the guest to `file` and end it, as `destroy` does; `Hypervisor.restore` lets it go on.
+
+        Raises MachineFault, kind `usage`, for one with disks; it runs on then.
+        """
+        check(self.spec)
+        with collecting(self.pid):
+            self._connection.save(self.name, file)
+        self.destroy()
+        return Snapshot(self.spec, file)
 
     def destroy(self) -> None:
         """End the guest and remove all that was made for it; returns when it is gone. May be repeated."""

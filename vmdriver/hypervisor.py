@@ -22,7 +22,9 @@ from vmdriver.tools import lacking
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
+    from vmdriver.snapshot import Snapshot
     from vmdriver.spec import Disk, GuestSpec
 
 _CONNECT = 5.0  # QEMU connects before libvirt's call returns, so this only guards against a broken one
@@ -60,18 +62,31 @@ class Hypervisor:
 
         Raises MachineFault; nothing of the guest is left then.
         """
+        return self._started(spec, lambda wiring: self.connection.create(domain_xml(spec, wiring), spec.name))
+
+    def restore(self, snapshot: Snapshot) -> Guest:
+        """Let a guest go on from where it was saved, under the same name, which has to be free.
+
+        Its channels say nothing of their own accord: what it said before it was saved was heard then.
+        Raises MachineFault; nothing of the guest is left then.
+        """
+        return self._started(
+            snapshot.spec, lambda _wiring: self.connection.restore(snapshot.file, snapshot.spec.name)
+        )
+
+    def _started(self, spec: GuestSpec, begin: Callable[[Wiring], None]) -> Guest:
         self._guests = [guest for guest in self._guests if guest.directory.exists()]
         record = own(spec.name, spec.flavour, self._run, self.connection.uri, self.connection.root)
         record.write()
         try:
-            guest = self._launch(spec, record)
+            guest = self._launch(spec, record, begin)
         except BaseException:
             self._undo(record)
             raise
         self._guests.append(guest)
         return guest
 
-    def _launch(self, spec: GuestSpec, record: Record) -> Guest:
+    def _launch(self, spec: GuestSpec, record: Record, begin: Callable[[Wiring], None]) -> Guest:
         home = record.directory
         with contextlib.ExitStack() as listeners:
             agent = listeners.enter_context(Listener(home / "agent.sock"))
@@ -81,7 +96,7 @@ class Hypervisor:
             disks = tuple(_own_disk(disk, home / f"disk-{n}.qcow2") for n, disk in enumerate(spec.disks))
             wiring = Wiring(self._emulator, agent.path, console.path if console else None, disks)
             try:
-                self.connection.create(domain_xml(spec, wiring), spec.name)
+                begin(wiring)
             except MachineFault as err:
                 raise _explained(err, record) from err
             return self._connected(spec, record, agent, console)

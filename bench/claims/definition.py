@@ -86,10 +86,10 @@ class Part(Data, frozen=True, kw_only=True):
     """One decision: a figure of one experiment and the rule for it. Without a scenario, it waits for one.
 
     A `control` is no part of the claim: it shows that the experiment can see what the claim denies, and
-    nothing is decided unless it holds. `over` is the parameter of a slope. `emulation` tells what samples
-    without hardware virtualization are good for: nothing; or, where emulation only makes the figure larger,
-    as its upper bound; or all, where it is indifferent: bytes of a disk's file or at a
-    socket, or what a program prints, which no processor changes.
+    nothing is decided unless it holds. `over` is the parameter of a slope. `baseline_params` are those of the
+    baseline, where they are others. `emulation` tells what samples without hardware virtualization are good
+    for: nothing; or, where emulation only makes the figure larger, as its upper bound; or all, where it is
+    indifferent: bytes of a disk's file or at a socket, or what a program prints, which no processor changes.
     """
 
     name: Text
@@ -99,6 +99,7 @@ class Part(Data, frozen=True, kw_only=True):
     baseline: str = ""
     metric: str = ""
     params: dict[str, Parameter] = field(default_factory=dict)
+    baseline_params: dict[str, Parameter] | None = None
     rule: Rule | None = None
     over: Literal["n", "size", "layers"] = "n"
     emulation: Literal["nothing", "upper-bound", "indifferent"] = "nothing"

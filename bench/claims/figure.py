@@ -48,9 +48,11 @@ def used(part: Part, run: Run) -> list[Measurement]:
 
 
 def _fits(part: Part, m: Measurement) -> bool:
+    other = part.baseline_params if m.target == part.baseline else None
+    params = part.params if other is None else other
     if isinstance(part.rule, Always):
-        return part.params.items() <= m.params.items()
-    return {name: value for name, value in m.params.items() if name != part.over} == part.params
+        return params.items() <= m.params.items()
+    return {name: value for name, value in m.params.items() if name != part.over} == params
 
 
 def figure(part: Part, run: Run, *, fast: bool, family: int = 1) -> Figure | None:

@@ -87,7 +87,7 @@ def run(
 
     Exits with the command's own status. Without COMMAND the guest's kernel tells its name.
     """
-    box = Box(workload, memory, cpus, "linked" if disk else "memory")
+    box = Box(workload, memory, cpus, root="linked" if disk else "memory")
     deadline = time.monotonic() + timeout
     with (
         Drivers(context.data, context.run, uri, _say) as drivers,

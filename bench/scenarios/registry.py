@@ -5,16 +5,21 @@ from collections.abc import Mapping, Sequence
 from bench.scenario import Scenario
 from bench.scenarios.anywhere import Anywhere
 from bench.scenarios.build import Build
+from bench.scenarios.contention import Contention
 from bench.scenarios.copy_on_write import CopyOnWrite
 from bench.scenarios.cpu import Cpu
 from bench.scenarios.density import Density
 from bench.scenarios.distribution import Distribution
 from bench.scenarios.io import Io
+from bench.scenarios.isolation import Isolation
 from bench.scenarios.layers import Layers
 from bench.scenarios.layers_integrity import LayersIntegrity
+from bench.scenarios.lifecycle import Lifecycle
+from bench.scenarios.limits import Limits
 from bench.scenarios.memory import Memory
 from bench.scenarios.network import Network
 from bench.scenarios.overlay_lookup import OverlayLookup
+from bench.scenarios.recovery import Recovery
 from bench.scenarios.registry_life import RegistryLife
 from bench.scenarios.startup import Startup
 
@@ -46,6 +51,11 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "distribution": ("pushed", "pulled", "moved", "arrival", "running"),
     "anywhere": ("same_output", "same_output_elsewhere"),
     "registry": ("works", "origin_bytes"),
+    "limits": ("delivered", "within_limit_lives", "over_limit_dies", "neighbour_lives"),
+    "lifecycle": ("create", "answer", "delete"),
+    "isolation": ("isolated",),
+    "contention": ("latency_p50", "latency_p99", "slowdown", "recovery"),
+    "recovery": ("noticed", "cleared", "recovered"),
 }  # fmt: skip
 """What each scenario measures, so that a threshold for anything else is refused before the first sample."""
 
@@ -59,19 +69,9 @@ def scenarios(variants: Sequence[str] = ()) -> Mapping[str, Scenario]:
     That one compares ways to store an image, with images of its own.
     """
     known: tuple[Scenario, ...] = (
-        Startup(variants),
-        Memory(variants),
-        Layers(),
-        Cpu(variants),
-        CopyOnWrite(variants),
-        OverlayLookup(variants),
-        LayersIntegrity(variants),
-        Io(variants),
-        Network(variants),
-        Density(variants),
-        Build(),
-        Distribution(),
-        Anywhere(),
-        RegistryLife(),
-    )
+        Startup(variants), Memory(variants), Layers(), Cpu(variants), CopyOnWrite(variants),
+        OverlayLookup(variants), LayersIntegrity(variants), Io(variants), Network(variants),
+        Density(variants), Build(), Distribution(), Anywhere(), RegistryLife(), Limits(variants),
+        Lifecycle(variants), Isolation(variants), Contention(variants), Recovery(variants),
+    )  # fmt: skip
     return {scenario.name: scenario for scenario in known}

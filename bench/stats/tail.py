@@ -22,17 +22,22 @@ def fewest(share: float, level: float = LEVEL) -> int:
 def percentile(values: Sequence[float], share: float, level: float = LEVEL) -> Estimate | None:
     """Estimate the percentile `share` with its interval, of any distribution; None with too few runs.
 
-    The value is the linear interpolation of Hyndman and Fan 1996, definition 7; the ends are order
+    The value is that of `quantile`; the ends are order
     statistics whose ranks leave at most (1 - level) / 2 on each side (Hahn and Meeker 1991, section 5.2).
     """
     n = len(values)
     if n < fewest(share, level):
         return None
-    ordered, place = sorted(values), (n - 1) * share
-    low, high = math.floor(place), math.ceil(place)
-    value = ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    ordered, value = sorted(values), quantile(values, share)
     first, last = _ranks(n, share, (1 - level) / 2)
     return Estimate(value, ordered[first - 1], ordered[last - 1], level, n, "order statistics")
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """Return the quantile `share` of at least one value: Hyndman and Fan 1996, definition 7."""
+    ordered, place = sorted(values), (len(values) - 1) * share
+    low, high = math.floor(place), math.ceil(place)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
 def _ranks(n: int, share: float, each: float) -> tuple[int, int]:

@@ -44,6 +44,6 @@ class Bubblewrap:
             return BWRAP.path, *SHARED, *view, AGENT
 
         with root(self._drivers, box) as tree:
-            limits, names = Resources(box.memory, box.cpus), {"bwrap": "bubblewrap"}
+            limits, names = Resources(box.memory, box.cpus, box.pids), {"bwrap": "bubblewrap"}
             prepared = tree.prepared(BOUNDARY)
             yield ForegroundLauncher(self._drivers, tree.place, words, limits, names, prepared)

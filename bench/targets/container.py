@@ -68,7 +68,7 @@ class Container:
                 id="template",
                 layers=layers,
                 args=(AGENT,),
-                resources=Resources(box.memory, box.cpus),
+                resources=Resources(box.memory, box.cpus, box.pids),
                 mounts=tuple(Bind(path, VOLUME) for path in own),
             )
             held = stack.pop_all()

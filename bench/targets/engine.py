@@ -38,10 +38,11 @@ class Engine:
     def run(self, name: str, place: Path) -> Call:
         """Ask for a container; returns at once."""
         box = self.box
+        pids = ("--pids-limit", str(box.pids)) if box.pids else ()
         return self.calls.begin(
             "run", "run", "--detach", "--name", name, "--cidfile", f"{place}/id", "--network", "none",
             "--memory", str(box.memory), "--cpus", str(box.cpus), "--cgroup-parent", self.parent(name),
-            "--volume", f"{place}:{pipes.INSIDE}", *self.options, self.reference, *pipes.COMMAND,
+            "--volume", f"{place}:{pipes.INSIDE}", *pids, *self.options, self.reference, *pipes.COMMAND,
         )  # fmt: skip
 
     def parent(self, name: str) -> str:

@@ -69,6 +69,6 @@ class Lxc:
 
         with root(self._drivers, box) as tree:
             yield ForegroundLauncher(
-                self._drivers, tree.place, words, Resources(box.memory, box.cpus), ROLES,
+                self._drivers, tree.place, words, Resources(box.memory, box.cpus, box.pids), ROLES,
                 tree.prepared(BOUNDARY), everywhere=True,
             )  # fmt: skip

@@ -23,11 +23,13 @@ from bench.targets.drivers import Drivers
 from bench.targets.faults import translated
 from bench.targets.hosting import lacks
 from bench.workloads.images import MACHINE, provide
+from runtime.container.scratch import scratch
 from vmdriver import boot
 from vmdriver.accel import Accelerator as Proven
 from vmdriver.errors import MachineFault
 from vmdriver.guest import Guest
 from vmdriver.kernel import Kernel
+from vmdriver.snapshot import Snapshot
 from vmdriver.spec import FLAVOURS, Channel, Flavour, GuestSpec, Private
 
 BOUNDARY = (
@@ -45,7 +47,7 @@ class GuestInstance:
         self.name = guest.name
         self.agent = guest.agent.fileno()
         self.console = guest.console.fileno() if guest.console else None
-        self._guest, self._charge, self._memory_cgroup = guest, charge, memory_cgroup
+        self.guest, self._charge, self._memory_cgroup = guest, charge, memory_cgroup
 
     @property
     def memory_cgroup(self) -> Path | None:
@@ -55,26 +57,26 @@ class GuestInstance:
     @property
     def storage(self) -> Sequence[Path]:
         """The guest's own disks."""
-        return sorted(self._guest.directory.glob("*.qcow2"))
+        return sorted(self.guest.directory.glob("*.qcow2"))
 
     def members(self) -> Sequence[Member]:
         """Return QEMU."""
-        return [Member(self._guest.pid, "QEMU")]
+        return [Member(self.guest.pid, "QEMU")]
 
     def remove(self) -> None:
         """Destroy the guest; returns when nothing is left."""
         with translated():
-            self._guest.destroy()
+            self.guest.destroy()
         self._charge.close()
 
     def leftovers(self) -> Sequence[str]:
         """Name what is still there."""
         with translated():
-            return self._guest.leftovers()
+            return self.guest.leftovers()
 
     def log(self) -> str:
         """Return QEMU's last lines."""
-        return self._guest.log
+        return self.guest.log
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,33 @@ class GuestLauncher:
             else:
                 guest = self.drivers.hypervisor.start(self.spec.named(name))
             return GuestInstance(guest, stack.pop_all(), charge.memory if charge else None)
+
+
+@dataclass(frozen=True)
+class RestoringLauncher:
+    """Lets one guest go on from where it was saved."""
+
+    drivers: Drivers
+    snapshot: Snapshot
+    prepared: Prepared
+
+    def start(self, name: str, *, ledger: bool = False) -> Instance:  # noqa: ARG002 - it keeps its own
+        """Restore it; returns when libvirt's call has."""
+        with translated():
+            return GuestInstance(self.drivers.hypervisor.restore(self.snapshot), ExitStack(), None)
+
+
+class SavingLauncher(GuestLauncher):
+    """Starts guests that are nothing but their memory, so that they can be saved."""
+
+    @contextmanager
+    def saved(self, instance: Instance) -> Iterator[Launcher]:
+        """Write the guest to a file, which goes at the end."""
+        assert isinstance(instance, GuestInstance)  # noqa: S101 - it is one of ours
+        with scratch(self.drivers.data) as place:
+            with translated():
+                snapshot = instance.guest.save(place / "memory")
+            yield RestoringLauncher(self.drivers, snapshot, self.prepared)
 
 
 class VirtualMachine:
@@ -155,21 +184,28 @@ class VirtualMachine:
             boots=[path for path in (spec.kernel, spec.initrd) if path],
             channel=spec.channel,
         )
-        yield GuestLauncher(self._drivers, spec, prepared)
+        plain = self._flavour == "vm" and not spec.disks
+        yield (SavingLauncher if plain else GuestLauncher)(self._drivers, spec, prepared)
 
     def _spec(self, tree: Path, key: str, box: Box) -> GuestSpec:
-        found = self._drivers.accelerator
+        found, cpus = self._drivers.accelerator, _whole(box)
         private: Private = "full" if box.root == "full" else "linked"
         if self._flavour == "vm-full":
             return boot.full(
                 tree, key, data=self._drivers.data, accelerator=found.acceleration, memory=box.memory,
-                cpus=box.cpus, cpu=found.cpu, private=private,
+                cpus=cpus, cpu=found.cpu, private=private,
             )  # fmt: skip
         return boot.boot(
             self._flavour, tree, key, data=self._drivers.data, kernel=self._kernel or self._drivers.kernel,
-            accelerator=found.acceleration, memory=box.memory, cpus=box.cpus, cpu=found.cpu,
+            accelerator=found.acceleration, memory=box.memory, cpus=cpus, cpu=found.cpu,
             root="initramfs" if box.root == "memory" else "disk", private=private, channel=self._channel,
         )  # fmt: skip
+
+
+def _whole(box: Box) -> int:
+    if box.cpus != int(box.cpus):
+        raise BenchFault(f"a guest can't have {box.cpus} CPUs", hint="give it whole ones", kind="usage")
+    return int(box.cpus)
 
 
 def direct(drivers: Drivers) -> Target:

@@ -48,7 +48,7 @@ class Nspawn:
 
         with root(self._drivers, box) as tree:
             yield ForegroundLauncher(
-                self._drivers, tree.place, words, Resources(box.memory, box.cpus), ROLES,
+                self._drivers, tree.place, words, Resources(box.memory, box.cpus, box.pids), ROLES,
                 tree.prepared(BOUNDARY), traces,
             )  # fmt: skip
 

@@ -22,7 +22,9 @@ BOUNDARY = "no process at all: a channel in which every answer stands already"
 
 
 class NullInstance:
-    """A channel whose other end has spoken."""
+    """A channel whose other end has spoken: it has answered the request with the number `token`."""
+
+    token = 1
 
     console: int | None = None
     requests: int | None = None

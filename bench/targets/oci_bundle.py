@@ -29,7 +29,8 @@ def config(root: Path, box: Box, group: str) -> dict[str, Any]:
     """
     kept = [f"CAP_{capability}" for capability in capabilities.DEFAULT]
     kinds = ("pid", "network", "ipc", "uts", "mount", "cgroup")
-    cpu = {"quota": box.cpus * _PERIOD, "period": _PERIOD}
+    cpu = {"quota": round(box.cpus * _PERIOD), "period": _PERIOD}
+    pids = {"pids": {"limit": box.pids}} if box.pids else {}
     return {
         "ociVersion": "1.0.2",
         "process": {
@@ -45,7 +46,7 @@ def config(root: Path, box: Box, group: str) -> dict[str, Any]:
         "linux": {
             "cgroupsPath": group,
             "namespaces": [{"type": kind} for kind in kinds],
-            "resources": {"memory": {"limit": box.memory}, "cpu": cpu},
+            "resources": {"memory": {"limit": box.memory}, "cpu": cpu, **pids},
             "maskedPaths": list(MASKED),
             "readonlyPaths": list(READONLY),
         },

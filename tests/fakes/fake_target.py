@@ -272,7 +272,7 @@ class FakeTarget:
                 shared=self.shared,
                 store=self.store,
                 boots=self.boots,
-            ),  # fmt: skip
+            ),
         )
         self.journal.append(f"release {box.workload}")
 

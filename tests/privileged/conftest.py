@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import os
 
+import msgspec
 import pytest
 
-from runtime.container import ContainerSpec, Spawner
+from bench.claims.judge import verdicts
+from bench.claims.load import asked, select
+from bench.progress import progress
+from bench.results import Target, Writer, load
+from bench.scenario import Session, Sizes
+from bench.scenarios.registry import scenarios
+from bench.targets.drivers import Drivers
+from bench.targets.residue import prune
+from runtime.container import ContainerSpec, NativeSpec, Spawner
 from runtime.image.bootstrap import bootstrap
 from runtime.image.store import Store
 from tests.fakes.busybox_layer import make_layer
+from tests.fakes.sample_run import sample_run
 from tests.privileged.building import Lab
 
 
@@ -79,3 +89,35 @@ def home(tmp_path_factory):
 def lab(home, tmp_path):
     """Builds in `home`, from a context of this test."""
     return Lab.at(home, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def drivers(data_root):
+    prune(data_root, data_root / "run", print)  # as every run does: tests that were killed left names in use
+    with Drivers(data_root, data_root / "run", None, print) as opened:
+        # Its two processes are there before any test looks at what is there.
+        with opened.spawner.start_native(NativeSpec("first", ("/bin/true",)), stdin=0, stdout=1, stderr=2):
+            pass
+        yield opened
+
+
+@pytest.fixture
+def judged(tmp_path, monkeypatch):
+    """Measures what claims need on the given targets; returns the run, and the verdicts by claim."""
+    monkeypatch.setattr("bench.exclusion.reason", lambda _: None)
+
+    def call(*targets, claims=(), wanted=None, variants=()):
+        chosen = select(claims) if claims else ()
+        sizes = Sizes("fast", 7, asked=wanted or asked(chosen, fast=True))
+        known = tuple(Target(name=t.name, title=t.title, kind=t.kind, available=True) for t in targets)
+        empty = {"measurements": (), "failures": (), "warnings": (), "finished": None, "verdicts": ()}
+        header = msgspec.structs.replace(sample_run(), targets=known, mode="fast", **empty)
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.json"
+        with Writer(path, header) as writer, progress(quiet=True) as shown:
+            session = Session({t.name: t for t in targets}, sizes, writer, shown)
+            for name in sizes.asked:
+                scenarios(variants)[name].run(session)
+        run = load(path)
+        return run, {one["claim"]: one for one in verdicts(chosen, run)}
+
+    return call

@@ -7,10 +7,13 @@ from bench.claims.definition import Always, AtLeast, AtMost, Equivalent
 from bench.claims.load import claims
 from bench.claims.words import amount, named
 from bench.claims.words import say as word
+from bench.scenarios.registry import METRICS
 
 PAGE = Path(__file__).parents[3] / "docs/reference/claims.md"
-TIMES = {"ready", "first_write", "second_write", "first_lookup", "next_lookup"}
-PLAIN = {"density", "build", "distribution", "anywhere", "registry"}
+PLAIN = ("density", "build", "distribution", "anywhere", "registry")
+TIMES = ("first_write", "second_write", "first_lookup", "next_lookup")
+UNITS = {**dict.fromkeys(("ready", "recovered", "answer", "delete", *TIMES), "s"),
+         **dict.fromkeys((*METRICS["limits"], "isolated", "slowdown"), "")}  # fmt: skip
 BEGIN, END = "<!-- table -->\n", "<!-- end of table -->"
 
 
@@ -29,7 +32,8 @@ def _part(part):
     if part.rule is None:
         return f"{part.name}: no scenario yet"
     params = "".join(f" {value}" for value in part.params.values())
-    box = " / ".join(f"`{name}`" for name in part.targets)
+    other = "".join(f" {value}" for value in (part.baseline_params or {}).values())
+    box = " / ".join(f"`{name}`" for name in part.targets) + other
     control = "control: " if part.role == "control" else ""
     return f"{control}`{part.scenario}` `{part.metric}`{params} of {box}: {_rule(part)} (n = {part.runs})"
 
@@ -37,7 +41,7 @@ def _part(part):
 def _rule(part):
     if isinstance(part.rule, Always):
         return f"always {part.rule.value:g}"
-    unit = "s" if part.metric in TIMES else "" if part.scenario in PLAIN else "B"
+    unit = "" if part.scenario in PLAIN else UNITS.get(part.metric, "B")
     unit = f"{unit}/B" if part.over == "size" else unit
     if isinstance(part.rule, Equivalent):
         return f"within {part.rule.margin:.0%}"

@@ -58,11 +58,18 @@ def probe(monkeypatch, tare):
     return call
 
 
+def hurry(monkeypatch):
+    """What is timed by the clock takes next to no time."""
+    for scenario in ("memory", "limits"):
+        monkeypatch.setattr(f"bench.scenarios.{scenario}.SETTLE", 0)
+    monkeypatch.setattr("bench.scenarios.limits.WINDOW", dict.fromkeys(("fast", "default", "rigorous"), 0.01))
+
+
 @pytest.fixture
 def fakes(monkeypatch):
     """Makes fake targets of those that are known."""
     monkeypatch.setattr(scenario_module, "QUIET", 0)
-    monkeypatch.setattr("bench.scenarios.memory.SETTLE", 0)
+    hurry(monkeypatch)
     monkeypatch.setattr(harness, "prune", lambda *_: [])  # it looks at this very host's cgroups
 
     def put(*targets):
@@ -75,7 +82,7 @@ def fakes(monkeypatch):
 def quick(monkeypatch):
     """No scenario waits for a quiet host."""
     monkeypatch.setattr(scenario_module, "QUIET", 0)
-    monkeypatch.setattr("bench.scenarios.memory.SETTLE", 0)
+    hurry(monkeypatch)
     monkeypatch.setattr(ladder, "PATIENCE", 2.0)
 
 

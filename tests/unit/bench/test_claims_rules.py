@@ -150,6 +150,26 @@ def test_samples_that_do_not_count_decide_nothing():
     assert (found.verdict, found.n) == ("supported", 8)
 
 
+def test_a_baseline_may_have_params_of_its_own():
+    run = plain_run(
+        {("recovery", "container", "recovered"): [1.0] * 8, ("recovery", "vm", "recovered"): [4.0] * 8}
+    )
+    ours, cold = (msgspec.structs.replace(m, params={"way": "start"}) for m in run.measurements)
+    restored = msgspec.structs.replace(
+        cold, params={"way": "snapshot"},
+        samples=tuple(msgspec.structs.replace(s, value=0.5) for s in cold.samples),
+    )  # fmt: skip
+    run = carried_by(msgspec.structs.replace(run, measurements=(ours, cold, restored)), "kvm")
+    part = Part(
+        name="p", scenario="recovery", target="container", baseline="vm", metric="recovered",
+        params={"way": "start"}, rule=AtMost(of="ratio", limit=1.0),
+    )  # fmt: skip
+    found = judge(part, run)
+    assert (found.verdict, found.value) == ("supported", 0.25)
+    found = judge(msgspec.structs.replace(part, baseline_params={"way": "snapshot"}), run)
+    assert (found.verdict, found.value) == ("refuted", 2.0)
+
+
 FAST, SLOW = [1.0 + i / 100 for i in range(8)], [90.0 + i / 100 for i in range(8)]
 RULES = {
     "at most": AtMost(of="median", limit=LIMIT),

@@ -26,7 +26,7 @@ FAILURES = [
     (stuck, "no marker 'listening' in time.*waiting for something"),
     (dying, "hung up before 'listening'.*Segmentation fault"),
     (deaf, "hung up before"),
-    (lying, "answered 'pong 999' to 'ping 1'"),
+    (lying, r"answered 'pong 999' to 'ping \d+'"),
 ]
 
 

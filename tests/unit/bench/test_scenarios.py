@@ -1,6 +1,6 @@
 """What all scenarios have in common."""
 
-import os
+import subprocess
 
 import pytest
 
@@ -29,24 +29,40 @@ def test_targets_that_a_scenario_does_not_know_get_no_turn(name):
     assert {slot.target for slot in slots} <= {known, "layers"}
 
 
+def test_a_target_that_has_no_turn_is_not_prepared(measure):
+    whole = FakeTarget("vm-full", "vm", "tcg")
+    run = measure(scenarios()["isolation"], whole, mode="fast")
+    assert (run.measurements, run.failures, whole.journal) == ((), (), [])
+
+
 SAID = {"cat {}": f"{50 * 2**20}\n", "Cached": "Cached: 2048 kB\n", **PRINTED}
 ANSWERS = obedient(SAID)
 
 
-OF_MACHINES = [*STANDARD, "density"]
+OF_MACHINES = [*STANDARD, "density", "limits", "lifecycle", "isolation", "contention", "recovery"]
+
+
+@pytest.fixture
+def child():
+    """A process that a scenario may look at, and kill."""
+    process = subprocess.Popen(["sleep", "60"])
+    yield process.pid
+    process.kill()
+    process.wait()
 
 
 @pytest.mark.parametrize("name", OF_MACHINES)
-def test_what_a_scenario_measures_is_what_thresholds_may_name(measure, name):
+def test_what_a_scenario_measures_is_what_thresholds_may_name(measure, name, child):
     own = obedient(SAID, preface=BANNER)
-    target = FakeTarget("vm", "vm", "tcg", behaviour=own, pids=(os.getpid(),))
+    target = FakeTarget("vm", "vm", "tcg", behaviour=own, pids=(child,))
     found = measure(scenarios()[name], target, runs=1)
     assert {m.metric for m in found.measurements} == set(METRICS[name])
 
 
 @pytest.mark.parametrize("name", OF_MACHINES)
-def test_a_figure_that_cannot_be_ends_the_run_and_is_no_mere_failure(measure, tmp_path, name):
-    target = FakeTarget("vm", "vm", behaviour=ANSWERS)  # a machine whose samples name no accelerator
+def test_a_figure_that_cannot_be_ends_the_run_and_is_no_mere_failure(measure, tmp_path, name, child):
+    # A machine whose samples name no accelerator.
+    target = FakeTarget("vm", "vm", behaviour=ANSWERS, pids=(child,))
     with pytest.raises(ImpossibleFigure, match="kind vm says no accelerator"):
         measure(scenarios()[name], target, runs=1)
     run = load(tmp_path / "run.json")

@@ -1,0 +1,47 @@
+"""Instances side by side, really started: what they share, what they do to each other, who replaces them."""
+
+import pytest
+
+from bench.scenarios import contention
+from bench.scenarios.contention import AGGRESSORS
+from bench.targets.container import Container
+from bench.targets.native import Native
+
+pytestmark = [pytest.mark.privileged, pytest.mark.timeout(300)]
+
+
+def figures(run, metric, target, param):
+    return {
+        m.params[param]: [sample.value for sample in m.samples]
+        for m in run.measurements
+        if (m.metric, m.target) == (metric, target)
+    }
+
+
+def test_two_containers_share_nothing_but_users_and_two_bare_processes_share_all(drivers, judged):
+    wanted = {"isolation": {"container": 2, "native": 2}}
+    run, _ = judged(Container(drivers), Native(drivers), wanted=wanted)
+    assert not run.failures
+    found = figures(run, "isolated", "container", "resource")
+    # Root in Tare's container is root on the host, with fewer capabilities: there is no user namespace.
+    assert {resource for resource, own in found.items() if set(own) != {1.0}} == {"user"}
+    assert set(found["user"]) == {0.0}
+    assert figures(run, "isolated", "native", "resource") == {kind: [0.0, 0.0] for kind in found}
+
+
+def test_a_killed_container_is_replaced_and_ten_come_and_go(drivers, judged):
+    wanted = {"recovery": {"container": 2}, "lifecycle": {"container": 2}}
+    run, _ = judged(Container(drivers), wanted=wanted)
+    assert not run.failures
+    (recovered,) = figures(run, "recovered", "container", "way").values()
+    assert len(recovered) >= 2
+    for metric in ("create", "answer", "delete"):
+        assert set(figures(run, metric, "container", "at_once")) == {1, 10}
+
+
+def test_every_aggressor_runs_in_a_container_with_and_without_limits(drivers, judged, monkeypatch):
+    monkeypatch.setattr(contention, "REQUESTS", {"fast": 5})
+    run, _ = judged(Container(drivers), wanted={"contention": {"container": 1}})
+    assert not run.failures
+    seen = {(m.params["aggressor"], m.params["limits"]) for m in run.measurements if m.metric == "slowdown"}
+    assert seen == {(kind, limits) for kind in AGGRESSORS for limits in ("none", "set")}

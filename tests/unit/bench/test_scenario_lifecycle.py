@@ -1,0 +1,53 @@
+"""The lifecycle scenario on real agents as children, and a crowd of them."""
+
+import pytest
+
+from bench.ladder import crowd
+from bench.scenarios.lifecycle import FULL, LINKED, SHARED, Lifecycle
+from bench.target import Box
+from tests.fakes.fake_target import FakeTarget, stuck, virtual
+
+
+def test_a_crowd_is_created_before_any_is_waited_for_and_then_deleted(measure):
+    target = FakeTarget("container", "container")
+    run = measure(Lifecycle(), target, runs=1)
+    assert {(m.metric, m.params["at_once"]) for m in run.measurements} == {
+        (metric, size) for metric in ("create", "answer", "delete") for size in (1, 10)
+    }
+    assert {m.params["root"] for m in run.measurements} == {SHARED}
+    done = [line.split()[0] for line in target.journal[1:-1]]
+    assert done == ["start", "remove", *["start"] * 10, *["remove"] * 10]
+    values = {(m.metric, m.params["at_once"]): m.samples[0].value for m in run.measurements}
+    for size in (1, 10):
+        assert 0 < values["create", size] <= values["answer", size]
+        assert values["delete", size] > 0
+
+
+def test_machines_are_made_from_a_copy_and_from_a_link(measure):
+    target = virtual()
+    run = measure(Lifecycle(), target, runs=1)
+    assert {m.params["root"] for m in run.measurements} == {FULL, LINKED}
+    assert [box.root for box in target.boxes] == ["full", "linked"]
+    whole = virtual("vm-full")
+    measure(Lifecycle(), whole, runs=1)
+    assert [box.root for box in whole.boxes] == ["full"]
+
+
+def test_one_that_does_not_answer_takes_the_crowd_with_it_and_leaves_nothing(measure):
+    target = FakeTarget("container", "container", behaviours={4: stuck})
+    run = measure(Lifecycle(), target, runs=1)
+    assert "no marker 'listening'" in run.failures[0].text
+    assert not any(m.params["at_once"] == 10 for m in run.measurements)
+    assert len(target.instances) == 11
+    assert all(instance.removed for instance in target.instances)
+
+
+def test_a_crowd_that_could_not_be_started_whole_is_removed():
+    target = FakeTarget("native", refusals={2: OSError("no more")})
+    with (
+        target.launcher(Box("agent", 1)) as launcher,
+        pytest.raises(OSError, match="no more"),
+        crowd(launcher, ["a", "b", "c"]),
+    ):
+        raise AssertionError("it never was whole")
+    assert [instance.removed for instance in target.instances] == [True, True]
