@@ -105,6 +105,8 @@ def plan(
         )
     room = Room(_spots(mounts, place, rootless=rootless), place.lacking, rootless=rootless)
     limits = limit_steps(resources, room)
+    if not (resources or {}).get("devices"):  # a new container has to be kept from them all the same
+        limits += _module("runtime.cgroups.devices").plan([], room)
     kept = _kept(room)
     _refuse_occupied(kept)
     parents = _parents(mounts, place, kept)

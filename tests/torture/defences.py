@@ -124,8 +124,11 @@ DEFENCES = (
             '    syscalls.cloexec_from(3 + launch["keep"])\n', "",
             f"{CONFINED}::test_a_further_process_gets_no_more_of_them"),
     Defence("mknod with the capability", "runtime/cgroups/devices.py",
-            'steps(room.spot("devices", rules[0].where), [*rules, *DEFAULTS])', "[]",
+            'steps(room.spot("devices", WHERE), [*before, *rules, *DEFAULTS])', "[]",
             f"{CONFINED}::test_a_node_that_was_made_opens_no_device"),
+    Defence("mknod where no rule is", "runtime/cgroups/devices.py",
+            "before = () if rules and rules[0].everything else (CLOSED,)", "before = ()",
+            f"{CONFINED}::test_a_node_opens_no_device_where_no_rule_is_either"),
     Defence("mknod by an exec", "runtime/oci/exec.py",
             "(_born_in(held), _joined(held))", "(_born_in(held), [])",
             f"{CONFINED}::test_a_further_process_opens_no_device_either"),
@@ -247,7 +250,7 @@ def _copy(folder: Path) -> Path:
     ).stdout
     for name in filter(None, names.split("\0")):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(SOURCES / name, folder / name)
+        shutil.copy2(SOURCES / name, folder / name, follow_symlinks=False)
     return folder
 
 

@@ -54,6 +54,12 @@ def test_a_node_that_was_made_opens_no_device(oci):
     assert "can't open '/disk': Operation not permitted" in oci("run", "box", code=1)
 
 
+def test_a_node_opens_no_device_where_no_rule_is_either(oci):
+    kept = given("CAP_MKNOD", "CAP_DAC_OVERRIDE")
+    oci.configure("sh", "-c", f"{NODE} && cat /disk", process=kept, root={"path": "rootfs"})
+    assert "can't open '/disk': Operation not permitted" in oci("run", "box", code=1)
+
+
 def test_a_further_process_opens_no_device_either(oci):
     kept = given("CAP_MKNOD", "CAP_DAC_OVERRIDE")
     oci.configure("sleep", "100", process=kept, linux=DENY_DEVICES, root={"path": "rootfs"})
