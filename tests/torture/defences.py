@@ -24,6 +24,7 @@ BOX = "tests/privileged/test_container.py"
 CONFINED, ENGINE = "tests/torture/test_confined.py", "tests/privileged/test_engine_options.py"
 COPY = "tests/privileged/test_engine_copy.py"
 CRASH = "tests/privileged/test_engine_crash.py"
+STARTER = "tests/privileged/test_starter.py"
 BUILDS = "tests/torture/test_build_escapes.py"
 
 
@@ -170,6 +171,14 @@ DEFENCES = (
             f"{BOX}::test_binds_stay_inside_and_obey_readonly"),
     Defence("CVE-2018-15664, copying through a link", "runtime/engine/copying.py",
             '    os.chroot(".")\n', "", f"{COPY}::test_no_link_of_the_container_leads_out"),
+    Defence("child killed with a lock that its starter waits for", "runtime/process/spawner.py",
+            "            if self.watch.due():\n                self._look()\n", "",
+            f"{STARTER}::test_a_starter_that_does_not_go_on_after_its_childs_death_is_replaced"),
+    Defence("starter killed twice", "runtime/process/client.py", "_STARTERS = 3 ", "_STARTERS = 1 ",
+            f"{STARTER}::test_an_idle_starter_that_is_killed_is_replaced"),
+    Defence("zombies of refused starts", "runtime/process/spawner.py",
+            '            os.waitpid(note["ended"], 0)\n', "            pass\n",
+            f"{STARTER}::test_a_refused_start_leaves_no_zombie"),
     Defence("keeper killed in a start", "runtime/engine/keeper.py",
             "        record.sweep(self.places.oci)\n", "        return\n",
             f"{CRASH}::test_a_keeper_killed_during_a_start_leaves_a_container_that_starts"),

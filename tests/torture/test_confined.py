@@ -56,7 +56,8 @@ def test_a_node_that_was_made_opens_no_device(oci):
 
 def test_a_node_opens_no_device_where_no_rule_is_either(oci):
     kept = given("CAP_MKNOD", "CAP_DAC_OVERRIDE")
-    oci.configure("sh", "-c", f"{NODE} && cat /disk", process=kept, root={"path": "rootfs"})
+    unruled, root = {"resources": {}}, {"path": "rootfs"}
+    oci.configure("sh", "-c", f"{NODE} && cat /disk", process=kept, linux=unruled, root=root)
     assert "can't open '/disk': Operation not permitted" in oci("run", "box", code=1)
 
 
