@@ -24,7 +24,7 @@ BOX = "tests/privileged/test_container.py"
 CONFINED, ENGINE = "tests/torture/test_confined.py", "tests/privileged/test_engine_options.py"
 COPY = "tests/privileged/test_engine_copy.py"
 CRASH = "tests/privileged/test_engine_crash.py"
-ALONE = "tests/unit/runtime/test_oci_child_alone.py"
+ALONE = "tests/unit/runtime_oci/test_child_alone.py"
 STARTER = "tests/privileged/test_starter.py"
 BUILDS = "tests/torture/test_build_escapes.py"
 
