@@ -122,7 +122,7 @@ def _user(text: str) -> dict[str, Any]:
 
 
 def _number(option: str, text: str) -> int:
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit()):
         raise RuntimeFault(
             f"--{option} takes numbers, not {text!r}", kind="usage", hint="for example 1000:1000"
         )

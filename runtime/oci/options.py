@@ -134,7 +134,7 @@ class Arguments:
         plain = text.removesuffix("b").removesuffix("i")
         power = "kmgt".find(plain[-1:]) + 1 if plain else 0
         digits = plain[:-1] if power else plain
-        if text != "-1" and not digits.isdigit():
+        if text != "-1" and not (digits.isascii() and digits.isdigit()):
             hint = "for example 67108864 or 64m"
             raise RuntimeFault(f"--{name} takes a size, not {self.text(name)}", kind="usage", hint=hint)
         return -1 if text == "-1" else int(digits) << 10 * power

@@ -25,7 +25,7 @@ def number(text: str) -> int:
 
     0 is none, and asks whether the process is there (kill(2)).
     """
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         found = int(text)
     else:
         name = text.upper().removeprefix("SIG")
