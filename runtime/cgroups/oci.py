@@ -144,7 +144,7 @@ def update(group: Group, resources: dict[str, Any]) -> list[Step]:
 def limit_steps(resources: dict[str, Any] | None, room: Room) -> list[Step]:
     """Return the steps for the fields of linux.resources, in `room`."""
     found: list[Step] = []
-    asked = Fields(WHERE, resources or {})
+    asked = Fields(WHERE, resources or {}, room.warnings)
     for name, module in _OBJECTS.items():
         inner = asked.inner(name)
         if inner is not None:

@@ -85,7 +85,7 @@ def _from_file(path: str) -> Config:
             found: Config = json.load(file)
     except OSError as err:
         raise RuntimeFault.from_os(err, f"read {path}") from err
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise RuntimeFault(f"{path} is no JSON: {err}", kind="usage") from err
     return found
 

@@ -68,7 +68,7 @@ def _read(path: str) -> dict[str, Any]:
             found = json.load(file)
     except OSError as err:
         raise RuntimeFault.from_os(err, f"read {path}") from err
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise RuntimeFault(f"{path} is no JSON: {err}", kind="usage") from err
     if not isinstance(found, dict):
         raise RuntimeFault(f"{path} must be an object", kind="usage", hint="see linux.resources")
