@@ -108,7 +108,7 @@ DEFENCES = (
     Defence("read-only paths", "runtime/rootfs/plan.py", "*map(Readonly, READONLY)", "*map(Readonly, ())",
             f"{BOX}::test_kernel_paths_are_masked_and_readonly"),
     Defence("capabilities", "runtime/process/init.py",
-            '        capabilities.bound(last, launch["caps"])\n', "",
+            '        bounding.keep(launch["caps"])\n', "        pass\n",
             f"{BOX}::test_capabilities_and_no_new_privileges"),
     Defence("no new privileges", "runtime/process/init.py",
             "        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)\n", "        pass\n",
