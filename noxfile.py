@@ -50,12 +50,14 @@ def bench(session: nox.Session) -> None:
 def peers(session: nox.Session) -> None:
     """Time container starts, and pulls, pushes and builds of images, against other tools (root).
 
-    `-- starts OPTION…` or `-- images OPTION…` does one of them (the images take some ten minutes, all in one
-    interleaved run), options alone are those of the starts;
-    --json FILE keeps the figures.
+    `-- starts OPTION…`, `-- idle OPTION…` (memory of idle containers) or `-- images OPTION…` (some ten
+    minutes, all in one interleaved run) does one of them, options alone are those of the starts; --json FILE
+    keeps the figures.
     """
     first, *others = session.posargs or [""]
-    parts = [first] if first in {"starts", "images"} else ["starts"] if first else ["starts", "images"]
+    parts = (
+        [first] if first in {"starts", "idle", "images"} else ["starts"] if first else ["starts", "images"]
+    )
     words = others if first in parts else session.posargs
     for part in parts:
         tool(session, "python", "-m", f"tests.peers.{part}", *words)

@@ -1,8 +1,10 @@
 """linux.resources.devices: which devices a container may open or make, as v1 files or as a v2 BPF program.
 
-Rules are applied in order, so that the last one that speaks of an access decides (config-linux.md, "Allowed
-Device list"). v1 keeps a default and exceptions to it, and can't cut a hole into an exception: such a list is
-refused there. Kernel: Documentation/admin-guide/cgroup-v1/devices.rst, cgroup-v2.rst "Device controller".
+A container may use those of the specification ("Default Devices") and what its rules allow, as runc has it:
+no rules are no permission. They are applied in order, so that the last one that speaks of an access decides
+(config-linux.md, "Allowed Device list"). v1 keeps a default and exceptions to it, and can't cut a hole into
+an exception: such a list is refused there.
+Kernel: Documentation/admin-guide/cgroup-v1/devices.rst, cgroup-v2.rst "Device controller".
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from runtime.cgroups.fields import Fields
     from runtime.cgroups.room import Room, Spot, Step
 
+WHERE = "linux.resources.devices"
 ANY = -1
 _MKNOD, _READ, _WRITE = 1, 2, 4  # BPF_DEVCG_ACC_
 _BITS = {"r": _READ, "w": _WRITE, "m": _MKNOD}
@@ -59,29 +62,31 @@ def _default(kind: str, major: int, minor: int, access: int = _ALL) -> Rule:
     return Rule("default", kind, major, minor, access, allow=True)
 
 
-# The devices that the specification supplies ("Default Devices"), terminals, and nodes as such: what runc and
-# crun let in after the configuration's own rules.
+CLOSED = Rule("default", "a", ANY, ANY, _ALL, allow=False)
+# The devices that the specification supplies ("Default Devices"), terminals, tun, and nodes as such: what
+# runc lets in after the configuration's own rules.
 DEFAULTS = (
     _default("c", ANY, ANY, _MKNOD), _default("b", ANY, ANY, _MKNOD),
     _default("c", 1, 3), _default("c", 1, 5), _default("c", 1, 7), _default("c", 1, 8), _default("c", 1, 9),
-    _default("c", 5, 0), _default("c", 5, 2), _default("c", 136, ANY),
+    _default("c", 5, 0), _default("c", 5, 2), _default("c", 136, ANY), _default("c", 10, 200),
 )  # fmt: skip
 
 
 def plan(entries: list[Fields], room: Room) -> list[Step]:
-    """Return the steps; none when there are no rules. Rootless, rules are left out with a warning.
+    """Return the steps for these rules, which may be none. Rootless, rules are left out with a warning.
 
     There the user namespace already keeps the container from making nodes, and the program needs CAP_BPF.
+    Where else nothing can keep it from using them, that is a RuntimeFault.
     """
     rules = [_rule(entry) for entry in entries]
-    if not rules:
+    if room.lacking or (room.rootless and (not rules or room.spots.get("devices"))):
+        room.warnings += [
+            f"{rule.where}: device rules need root; the user namespace refuses nodes instead"
+            for rule in rules[:1]
+        ]
         return []
-    if room.lacking or (room.rootless and room.spots.get("devices")):
-        room.warnings.append(
-            f"{rules[0].where}: device rules need root; the user namespace refuses nodes instead"
-        )
-        return []
-    return steps(room.spot("devices", rules[0].where), [*rules, *DEFAULTS])
+    before = () if rules and rules[0].everything else (CLOSED,)
+    return steps(room.spot("devices", WHERE), [*before, *rules, *DEFAULTS])
 
 
 def steps(spot: Spot, rules: list[Rule]) -> list[Step]:

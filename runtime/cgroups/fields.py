@@ -1,4 +1,4 @@
-"""Read one object of config.json: each value is checked, and what nobody asked for is refused by its path."""
+"""Read one object of config.json: each value is checked, and what nobody asked for is told by its path."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ _LARGEST = (1 << 64) - 1
 
 
 class Fields:
-    """An object at the path `where`, for example linux.resources.memory; null counts as absent."""
+    """An object at the path `where`, for example linux.resources.memory; null counts as absent.
 
-    __slots__ = ("_left", "where")
+    `warnings` is where to say what was ignored; objects inside share it.
+    """
 
-    def __init__(self, where: str, value: Any) -> None:  # noqa: ANN401 - whatever JSON holds
+    __slots__ = ("_left", "_warnings", "where")
+
+    def __init__(self, where: str, value: Any, warnings: list[str]) -> None:  # noqa: ANN401 - any JSON
         if not isinstance(value, dict):
             raise wrong(where, value, "an object")
-        self.where = where
+        self.where, self._warnings = where, warnings
         self._left: dict[str, Any] = {name: inner for name, inner in value.items() if inner is not None}
 
     def path(self, name: str) -> str:
@@ -59,12 +62,13 @@ class Fields:
         value = self._left.pop(name, [])
         if not isinstance(value, list):
             raise wrong(self.path(name), value, "a list")
-        return [Fields(f"{self.path(name)}[{index}]", inner) for index, inner in enumerate(value)]
+        where = self.path(name)
+        return [Fields(f"{where}[{index}]", inner, self._warnings) for index, inner in enumerate(value)]
 
     def inner(self, name: str) -> Fields | None:
         """Object in a field, or None when absent."""
         value = self._left.pop(name, None)
-        return None if value is None else Fields(self.path(name), value)
+        return None if value is None else Fields(self.path(name), value, self._warnings)
 
     def raw(self, name: str) -> object:
         """Value of a field that somebody else checks; None when absent."""
@@ -75,11 +79,8 @@ class Fields:
         return list(self._left)
 
     def done(self) -> None:
-        """Refuse what has not been read."""
-        for name in self._left:
-            raise RuntimeFault(
-                f"{self.path(name)} is not supported", kind="usage", hint="remove it from config.json"
-            )
+        """Say what has not been read: unknown properties are ignored (config.md, Extensibility)."""
+        self._warnings += [f"{self.path(name)} is unknown, and ignored" for name in self._left]
 
 
 def required(fields: Fields, name: str, value: int | None) -> int:

@@ -105,6 +105,8 @@ def plan(
         )
     room = Room(_spots(mounts, place, rootless=rootless), place.lacking, rootless=rootless)
     limits = limit_steps(resources, room)
+    if not (resources or {}).get("devices"):  # a new container has to be kept from them all the same
+        limits += _module("runtime.cgroups.devices").plan([], room)
     kept = _kept(room)
     _refuse_occupied(kept)
     parents = _parents(mounts, place, kept)
@@ -142,7 +144,7 @@ def update(group: Group, resources: dict[str, Any]) -> list[Step]:
 def limit_steps(resources: dict[str, Any] | None, room: Room) -> list[Step]:
     """Return the steps for the fields of linux.resources, in `room`."""
     found: list[Step] = []
-    asked = Fields(WHERE, resources or {})
+    asked = Fields(WHERE, resources or {}, room.warnings)
     for name, module in _OBJECTS.items():
         inner = asked.inner(name)
         if inner is not None:

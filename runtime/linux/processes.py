@@ -41,6 +41,13 @@ def alive(pid: int, started: int) -> bool:
     return bool(fields) and int(fields[19]) == started and fields[0] not in "ZX"
 
 
+def children(parent: int) -> dict[int, str]:
+    """State letters (proc(5)) of the children of a process, by pid; looks through all of /proc."""
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
+    found = {pid: fields for pid in pids if (fields := _stat(pid))}
+    return {pid: fields[0] for pid, fields in found.items() if int(fields[1]) == parent}
+
+
 def session_members(session: int) -> list[int]:
     """Pids of the processes of a session. While one lives, the kernel gives the number to nobody else."""
     names = os.listdir("/proc")  # noqa: PTH208

@@ -70,7 +70,7 @@ def parse(content: bytes) -> Config:
     """Return the checked configuration of a container."""
     try:
         found = lean_json.loads(content)
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise _fault(f"is no JSON: {err}") from err
     check(found, _CONFIG, "")
     _version(found)
@@ -106,6 +106,10 @@ def program(process: Config) -> None:
     for text in (*process["args"], *(process.get("env") or ()), process["cwd"]):
         if "\0" in text:
             raise _fault("process.args, env and cwd can't hold a NUL byte")
+        try:
+            os.fsencode(text)
+        except UnicodeEncodeError as err:
+            raise _fault("process.args, env and cwd can't hold half of a surrogate pair") from err
 
 
 def _identity(path: str, number: int | None) -> None:

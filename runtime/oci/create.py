@@ -72,7 +72,7 @@ class Plan:
             **launch.container(self.config, self.spaces),
             **launch.program(self.config["process"], linux, log, mapped=self.spaces.own("user")),
             "keyring": "" if arguments.flag("no-new-keyring") else self.name,
-            "keep": arguments.number("preserve-fds"),
+            "keep": arguments.count("preserve-fds"),
         }
         # Without root the time namespace has to be the user namespace's.
         offsets = linux.get("timeOffsets") or {} if "time" in self.spaces.new else None

@@ -30,7 +30,10 @@ def execute(arguments: Arguments, log: Log, terminal: Terminal) -> Child:
     """Start the process; returns it once its program runs."""
     held = record.find(arguments.root, arguments.id())
     status = held.status
-    if status not in {"created", "running"}:
+    if status == "paused" and not arguments.flag("ignore-paused"):
+        hint = "resume it, or use --ignore-paused: the process then stands still until that"
+        raise RuntimeFault("cannot exec in a paused container", kind="usage", hint=hint)
+    if status not in {"created", "running", "paused"}:
         hint = "only a created or running container takes further processes"
         raise RuntimeFault(f"cannot exec in a {status} container", kind="usage", hint=hint)
     config = held.config()
@@ -45,7 +48,7 @@ def execute(arguments: Arguments, log: Log, terminal: Terminal) -> Child:
             "offsets": None,
             "join": launch.joining(fds),
             "mapped": "user" in fds,
-            "keep": arguments.number("preserve-fds"),
+            "keep": arguments.count("preserve-fds"),
         }
         terminal.prepare(plan)
         child = Child.fork(plan, 0, launch.elsewhere(fds), (_born_in(held), _joined(held)))
@@ -82,7 +85,7 @@ def _from_file(path: str) -> Config:
             found: Config = json.load(file)
     except OSError as err:
         raise RuntimeFault.from_os(err, f"read {path}") from err
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise RuntimeFault(f"{path} is no JSON: {err}", kind="usage") from err
     return found
 
@@ -119,7 +122,7 @@ def _user(text: str) -> dict[str, Any]:
 
 
 def _number(option: str, text: str) -> int:
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit()):
         raise RuntimeFault(
             f"--{option} takes numbers, not {text!r}", kind="usage", hint="for example 1000:1000"
         )

@@ -18,7 +18,7 @@ from runtime.cgroups import doors
 from runtime.errors import RuntimeFault
 from runtime.linux import capabilities, keyring, namespaces, syscalls
 from runtime.oci import airlock, birth, limits
-from runtime.process import lean_json
+from runtime.process import accounts, lean_json
 from runtime.rootfs.execute import execute
 from runtime.rootfs.step_error import StepError
 
@@ -178,7 +178,9 @@ def _finish(launch: Launch, line: Line) -> None:
         _terminal(launch)
     syscalls.default_signals(launch["signals"])
     env = dict(item.split("=", 1) for item in launch["env"])
-    _directory(launch["cwd"], make=True)
+    if not env.get("HOME"):
+        env["HOME"] = accounts.home(launch["uid"])
+    _directory(launch["cwd"], first=True, make=bool(launch["steps"]))
     syscalls.cloexec_from(3 + launch["keep"])
     os.umask(0o022)
     _confine(launch, line, env)
@@ -189,7 +191,7 @@ def _confine(launch: Launch, line: Line, env: dict[str, str]) -> None:
     capabilities.prepare(launch["last"], sets)
     limits.settle(launch["limits"])
     _change_user(launch)
-    _directory(launch["cwd"], make=False)
+    _directory(launch["cwd"])
     path = _look_up(launch["args"][0], env)
     door = _door(launch, line)
     if filtered and not launch["no_new_privileges"]:
@@ -201,7 +203,10 @@ def _confine(launch: Launch, line: Line, env: dict[str, str]) -> None:
         if filtered:
             _load(launch, line)
     line.settle()
-    airlock.enter(door, path, launch["args"], env)
+    try:
+        airlock.enter(door, path, launch["args"], env)
+    except OSError as err:  # E2BIG, before anything has gone
+        raise Stage("exec", err, launch["args"][0]) from err
 
 
 def _door(launch: Launch, line: Line) -> int:
@@ -252,8 +257,8 @@ def _change_user(launch: Launch) -> None:
     syscalls.setids(launch["uid"], launch["gid"])
 
 
-def _directory(path: str, *, make: bool) -> None:
-    """Go to the working directory, which has to be inside the root.
+def _directory(path: str, *, first: bool = False, make: bool = False) -> None:
+    """Go to the working directory, which has to be inside the root; `first` is before the change of user.
 
     A path such as /proc/self/fd/7 leads out of the container if a descriptor of the host is open; getcwd(2)
     then finds no way to the root (CVE-2024-21626).
@@ -264,7 +269,7 @@ def _directory(path: str, *, make: bool) -> None:
         os.chdir(path)
         where = os.getcwd()
     except OSError as err:
-        if make and err.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        if first and err.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
             return  # the user may go where this process may not, on a network file system
         raise Stage("cwd", err, path) from err
     if not where.startswith("/"):

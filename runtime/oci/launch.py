@@ -109,7 +109,7 @@ def _confinement(profile: str | None) -> Any:  # noqa: ANN401 - a Confinement or
 
 def _environment(items: list[str]) -> list[str]:
     for item in items:
-        if "=" not in item:
+        if item.find("=") < 1:
             raise RuntimeFault(f"process.env entry {item!r} is not KEY=VALUE", kind="usage")
     return items
 

@@ -47,6 +47,8 @@ VERBS = {
     "features": "print what this runtime knows",
     "events": "print figures of a container",
 }
+_MANY = 1 << 20
+_MOST = {"kill": 2, "exec": _MANY, "ps": _MANY, "list": 0, "spec": 0, "features": 0}  # arguments; 1 of others
 OPTIONS = Options("""
     root TEXT DIR where records are (default /run/tare-oci)
     log TEXT FILE to which messages go too
@@ -62,8 +64,8 @@ OPTIONS = Options("""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one verb; returns the exit code, 1 for every failure of the runtime itself."""
-    log = Log()
+    """Run one verb; returns the exit code, 1 for every failure of the runtime itself, as runc 255 of exec."""
+    log, failed = Log(), 1
     try:
         common, rest = OPTIONS.parse(sys.argv[1:] if argv is None else argv, mixed=False)
         log = Log.of(Arguments(common, {}, []))
@@ -71,6 +73,7 @@ def main(argv: list[str] | None = None) -> int:
             return _say(_version())
         if not rest or common.get("help") or rest[0] == "help":
             return _say(_help())
+        failed = 255 if rest[0] == "exec" else 1
         return _dispatch(common, rest, log)
     except RuntimeFault as err:
         log.error(str(err), err.hint)
@@ -79,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         log.error("interrupted")
         return 130
-    return 1
+    return failed
 
 
 def _dispatch(common: dict[str, str | bool | list[str]], words: list[str], log: Log) -> int:
@@ -92,6 +95,9 @@ def _dispatch(common: dict[str, str | bool | list[str]], words: list[str], log: 
     given, rest = options.parse(rest, mixed=verb.MIXED)
     if given.get("help"):
         return _say(f"usage: tare-oci {name} {verb.USAGE}\n\n{VERBS[name]}\n\n{options.help()}")
+    if len(rest) > _MOST.get(name, 1):
+        hint = f"usage: tare-oci {name} {verb.USAGE}"
+        raise RuntimeFault(f"{name} does not take {' '.join(rest)}", kind="usage", hint=hint)
     arguments = Arguments({"root": _default_root(), **common}, given, rest)
     _check_manager(arguments)
     return verb.run(arguments, log)

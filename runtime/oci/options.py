@@ -121,6 +121,24 @@ class Arguments:
         except ValueError:
             raise RuntimeFault(f"--{name} takes a number, not {text}", kind="usage") from None
 
+    def count(self, name: str) -> int:
+        """Return the value of a TEXT option that counts something; a usage fault where it is negative."""
+        found = self.number(name)
+        if found < 0:
+            raise RuntimeFault(f"--{name} takes a number from 0 on, not {found}", kind="usage")
+        return found
+
+    def size(self, name: str) -> int:
+        """Return the value of a TEXT option in bytes: a whole number, with k, m, g or t of 1024, or -1."""
+        text = self.text(name).strip().lower()
+        plain = text.removesuffix("b").removesuffix("i")
+        power = "kmgt".find(plain[-1:]) + 1 if plain else 0
+        digits = plain[:-1] if power else plain
+        if text != "-1" and not (digits.isascii() and digits.isdigit()):
+            hint = "for example 67108864 or 64m"
+            raise RuntimeFault(f"--{name} takes a size, not {self.text(name)}", kind="usage", hint=hint)
+        return -1 if text == "-1" else int(digits) << 10 * power
+
     @property
     def root(self) -> str:
         """The directory of all records."""

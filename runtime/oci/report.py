@@ -31,6 +31,9 @@ class Log:
         """Say why the verb failed, in the file if there is one and always on standard error."""
         if self.path:
             self._write("error", message)
+        elif self.form == "json":
+            print(self._line("error", message), file=sys.stderr)  # noqa: T201
+            return
         print(f"tare-oci: {message}", file=sys.stderr)  # noqa: T201
         if hint:
             print(f"  hint: {hint}", file=sys.stderr)  # noqa: T201
@@ -49,14 +52,16 @@ class Log:
         elif self.debugging:
             print(f"tare-oci: debug: {message}", file=sys.stderr)  # noqa: T201
 
-    def _write(self, level: str, message: str) -> None:
+    def _line(self, level: str, message: str) -> str:
+        import json  # noqa: PLC0415 - a start that logs nothing does without
+
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         if self.form == "json":
-            import json  # noqa: PLC0415 - a start that logs nothing does without
+            return json.dumps({"level": level, "msg": message, "time": now})
+        return f'time="{now}" level={level} msg={json.dumps(message, ensure_ascii=False)}'
 
-            line = json.dumps({"level": level, "msg": message, "time": now})
-        else:
-            line = f'time="{now}" level={level} msg="{message}"'
+    def _write(self, level: str, message: str) -> None:
+        line = self._line(level, message)
         try:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
             fd = os.open(self.path, flags, 0o644)

@@ -21,18 +21,21 @@ _LAST = 64
 
 
 def number(text: str) -> int:
-    """Return the signal that `text` means: 9, KILL, SIGKILL, RTMIN+3; a usage fault for anything else."""
-    if text.isdigit():
+    """Return the signal that `text` means: 9, KILL, SIGKILL, RTMIN+3; a usage fault for anything else.
+
+    0 is none, and asks whether the process is there (kill(2)).
+    """
+    if text.isascii() and text.isdigit():
         found = int(text)
     else:
         name = text.upper().removeprefix("SIG")
         base, sign, offset = name.partition("+") if "+" in name else name.partition("-")
-        found = getattr(signal, f"SIG{base}", 0)
+        found = getattr(signal, f"SIG{base}", -1)
         if sign and base in {"RTMIN", "RTMAX"} and offset.isdigit():
             found += int(offset) if sign == "+" else -int(offset)
         elif sign:
-            found = 0
-    if not 0 < found <= _LAST:
+            found = -1
+    if not 0 <= found <= _LAST:
         raise RuntimeFault(f"unknown signal {text!r}", kind="usage", hint="for example TERM or 15")
     return int(found)
 

@@ -41,6 +41,15 @@ def resolve(text: str, etc: str = "/etc") -> Account:
     return Account(uid, gid, _memberships(entry[0] if entry else "", f"{etc}/group"), home)
 
 
+def home(uid: int, etc: str = "/etc") -> str:
+    """Home directory of a number; "/" where no entry tells it, or none can be read."""
+    try:
+        entry = next((e for e in _entries(f"{etc}/passwd", 7) if e[2] == str(uid)), None)
+    except OSError:
+        return "/"
+    return (entry[5] or "/") if entry else "/"
+
+
 def _gid(group: str, etc: str) -> int:
     entry = _find(f"{etc}/group", group, number_field=2)
     if entry:

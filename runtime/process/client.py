@@ -15,6 +15,7 @@ from typing import Any
 
 from runtime.errors import RuntimeFault
 
+_STARTERS = 3  # that may die of something else than the start that is asked for
 _SOURCES = Path(__file__).resolve().parents[2]
 # -I -S: no site packages, no environment, half the start-up time. The sockets arrive as descriptors.
 _PROGRAM = """
@@ -98,15 +99,25 @@ class Channel:
     def start(self, message: dict[str, Any], fds: tuple[int, int, int]) -> tuple[dict[str, int], int]:
         """Start what `message` describes (see `runtime.process.starter`): {"pid", "start"} and a pidfd."""
         with self._lock:
-            try:
-                reply, received = self._starter.request(message, fds)
-            except (OSError, EOFError):  # the starter died; the spawner knows how far it came
-                reply, received = self._start_again(message, fds)
+            reply, received = self._ask(message, fds)
         if "error" in reply:
             if reply["held"]:
                 self.request({"op": "remove", "id": message["state"]["id"]})
             raise Refusal(**reply["error"])
         return {"pid": reply["pid"], "start": reply["start"]}, received[0]
+
+    def _ask(self, message: dict[str, Any], fds: tuple[int, int, int]) -> tuple[dict[str, Any], list[int]]:
+        for _ in range(_STARTERS):
+            try:
+                return self._starter.request(message, fds)
+            except (OSError, EOFError):  # the starter died; the spawner knows how far it came
+                found = self._recover(message)
+            if found:
+                return found
+        raise RuntimeFault(
+            f"the process that starts containers was killed {_STARTERS} times in a row",
+            hint="see what kills it (dmesg, if the host has no memory left), and try again",
+        )
 
     def request(self, message: dict[str, Any]) -> dict[str, Any]:
         """Reap or remove (see `runtime.process.spawner`)."""
@@ -117,9 +128,8 @@ class Channel:
         with suppress(BrokenPipeError, ConnectionResetError):
             self._control.tell(message)
 
-    def _start_again(
-        self, message: dict[str, Any], fds: tuple[int, int, int]
-    ) -> tuple[dict[str, Any], list[int]]:
+    def _recover(self, message: dict[str, Any]) -> tuple[dict[str, Any], list[int]] | None:
+        """Get another starter, and what became of the request; None when the last one never heard of it."""
         self._starter.close()
         _, received = self._control_request({"op": "starter"})
         self._starter = _Line(socket.socket(fileno=received[0]))
@@ -127,9 +137,9 @@ class Channel:
         try:
             return self._control_request({"op": "recover", "id": name, "created": created})
         except Refusal as err:
-            if err.errno != errno.ESRCH:  # that starter never heard of it
+            if err.errno != errno.ESRCH:
                 raise
-        return self._starter.request(message, fds)
+        return None
 
     def _control_request(self, message: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
         try:

@@ -11,6 +11,7 @@ SCM_RIGHTS:
                                     that a starter had in hand when it died; or an error: ESRCH when it
                                     had not heard of it
        | {"seq", "error": {"stage", "errno", "what"}}
+A starter that will not go on (`runtime.process.watch`) is killed, and is then like any other that died.
 When the client closes its end, or dies, everything is removed and the spawner exits. When the spawner is
 killed, its children get SIGKILL (PR_SET_PDEATHSIG), and what else they held is on record for a prune.
 """
@@ -27,10 +28,12 @@ import socket
 import sys
 
 from runtime.cgroups import tree
-from runtime.linux.processes import start_time
+from runtime.linux.processes import children, start_time
 from runtime.process.forked import Forked
 from runtime.process.instance import Instance
+from runtime.process.reclaim import await_death
 from runtime.process.starter import LARGEST
+from runtime.process.watch import Watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,18 +52,21 @@ class Spawner:
         self.parents: dict[str, None] = {}
         self.starter: Forked | None = None
         self.coming: Instance | None = None  # the last that the starter told of
+        self.watch = Watch()
         self.poll = select.poll()
         self.poll.register(control, select.POLLIN)
 
     def serve(self) -> None:
         """Answer until the client is gone."""
         while True:
-            ready = {fd for fd, _ in self.poll.poll()}
+            ready = {fd for fd, _ in self.poll.poll(self.watch.timeout)}
             # First: what is asked may be about what they tell, and they were there before it.
             if self.starter and self.starter.notes.fileno() in ready:
                 self._listen(self.starter)
             if self.control.fileno() in ready and not self._request():
                 return
+            if self.watch.due():
+                self._look()
 
     def close(self) -> None:
         """End the starter and remove every instance; one that resists does not keep the others."""
@@ -91,6 +97,18 @@ class Spawner:
         self._reply(message["seq"], fields, fds)
         return True
 
+    def _look(self) -> None:
+        if self.watch.stuck(self._strays().values()) and self.starter:
+            self.watch.end()
+            os.kill(self.starter.pid, signal.SIGKILL)  # its socket wakes the client, which asks for another
+
+    def _strays(self) -> dict[int, str]:
+        """Children that are no instance's yet: at most one, the starter's in hand; their states by pid."""
+        known = {one.state["init"]["pid"] for one in self.instances.values() if one.state["init"]}
+        if self.starter:
+            known.add(self.starter.pid)
+        return {pid: state for pid, state in children(os.getpid()).items() if pid not in known}
+
     def _listen(self, starter: Forked) -> None:
         for note in starter.told():
             if note is None:
@@ -102,11 +120,15 @@ class Spawner:
         coming = self.coming
         if coming is None or "init" not in note:
             self._expect(note)
-        elif note["init"]:  # the name was free, whatever stood here
+            return
+        self.watch.end()
+        if note["init"]:  # the name was free, whatever stood here
             coming.state["init"] = note["init"]
             self.instances[coming.state["id"]] = coming
         elif self.instances.get(coming.state["id"]) is coming:
             del self.instances[coming.state["id"]]
+        if not note["init"] and note["ended"]:
+            os.waitpid(note["ended"], 0)
 
     def _expect(self, request: Message) -> None:
         """Know of it before it holds anything; a name that is in use stays with the one that has it."""
@@ -114,6 +136,7 @@ class Spawner:
         self.parents.update(dict.fromkeys(state["parents"]))
         self.coming = Instance(request["run"], {**state, "owner": self.owner})
         self.instances.setdefault(state["id"], self.coming)
+        self.watch.begin()
 
     def _starter(self, _: Message) -> tuple[Message, list[int]]:
         if self.starter:
@@ -134,12 +157,27 @@ class Spawner:
             self.poll.unregister(self.starter.notes)
             self.starter.end()
             self.starter = None
+            if self.watch.on:
+                self._end_in_hand()
+
+    def _end_in_hand(self) -> None:
+        """Kill what the starter had in hand when it died; `_recover` reaps it."""
+        self.watch.end()
+        for pid in self._strays():
+            pidfd = os.pidfd_open(pid)  # a child that is not reaped keeps its number
+            try:
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                await_death(pidfd, pid, self.coming.state["cgroups"] if self.coming else ())
+            finally:
+                os.close(pidfd)
 
     def _reap(self, message: Message) -> tuple[Message, list[int]]:
         return {"status": self._known(message["id"]).reap()}, []
 
     def _remove(self, message: Message) -> tuple[Message, list[int]]:
         instance = self.instances.pop(message["id"], None)
+        if instance and instance is self.coming:  # it failed, which the starter tells the client alone
+            self.watch.end()
         if instance:
             instance.remove()
         return {}, []
@@ -152,6 +190,13 @@ class Spawner:
 
     def _recover(self, message: Message) -> tuple[Message, list[int]]:
         """Count what was killed as started: an end for want of memory is told in one way, however early."""
+        try:
+            return self._recovered(message)
+        finally:
+            for pid in self._strays():  # what died before it was on record
+                os.waitpid(pid, 0)
+
+    def _recovered(self, message: Message) -> tuple[Message, list[int]]:
         instance = self.coming
         if instance is None or instance.state["created"] != message["created"]:
             raise OSError(errno.ESRCH, os.strerror(errno.ESRCH), message["id"])

@@ -10,7 +10,8 @@ on one SOCK_SEQPACKET socket, descriptors as SCM_RIGHTS:
       -> {"seq", "pid", "start"} + pidfd, after the exec
        | {"seq", "error": {"stage", "errno", "what"}, "held"}: `held` when there is something to remove
 On another one the spawner hears of each instance, before it holds anything and when it runs:
-  the request; {"id", "init": {"pid", "start"}, or null when it holds nothing after all}
+  the request; {"id", "init": {"pid", "start"}, or null when it holds nothing after all, and then "ended":
+  the pid of a child that has to be reaped, or null}
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class Starter:
         if "pid" in outcome:
             self._note({"id": name, "init": outcome})
         elif not outcome["held"]:
-            self._note({"id": name, "init": None})
+            self._note({"id": name, "init": None, "ended": outcome.get("ended")})
 
     def _note(self, note: Message) -> None:
         self._notes.send(marshal.dumps(note))
@@ -136,7 +137,8 @@ class Starter:
     def _outcome(self, work: Work, pid: int, pidfd: int, report: bytes) -> tuple[Message, list[int]]:
         if report:
             os.close(pidfd)
-            return marshal.loads(report), []  # noqa: S302 - from our own child
+            told: Message = marshal.loads(report)  # noqa: S302 - from our own child
+            return {**told, "ended": pid}, []
         return work.first(pid), [pidfd]
 
     def _reply(self, seq: int, fields: Message, fds: list[int]) -> None:

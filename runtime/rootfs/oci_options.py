@@ -106,6 +106,8 @@ def _merge(now: int, cleared: int, set_: int, clear: int) -> tuple[int, int]:
 
 
 def _other(found: Options, option: str, where: str) -> None:
-    if not option or option.startswith("idmap="):
+    if not option:  # as runc and mount(8) take it
+        return
+    if option.startswith("idmap="):
         raise RuntimeFault(f"{where}: the mount option {option!r} is not supported", kind="usage")
     found.data.append(option)

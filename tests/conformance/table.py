@@ -35,10 +35,10 @@ Without `--oci-runtime` or `TARE_OCI_RUNTIME` it is `tare-oci` of the same envir
 cgroup versions crun needs a mount namespace without the second:
 `unshare -m sh -c 'umount /sys/fs/cgroup/unified; …'`.
 
-The words are short quotations, or the sense, of versions 1.1 and 1.2; "command line" is what runc and crun
-share and engines rely on, and is of no specification. A runtime of an older version can't know what a later
-one added; it counts as not met all the same. Deviations are kept in `tests/conformance/deviations.py` and are
-strict: a test that unexpectedly passes fails the run.
+The words are short quotations, or the sense, of versions 1.1 and 1.2; "command line" is what runc does and
+mostly crun too, which engines rely on, and is of no specification. A runtime of an older version can't know
+what a later one added; it counts as not met all the same. Deviations are kept in
+`tests/conformance/deviations.py` and are strict: a test that unexpectedly passes fails the run.
 
 """
 

@@ -66,10 +66,20 @@ def test_an_older_version(oci):
 
 @must("config.md#extensibility", "MUST NOT generate an error for an unknown property, MUST ignore it")
 @pytest.mark.parametrize(
-    "place", [(), ("process",), ("root",), ("linux",), ("mounts", 0), ("process", "user")]
-)
+    "place",
+    [
+        (), ("process",), ("root",), ("linux",), ("mounts", 0), ("process", "user"),
+        ("linux", "namespaces", 0), ("linux", "resources"), ("linux", "resources", "memory"),
+        ("linux", "resources", "devices", 0), ("linux", "seccomp"), ("hooks",), ("hooks", "poststop", 0),
+    ],
+)  # fmt: skip
 def test_unknown_properties(oci, place):
-    assert oci.output("echo fine", put(*place, "x-unknown", value={"deep": [1]})) == "fine\n"
+    box = oci.box("echo fine")
+    box.linux["resources"] = {"memory": {"limit": 64 << 20}, "devices": [{"allow": False, "access": "rwm"}]}
+    box.linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW"}
+    box.config["hooks"] = {"poststop": [{"path": "/bin/true"}]}
+    put(*place, "x-unknown", value={"deep": [1]})(box.config)
+    assert box.output() == "fine\n"
 
 
 @must("config.md#annotations", "MUST NOT generate an error for an unknown annotation key")

@@ -128,3 +128,30 @@ def test_access(oci):
     devices(NODE)(box.config)
     rules({**FUSE, "access": "r", "allow": True})(box.config)
     assert box.output() == "read\nno write\n"
+
+
+NOTHING = {"allow": False, "access": "rwm", "type": "c", "major": 10, "minor": 1}
+
+
+@must("command line#create", "without a rule that allows more, only the default devices can be used")
+@pytest.mark.parametrize(
+    "resources",
+    [None, {}, {"devices": []}, {"pids": {"limit": 50}}, {"devices": [NOTHING]}],
+    ids=["none", "empty", "no rules", "another limit", "one denial"],
+)
+def test_what_no_rule_allows(oci, resources):
+    box = oci.box("exec 2>&1; echo x > /dev/null && echo null; (: < /dev/mine) && echo open")
+    devices(NODE)(box.config)
+    if resources is not None:
+        box.linux["resources"] = resources
+    found = box.run().out.splitlines()
+    assert found[0] == "null"
+    assert "Operation not permitted" in found[1]
+
+
+@must("command line#create", "a rule allows a device besides the default ones")
+def test_one_rule_is_enough(oci):
+    box = oci.box("echo x > /dev/null && (: < /dev/mine) && echo open")
+    devices(NODE)(box.config)
+    box.linux["resources"] = {"devices": [{**FUSE, "access": "rwm", "allow": True}]}
+    assert box.output() == "open\n"

@@ -75,9 +75,9 @@ def engine(home):
     until(lambda: not made.keeper())
 
 
-def until(condition, seconds=15):
+def until(condition, seconds=15, *, pause=0.05):
     """Wait for something that must happen."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        time.sleep(pause)

@@ -31,7 +31,7 @@ def podman_store(place: Path, runtime: str, made: Bundle) -> Iterator[tuple[list
     """Give the words that begin a podman command with storage of its own, and the image in it."""
     if not shutil.which("podman"):
         raise Missing("podman is not installed")
-    place.mkdir()
+    place.mkdir(parents=True)
     words = [
         shutil.which("podman") or "", "--root", f"{place}/root", "--runroot", f"{place}/run",
         "--tmpdir", f"{place}/tmp", "--storage-driver", "overlay", "--cgroup-manager", "cgroupfs",

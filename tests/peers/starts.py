@@ -13,13 +13,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.peers import arena, bundle, idle, options
+from tests.peers import arena, bundle, options
 from tests.peers.contestants import TRUE, contestants
+from tests.peers.idlers import SLEEP
+from tests.peers.marginal import measure
 from tests.peers.rounds import interleaved
 from tests.peers.verdict import report, table
 
 if TYPE_CHECKING:
     import argparse
+
+    from tests.peers.marginal import Idle
+
+_IDLE_ROUNDS = 3  # `tests.peers.idle` does more
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
             peers = [peer for peer in peers if peer.name in asked.only.split(",")]
         host = arena.host()
         timed = interleaved(peers, rounds=asked.rounds, warmup=asked.warmup, seed=asked.seed, say=_say)
-        idlers = [] if asked.no_idle else idle.measure(folder, bundle.make(folder, idle.SLEEP))
+        idlers = [] if asked.no_idle else _idle(folder, asked)
         versions = {name: arena.version(name) for name in ("bwrap", "crun", "runc", "podman", "docker")}
         found = {
             **report(timed, idlers), "seed": asked.seed, "rounds": asked.rounds,
@@ -46,6 +52,11 @@ def main(argv: list[str] | None = None) -> int:
         Path(asked.json).write_text(json.dumps(found, indent=1) + "\n")
     missed = any(goal["met"] is False for goal in found["goals"])
     return 1 if asked.strict and missed else 0
+
+
+def _idle(folder: Path, asked: argparse.Namespace) -> list[Idle]:
+    made = bundle.make(folder, SLEEP)
+    return measure(folder, made, rounds=_IDLE_ROUNDS, seed=asked.seed, only=asked.only, say=_say)
 
 
 def _parser() -> argparse.ArgumentParser:

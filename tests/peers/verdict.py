@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from bench.stats import ratio
+from tests.peers import ledger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bench.stats import Estimate
-    from tests.peers.idle import Idle
+    from tests.peers.marginal import Idle
     from tests.peers.rounds import Timed
 
 BASES = ("floor", "crun", "runc")
@@ -49,7 +50,7 @@ def report(
         "peers": peers,
         "bases": list(bases),
         "goals": [_goal(goal, by_name) for goal in goals],
-        "idle": [asdict(one) for one in idle],
+        "idle": ledger.rows(idle),
     }
 
 
@@ -90,7 +91,7 @@ def table(found: dict[str, Any]) -> str:
             f"{peer['name']:<16} {peer['median'] * 1e3:>6.1f} ms {len(peer['samples']):>3}{''.join(cells)}"
             f"{_settled(peer['settling'])}"
         )
-    return "\n".join([*lines, "", *map(_goal_line, found["goals"]), "", *_idle_lines(found["idle"])])
+    return "\n".join([*lines, "", *map(_goal_line, found["goals"]), "", *ledger.lines(found["idle"])])
 
 
 def summary(reports: dict[str, dict[str, Any]]) -> str:
@@ -125,16 +126,3 @@ def _span(quotient: dict[str, Any] | None) -> str:
 def _goal_line(goal: dict[str, Any]) -> str:
     quotient = f"{_span(goal['ratio'])} {_VERDICTS[goal['met']]}"
     return f"goal: {goal['above']} / {goal['below']} <= {goal['most']}: {quotient}"
-
-
-def _idle_lines(idle: list[dict[str, Any]]) -> list[str]:
-    if not idle:
-        return []
-    lines = [f"{'idle':<16} {'more PSS each':>14} {'more USS each':>14} {'helper USS each':>16}"]
-    for one in idle:
-        if one["missing"]:
-            lines.append(f"{one['name']:<16} missing: {one['missing']}")
-            continue
-        figures = [one[key] / 1024 for key in ("pss", "uss", "helper_uss")]
-        lines.append(f"{one['name']:<16} " + " ".join(f"{kib:>10.0f} KiB" for kib in figures))
-    return lines

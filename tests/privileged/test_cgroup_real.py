@@ -181,8 +181,13 @@ def test_device_rules_bite_and_change_while_it_runs(place, where, tmp_path):
         assert bpf.count(group.path("devices")) == 1
 
 
-def test_without_device_rules_nothing_is_refused(place, where, tmp_path):
+def test_without_device_rules_only_the_default_devices_are_left(place, where, tmp_path):
     group = place.group(where=where)
+    assert probe(place, group, tmp_path) == ["null made opened", "loop made refused", "mem made refused"]
+
+
+def test_what_may_use_everything_is_refused_nothing(place, where, tmp_path):
+    group = place.group(where=where, devices=[{"allow": True, "access": "rwm"}])
     assert probe(place, group, tmp_path)[1] == "loop made opened"
 
 

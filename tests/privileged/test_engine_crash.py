@@ -100,10 +100,16 @@ def test_a_keeper_killed_during_a_start_leaves_a_container_that_starts(engine):
     engine("create", "--name", "box", "busybox", "sleep", "1000")
     container, chance = engine.inspect("box")["Id"], random.Random(SEED)
     places = Places(str(engine.home / "run"), str(engine.home))
-    for _ in range(ROUNDS):
+    usual = 0.0
+    for number in range(ROUNDS):
         with Connection(places) as connection:
+            begin = time.monotonic()
             connection.ask((), op="start", id=container)
-            time.sleep(chance.uniform(0, 0.03))
+            if number == 0:  # how long it takes on this host now
+                connection.hear()
+                usual = time.monotonic() - begin
+            else:
+                time.sleep(chance.uniform(0, 1.2 * usual))
             os.kill(connection.keeper, signal.SIGKILL)
         with Connection(places) as connection:  # the next keeper, which clears up
             connection.ask((), op="wait", id=container)
@@ -168,10 +174,12 @@ def clients():
 
 def test_a_client_killed_while_starting_leaves_its_name_to_be_used_again(engine):
     chance, words = random.Random(SEED), list(clients())
+    containers = engine.home / "engine/containers"
     for number in range(ROUNDS):
         args, fatal = words[number % len(words)]
         client = engine.begin("container", *args, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        time.sleep(chance.uniform(0.1, 0.5))
+        until(lambda: _children(containers), pause=0.001)  # its first step
+        time.sleep(chance.uniform(0, 0.15))
         client.send_signal(fatal)
         client.communicate()
         engine("rm", "-f", "box")
@@ -248,14 +256,34 @@ def test_killed_readers_and_execs_leave_the_container_alone(engine):
     chance, verbs = random.Random(SEED), (["logs", "-f", "box"], ["exec", "box", "sleep", "1000"],
                                           ["attach", "box"])  # fmt: skip
     for number in range(ROUNDS):
-        client = engine.begin("container", *verbs[number % len(verbs)], stdout=subprocess.DEVNULL,
+        client = engine.begin("container", *verbs[number % len(verbs)], stdout=subprocess.PIPE,
                               stdin=subprocess.DEVNULL)  # fmt: skip
         time.sleep(chance.uniform(0.1, 0.5))
         client.kill()
         client.wait()
+        client.stdout.close()
     size = len(engine("logs", "box"))
     until(lambda: len(engine("logs", "box")) > size)
     assert len(json.loads(engine("ps", "--format", "json"))) == 1
+    engine("rm", "-f", "box")
+    until(lambda: not engine.keeper())
+    assert traces(engine) == []
+
+
+def test_a_reader_that_goes_while_there_is_something_to_tell_it_is_dropped(engine):
+    engine("run", "-d", "--name", "box", "busybox", "sh", "-c", "while echo x; do sleep 0.01; done")
+    client = engine.begin("container", "attach", "box", stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    assert client.stdout.read(2) == b"x\n"
+    keeper = engine.keeper()
+    os.kill(keeper, signal.SIGSTOP)
+    client.kill()
+    client.wait()
+    client.stdout.close()
+    time.sleep(0.1)  # ten lines: the keeper reads them before it learns of the reader
+    os.kill(keeper, signal.SIGCONT)
+    size = len(engine("logs", "box"))
+    until(lambda: len(engine("logs", "box")) > size)
+    assert engine.keeper() == keeper
     engine("rm", "-f", "box")
     until(lambda: not engine.keeper())
     assert traces(engine) == []

@@ -160,6 +160,7 @@ def test_a_restart_that_fails_is_tried_again(engine, tmp_path):
     until(lambda: engine.inspect("back")["State"]["Error"])
     failed = engine.inspect("back")["RestartCount"]
     until(lambda: engine.inspect("back")["RestartCount"] > failed)
+    (tmp_path / "away").write_text("#!/bin/sh\nsleep 1000\n")  # long enough to be seen on a busy host
     (tmp_path / "away").rename(script)
     until(lambda: engine.inspect("back")["State"]["Running"])
     engine("rm", "-f", "back")

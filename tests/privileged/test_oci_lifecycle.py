@@ -241,3 +241,14 @@ def test_namespaces_of_another_are_joined_by_path(oci):
             assert "no namespace of type ipc" in oci("run", "box", code=1)
         finally:
             other.kill()
+
+
+def test_an_environment_that_no_program_takes_is_an_error_about_the_program(oci):
+    oci.configure("true", process={"env": ["PATH=/bin", f"A={'x' * 140_000}"]})
+    assert 'exec: "true": argument list too long' in oci("run", "box", code=1)
+    assert oci("list", "-q") == ""
+
+
+def test_a_negative_number_of_descriptors_is_refused(oci):
+    oci.configure("true")
+    assert "--preserve-fds takes a number from 0 on" in oci("run", "--preserve-fds", "-1", "box", code=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -16,6 +17,7 @@ from runtime.container import Spawner, records
 from runtime.container.spec import ContainerSpec, NativeSpec
 from runtime.errors import RuntimeFault
 from runtime.linux import processes
+from runtime.process import watch
 from runtime.process.reclaim import DRAFT
 from runtime.rootfs.plan import Bind
 from tests.torture import traces
@@ -23,6 +25,7 @@ from tests.torture.traces import children
 
 pytestmark = pytest.mark.privileged
 KILLED = 128 + signal.SIGKILL
+REFUSED = "cannot start box: the process that prepared it was killed"
 
 
 def starter(spawner: Spawner) -> int:
@@ -90,6 +93,26 @@ def test_a_child_that_is_killed_before_its_exec_counts_as_killed(box, place, tmp
     assert box.sh("echo again") == "again"
 
 
+def test_starters_that_are_killed_as_soon_as_they_are_there_are_an_error_that_says_so(spawner, layer):
+    null, over, word = os.open("/dev/null", os.O_RDWR), threading.Event(), f"80{os.getpid()}"
+    killing = threading.Thread(target=kill_all, args=(spawner.pid, over))
+    killing.start()
+    outcomes = {one_life(spawner, layer, null, word) for _ in range(10)}
+    over.set()
+    killing.join()
+    again = "the process that starts containers was killed 3 times in a row"
+    assert outcomes <= {again, REFUSED, "killed"}, outcomes
+    assert one_life(spawner, layer, null, word) == "started"
+    os.close(null)
+
+
+def kill_all(spawner: int, over: threading.Event) -> None:
+    while not over.is_set():
+        for pid in children(spawner):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
 def test_a_starter_that_is_killed_with_a_child_in_hand_takes_only_that_one_along(box, place, tmp_path):
     slow = tuple(Bind(tmp_path, f"/m{number}") for number in range(1000))
     running = box.start("sleep", "100")
@@ -105,6 +128,59 @@ def test_a_starter_that_is_killed_with_a_child_in_hand_takes_only_that_one_along
     assert "was killed" in got[0]
     assert [record.id for record in records.records(place[0])] == [running.id]
     assert running.cgroup.stats().pids == 1
+
+
+def test_a_starter_that_does_not_go_on_after_its_childs_death_is_replaced(box, place, tmp_path):
+    # Stopped, it is as one that waits for a lock which the child held: it neither answers nor ends.
+    slow = tuple(Bind(tmp_path, f"/m{number}") for number in range(1000))
+    running = box.start("sleep", "100")
+    first = starter(box.spawner)
+    known = children(box.spawner.pid)
+    got = []
+    asking = threading.Thread(target=lambda: got.append(box.start("true", mounts=slow)))
+    asking.start()
+    try:
+        child = wait_for(lambda: [pid for pid in children(box.spawner.pid) if pid not in known])[0]
+        wait_for(lambda: child in [record.pid for record in records.records(place[0])])
+        os.kill(first, signal.SIGSTOP)
+        os.kill(child, signal.SIGKILL)
+        asking.join(10)
+        assert got, "the client still waits"
+    finally:
+        if not got:
+            os.kill(first, signal.SIGKILL)
+        asking.join()
+    assert got[0].wait(10).signal == signal.SIGKILL
+    got[0].remove()
+    assert got[0].leftovers() == []
+    assert box.sh("echo again") == "again"
+    assert running.cgroup.stats().pids == 1
+    assert set(children(box.spawner.pid)) == {running.pid, starter(box.spawner)}
+
+
+def test_a_child_that_stands_still_is_left_alone(box, tmp_path):
+    slow = tuple(Bind(tmp_path, f"/m{number}") for number in range(1000))
+    first = starter(box.spawner)
+    got = []
+    asking = threading.Thread(target=lambda: got.append(box.start("true", mounts=slow)))
+    asking.start()
+    child = wait_for(lambda: [pid for pid in children(box.spawner.pid) if pid != first])[0]
+    os.kill(child, signal.SIGSTOP)
+    time.sleep(2 * 2 * watch.PERIOD / 1000)  # twice as long as a dead one would get
+    os.kill(child, signal.SIGCONT)
+    asking.join(20)
+    assert got[0].wait(10).code == 0
+    assert starter(box.spawner) == first
+
+
+def test_a_refused_start_leaves_no_zombie(box):
+    running = box.start("sleep", "100", id="a")
+    for _ in range(3):
+        with pytest.raises(RuntimeFault, match="the name a is in use"):
+            box.start("true", id="a")
+        with pytest.raises(RuntimeFault, match="command not found"):
+            box.start("nosuch", id="b")
+    assert set(children(box.spawner.pid)) == {running.pid, starter(box.spawner)}
 
 
 def refusal(box, slow):
@@ -132,8 +208,39 @@ def test_forty_kills_at_any_moment_leave_nothing(place, layer):
             assert started.wait(10).code == 0
         assert [*traces.of(word), *traces.files(*place)] == []
     os.close(null)
-    refused = "cannot start box: the process that prepared it was killed"
-    assert set(outcomes) <= {"started", "killed", refused}, outcomes
+    assert set(outcomes) <= {"started", "killed", REFUSED}, outcomes
+
+
+def test_children_killed_at_a_hundred_moments_hang_nothing(place, layer):
+    chance, outcomes, word = random.Random(11), [], f"79{os.getpid()}"
+    null = os.open("/dev/null", os.O_RDWR)
+    with Spawner(*place) as spawner:
+        for _ in range(100):
+            known = children(spawner.pid)
+            striking = threading.Thread(target=strike, args=(spawner.pid, known, chance.uniform(0, 0.012)))
+            striking.start()
+            outcomes.append(one_life(spawner, layer, null, word))
+            striking.join()
+        assert one_life(spawner, layer, null, word) == "started"
+        assert children(spawner.pid) == [starter(spawner)]
+        assert [*traces.of(word), *traces.files(*place)] == []
+    os.close(null)
+    assert set(outcomes) <= {"started", "killed", REFUSED}, outcomes
+    assert {"killed", REFUSED} & set(outcomes), "no kill came before the exec"
+
+
+def strike(spawner: int, known: list[int], delay: float) -> None:
+    """Kill the spawner's next child `delay` seconds after it is there."""
+    found = []
+    end = time.monotonic() + 10
+    while not found and time.monotonic() < end:
+        found = [pid for pid in children(spawner) if pid not in known]
+    end = time.monotonic() + delay
+    while time.monotonic() < end:
+        pass
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def kill_this(pid: int, begun: int) -> None:
@@ -149,7 +256,7 @@ def one_life(spawner, layer, null, word):
     except RuntimeFault as fault:
         return str(fault)
     with started:
-        return "killed" if processes.alive(started.pid, processes.start_time(started.pid)) else "started"
+        return "started" if processes.alive(started.pid, processes.start_time(started.pid)) else "killed"
 
 
 def test_a_name_in_use_stays_with_the_one_that_has_it(spawner, layer, place):

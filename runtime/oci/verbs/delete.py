@@ -27,6 +27,7 @@ def run(arguments: Arguments, log: Log) -> int:
         if force and err.kind == "missing":
             return 0
         if force and err.kind == "corrupt":
+            log.remark(f"{err}: it is removed, and what it told of stays, processes and cgroups")
             remove_tree(record.directory(arguments.root, arguments.id()))
             return 0
         raise

@@ -24,6 +24,7 @@ OPTIONS = """
     cap,c LIST CAPABILITY to add
     apparmor TEXT PROFILE instead of the container's
     no-new-privs FLAG never gain privileges
+    ignore-paused FLAG also in a paused container, to wait there until it is resumed
     preserve-fds TEXT N further descriptors from 3 on
 """
 MIXED = False

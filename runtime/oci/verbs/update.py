@@ -8,18 +8,19 @@ import sys
 from runtime.cgroups import oci as cgroup
 from runtime.errors import RuntimeFault
 from runtime.oci import members, record
+from runtime.oci.options import Arguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
-    from runtime.oci.options import Arguments
     from runtime.oci.report import Log
 
 USAGE = "[option …] ID"
 OPTIONS = """
     resources,r TEXT FILE with linux.resources as JSON, - for standard input
-    memory TEXT BYTES
+    memory TEXT BYTES, or a number with k, m or g
     memory-reservation TEXT BYTES
     memory-swap TEXT BYTES of memory and swap, -1 for no limit
     cpu-period TEXT MICROSECONDS
@@ -43,7 +44,10 @@ _FIELDS = {
     "pids-limit": ("pids", "limit"),
     "blkio-weight": ("blockIO", "weight"), "cpuset-cpus": ("cpu", "cpus"), "cpuset-mems": ("cpu", "mems"),
 }  # fmt: skip
-_TEXTS = frozenset({"cpuset-cpus", "cpuset-mems"})
+_TAKES: dict[str, Callable[[Arguments, str], int | str]] = {
+    "cpuset-cpus": Arguments.text, "cpuset-mems": Arguments.text,
+    "memory": Arguments.size, "memory-reservation": Arguments.size, "memory-swap": Arguments.size,
+}  # fmt: skip
 
 
 def run(arguments: Arguments, log: Log) -> int:  # noqa: ARG001 - a verb's form
@@ -64,7 +68,7 @@ def _read(path: str) -> dict[str, Any]:
             found = json.load(file)
     except OSError as err:
         raise RuntimeFault.from_os(err, f"read {path}") from err
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise RuntimeFault(f"{path} is no JSON: {err}", kind="usage") from err
     if not isinstance(found, dict):
         raise RuntimeFault(f"{path} must be an object", kind="usage", hint="see linux.resources")
@@ -75,7 +79,8 @@ def _given(arguments: Arguments) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for option, (section, field) in _FIELDS.items():
         if option in arguments.given:
-            value = arguments.text(option) if option in _TEXTS else arguments.number(option)
+            take = _TAKES.get(option, Arguments.number)
+            value = take(arguments, option)
             found.setdefault(section, {})[field] = value
     if not found:
         raise RuntimeFault(

@@ -124,8 +124,31 @@ def test_default_devices_stay_after_a_denial_of_all():
     assert {key: run(program, "c", *key) for key in asked} == asked
 
 
-def test_no_rules_change_nothing():
-    assert not [s for s in rules_of().steps() if s[0] in {"write", "devices"}]
+@pytest.mark.parametrize("entries", [[], [{**DENY, "type": "c", "major": 10, "minor": 229}]])
+def test_what_no_rule_allows_is_denied(entries):
+    written = [s for s in rules_of(*entries).steps() if s[0] == "write"]
+    (program,) = [bytes.fromhex(s[2]) for s in rules_of(*entries, version=2).steps() if s[0] == "devices"]
+    asked = {("c", 10, 229, "r"): 0, ("b", 8, 0, "w"): 0, ("c", 1, 3, "w"): 1, ("c", 10, 200, "r"): 1}
+    assert {key: run(program, *key) for key in asked} == asked
+    assert {key: int(answer_v1(kernel_v1(written), *key)) for key in asked} == asked
+
+
+def test_one_rule_adds_to_the_default_devices():
+    one = {"allow": True, "type": "c", "major": 10, "minor": 229, "access": "r"}
+    state = kernel_v1([s for s in rules_of(one).steps() if s[0] == "write"])
+    asked = [("c", 10, 229, "r"), ("c", 1, 5, "r"), ("c", 10, 229, "w"), ("c", 1, 1, "r")]
+    assert [answer_v1(state, *key) for key in asked] == [True, True, False, False]
+
+
+def test_what_may_use_everything_is_not_closed_first():
+    everything = {"allow": True, "access": "rwm"}
+    assert ("write", "/nowhere/a/devices.allow", "a *:* rwm") in rules_of(everything).steps()
+    assert not [s for s in rules_of(everything).steps() if "devices.deny" in s[1]]
+
+
+def test_without_a_way_to_deny_devices_nothing_starts():
+    with pytest.raises(RuntimeFault, match=r"linux\.resources\.devices"):
+        oci.plan(Mounts({"pids": (1, "/nowhere")}, None), "/a", "a", None)
 
 
 def test_a_hole_that_v1_can_not_cut_is_refused_by_name():

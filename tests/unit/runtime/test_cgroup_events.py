@@ -23,7 +23,7 @@ def put(group, controller, text):
 
 @pytest.fixture
 def v1(tmp_path):
-    names = ("cpu", "cpuacct", "cpuset", "memory", "blkio", "pids", "hugetlb", "freezer")
+    names = ("cpu", "cpuacct", "cpuset", "memory", "blkio", "pids", "hugetlb", "freezer", "devices")
     limits = {"hugepageLimits": [{"pageSize": "2MB", "limit": 1}]}
     group = oci.plan(Mounts({name: (1, f"{tmp_path}/{name}") for name in names}, None), "/x", "x", limits)
     put(group, "cpu", "cpu.stat: nr_periods 10;nr_throttled 4;throttled_time 500")
@@ -68,7 +68,7 @@ def v1(tmp_path):
 
 @pytest.fixture
 def v2(tmp_path):
-    names = ("cpu", "cpuset", "memory", "blkio", "pids", "hugetlb", "freezer")
+    names = ("cpu", "cpuset", "memory", "blkio", "pids", "hugetlb", "freezer", "devices")
     mounts = Mounts(dict.fromkeys(names, (2, f"{tmp_path}/u")), f"{tmp_path}/u")
     group = oci.plan(mounts, "/x", "x", {})
     put(
