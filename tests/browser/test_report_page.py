@@ -31,12 +31,16 @@ def test_every_chart_of_a_whole_run_is_drawn_without_a_complaint(open_page):
     look = page.evaluate(LOOK)
     assert complaints == []
     assert foreign(requests) == []
-    assert len(look) == 10
+    assert len(look) == 12
     check_drawn(look, run)
     assert sum(counted(run, "memory", "pss").values()) > 0
     layers = [t for t in look["chart-layers"]["scatter"] if t["role"] == "samples"]
     expected = sum(s.excluded is None for m in run.measurements if m.scenario == "layers" for s in m.samples)
     assert sum(t["drawn"] for t in layers) == expected
+    for scenario in ("copy-on-write", "overlay-lookup"):
+        dots = [t for t in look[f"chart-{scenario}"]["scatter"] if t["role"] == "samples"]
+        assert dots
+        assert all(t["given"] == t["drawn"] > 0 for t in dots)
     works, boxes = 4, 4  # all but native, which is the 100 %
     assert look["chart-cpu"]["bars"] == works * boxes
 
