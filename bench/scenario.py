@@ -2,9 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 from bench import calibration, exclusion, schedule, warmup
 from bench.channel import Channel
@@ -14,15 +15,11 @@ from bench.errors import BenchFault
 from bench.progress import Progress
 from bench.results import Calibration, Failure, Measurement, Run, Sample, Writer
 from bench.results import Image as ResultImage
-from bench.results.model import Parameter, Unit
 from bench.schedule import Slot
 from bench.sentinels import Sentinels
 from bench.target import Prepared, Target
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-    from bench.trial import Trial
+from bench.trial import Trial, Trials
+from bench.value import Value
 
 Mode = Literal["fast", "default", "rigorous"]
 MOST_RUNS = 1000
@@ -34,26 +31,7 @@ FRESH = 0.5
 """Seconds for which such a look holds: quick targets share one a round, and are set aside together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
-    """One figure of one run, in SI base units.
-
-    No disturbance moves a `steady` one (a yes or no, bytes at a socket), so it is never set aside.
-    """
-
-    metric: str
-    unit: Unit
-    value: float
-    params: Mapping[str, Parameter] = field(default_factory=dict)
-    steady: bool = False
-
-
-def fact(metric: str, /, *, holds: bool, **params: Parameter) -> Value:
-    """Return a yes (1) or no (0)."""
-    return Value(metric, "1", float(holds), params, steady=True)
-
-
-def _no_trials(scenario: str, target: str) -> "AbstractContextManager[Trial]":
+def _no_trials(scenario: str, target: str) -> AbstractContextManager[Trial]:
     raise BenchFault(
         f"there is no trial of {scenario} on {target}", hint="run it with `tare run`", kind="usage"
     )
@@ -107,7 +85,7 @@ class Session:
     ends: float = math.inf
     earlier: Run | None = None
     course: Course = field(default_factory=Course)
-    trials: "Callable[[str, str], AbstractContextManager[Trial]]" = _no_trials
+    trials: Trials = _no_trials
 
     def chosen(self, scenario: "Scenario") -> list[str]:
         """Return the targets of `scenario` that this run measures, in the scenario's order."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from bench.scenario import Value
 from bench.target import Prepared
+from bench.value import Value
 
 
 class Trial(Protocol):

@@ -13,10 +13,11 @@ from hashlib import sha256
 from bench.clock import now
 from bench.errors import BenchFault
 from bench.ladder import climb
-from bench.scenario import Mode, Place, Session, fact
+from bench.scenario import Mode, Place, Session
 from bench.scenarios.repeated import OTHERS, Repeated
 from bench.schedule import Slot
 from bench.target import Box, Image, Launcher
+from bench.value import fact
 
 MIB = 1024 * 1024
 LAST = 5000

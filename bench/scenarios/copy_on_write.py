@@ -15,10 +15,11 @@ from bench.clock import now
 from bench.errors import BenchFault
 from bench.ladder import climb
 from bench.results.model import Parameter  # noqa: TC001 - with its neighbours
-from bench.scenario import Mode, Place, Session, Value
+from bench.scenario import Mode, Place, Session
 from bench.scenarios.repeated import OTHERS, Repeated
 from bench.schedule import Slot
 from bench.target import VOLUME, Box, Launcher
+from bench.value import Value
 from bench.variant import among
 
 KIB, MIB = 1024, 1024 * 1024

@@ -9,10 +9,11 @@ from bench.channel import Channel
 from bench.clock import now
 from bench.errors import BenchFault
 from bench.ladder import climb
-from bench.scenario import Mode, Place, Session, Value
+from bench.scenario import Mode, Place, Session
 from bench.scenarios.repeated import OTHERS, Repeated
 from bench.schedule import Slot
 from bench.target import Box, Launcher
+from bench.value import Value
 
 MIB = 1024 * 1024
 BOX = Box(workload="bench", memory=768 * MIB, root="linked")

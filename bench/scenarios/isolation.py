@@ -8,10 +8,11 @@ from pathlib import Path
 from bench.channel import Channel
 from bench.clock import now
 from bench.ladder import climb
-from bench.scenario import Mode, Place, Session, Value
+from bench.scenario import Mode, Place, Session
 from bench.scenarios.repeated import OTHERS, Repeated
 from bench.schedule import Slot
 from bench.target import Box, Launcher, Member
+from bench.value import Value
 
 MIB = 1024 * 1024
 BOX = Box(workload="bench", memory=256 * MIB, root="linked")

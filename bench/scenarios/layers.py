@@ -15,10 +15,11 @@ from bench.clock import now
 from bench.errors import BenchFault, ImpossibleFigure
 from bench.ladder import Running, climb
 from bench.results.model import Parameter  # noqa: TC001 - with its neighbours
-from bench.scenario import Mode, Place, Session, Value
+from bench.scenario import Mode, Place, Session
 from bench.scenarios.repeated import prepared
 from bench.schedule import Slot
 from bench.target import Box, Launcher
+from bench.value import Value
 
 MIB = 1024 * 1024
 READ_BASE = "find /usr/bin /usr/lib -xdev -type f -exec cat {} + | wc -c"

@@ -7,10 +7,11 @@ from contextlib import ExitStack
 from bench.clock import elapsed
 from bench.ladder import Running, crowd
 from bench.results.model import Parameter  # noqa: TC001 - with its neighbours
-from bench.scenario import Mode, Place, Session, Value
+from bench.scenario import Mode, Place, Session
 from bench.scenarios.repeated import OTHERS, Turns, prepared
 from bench.schedule import Slot
 from bench.target import Box, Launcher, Target
+from bench.value import Value
 from bench.variant import like
 
 MIB = 1024 * 1024

@@ -10,11 +10,12 @@ from bench import processes
 from bench.channel import Channel, ChannelFault, HungUp
 from bench.clock import elapsed, now
 from bench.ladder import Running, climb
-from bench.scenario import Mode, Place, Session, Value
+from bench.scenario import Mode, Place, Session
 from bench.scenarios.inside import carry_out
 from bench.scenarios.repeated import OTHERS, Turns, prepared
 from bench.schedule import Slot
 from bench.target import Box, Launcher, Target
+from bench.value import Value
 
 MIB = 1024 * 1024
 MEMORY = 128 * MIB

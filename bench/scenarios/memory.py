@@ -8,10 +8,11 @@ from itertools import pairwise
 
 from bench import ledger
 from bench.ladder import Running, climb
-from bench.scenario import Mode, Place, Session, Value
+from bench.scenario import Mode, Place, Session
 from bench.scenarios.repeated import OTHERS, Repeated
 from bench.schedule import Slot
 from bench.target import Box, Launcher, Member, Shared
+from bench.value import Value
 from bench.variant import like
 
 MIB = 1024 * 1024

@@ -18,11 +18,12 @@ from bench.channel import Channel
 from bench.clock import now
 from bench.errors import BenchFault
 from bench.ladder import climb
-from bench.scenario import Mode, Place, Session, Value
+from bench.scenario import Mode, Place, Session
 from bench.scenarios.cpu import PINNED
 from bench.scenarios.repeated import OTHERS, Repeated, prepared
 from bench.schedule import Slot
 from bench.target import Box, Launcher
+from bench.value import Value
 from bench.variant import among
 
 MIB = 1024 * 1024

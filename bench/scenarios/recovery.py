@@ -10,10 +10,11 @@ from bench.clock import elapsed, now
 from bench.errors import BenchFault
 from bench.ladder import Running, climb
 from bench.results.model import Parameter  # noqa: TC001 - with its neighbours
-from bench.scenario import Mode, Place, Session, Value
+from bench.scenario import Mode, Place, Session
 from bench.scenarios.repeated import OTHERS, Repeated
 from bench.schedule import Slot
 from bench.target import Box, Launcher, Member, Saving
+from bench.value import Value
 
 MIB = 1024 * 1024
 BOX = Box(workload="agent", memory=128 * MIB)

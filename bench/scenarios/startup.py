@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from bench.cold import chill
 from bench.ladder import climb
 from bench.results.model import Parameter  # noqa: TC001 - with its neighbours
-from bench.scenario import Mode, Place, Session, Value
+from bench.scenario import Mode, Place, Session
 from bench.scenarios.repeated import OTHERS, Repeated
 from bench.schedule import Slot
 from bench.target import Box, Launcher
+from bench.value import Value
 
 MIB = 1024 * 1024
 

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.scenario import Value
 from bench.target import Image, Prepared
 from bench.targets.calls import ENVIRONMENT, Calls
 from bench.targets.docker import DOCKER
@@ -18,6 +17,7 @@ from bench.trials.ordinary import User
 from bench.trials.registry_server import Server, registry
 from bench.trials.tools import tare as tare_at
 from bench.trials.tools import translated
+from bench.value import Value
 from bench.workloads.images import Provided
 from runtime.container.scratch import scratch
 from runtime.image.bootstrap import bootstrap

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from bench.clock import elapsed, now
 from bench.ladder import climb
-from bench.scenario import Value
 from bench.target import Box, Image, Launcher, Prepared
 from bench.targets.container import ContainerLauncher
 from bench.targets.drivers import Drivers
@@ -23,6 +22,7 @@ from bench.trials.disks import Disks, make
 from bench.trials.registry_server import registry
 from bench.trials.relay import Relay, relaying
 from bench.trials.tools import translated
+from bench.value import Value
 from bench.workloads.agent import PATH as AGENT
 from bench.workloads.images import provide
 from runtime.cgroups.manager import Resources

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from bench.clock import now
 from bench.errors import BenchFault
-from bench.scenario import Value, fact
 from bench.targets import archive
 from bench.targets.calls import Calls
 from bench.targets.program import Program
 from bench.trials import archives, steps
 from bench.trials.registry_server import Server
 from bench.trials.tools import HOME, Tare, last_digest, tare, translated
+from bench.value import Value, fact
 from runtime.container import ContainerSpec
 from runtime.image.image import Image
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from bench.scenario import Value, fact
 from bench.trials.registry_server import Server
+from bench.value import Value, fact
 from runtime.image import Reference
 from runtime.image.commit import derive
 from runtime.image.image import Image

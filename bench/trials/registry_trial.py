@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bench.scenario import Value
 from bench.target import Image, Prepared
 from bench.targets.drivers import Drivers
 from bench.trials import registry_life, registry_ways, scanning, webhook
 from bench.trials.registry_server import registry
 from bench.trials.tools import Tare, tare, translated
+from bench.value import Value
 from runtime.image.bootstrap import bootstrap
 from runtime.image.image import Image as Stored
 

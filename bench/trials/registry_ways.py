@@ -6,11 +6,11 @@ from pathlib import Path
 
 from bench.clock import now
 from bench.errors import BenchFault
-from bench.scenario import Value, fact
 from bench.targets.drivers import Drivers
 from bench.trials.registry_server import Server, registry
 from bench.trials.relay import relaying
 from bench.trials.tools import Tare
+from bench.value import Value, fact
 from runtime.container.scratch import scratch
 from runtime.image import Reference
 from runtime.image.image import Image

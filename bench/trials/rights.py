@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from bench.errors import BenchFault
-from bench.scenario import Value, fact
 from bench.targets.docker import DOCKER
 from bench.trials.builders import Recipe
 from bench.trials.ordinary import ROOM, User, search
 from bench.trials.tools import EPOCH, PROGRAM, Tare, last_digest
+from bench.value import Value, fact
 from runtime.image.bootstrap import bootstrap
 from runtime.image.store import Store
 

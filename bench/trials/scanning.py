@@ -6,9 +6,9 @@ one that never was affected, and one that nothing mends yet. The list is an exce
 
 from pathlib import Path
 
-from bench.scenario import Value, fact
 from bench.targets.drivers import Drivers
 from bench.trials.registry_server import Server
+from bench.value import Value, fact
 from runtime.container.scratch import scratch
 from runtime.image import Reference
 from runtime.image.commit import derive

@@ -1,8 +1,8 @@
 """The same secret by three ways into a build, and where it is afterwards."""
 
 from bench.errors import BenchFault
-from bench.scenario import Value, fact
 from bench.trials.builders import Builder, Recipe
+from bench.value import Value, fact
 
 SECRET = "correct-horse-0123456789"  # noqa: S105 - made up, to be searched for
 COUNT = "wc -c > /size"

@@ -1,7 +1,7 @@
 """Whether two stages that don't need each other, each with work for a CPU, are under way together."""
 
-from bench.scenario import Value
 from bench.trials.builders import Builder, Recipe
+from bench.value import Value
 
 UPTIME = "read -r now _ < /proc/uptime; echo $now"
 """The host's clock since its start, in hundredths of a second, the same in every container."""

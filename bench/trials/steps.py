@@ -1,8 +1,8 @@
 """Layers against instructions: which instructions add one, and whether each installed program does."""
 
-from bench.scenario import Value
 from bench.trials.archives import Contents
 from bench.trials.builders import Builder, Recipe
+from bench.value import Value
 from runtime.image.image import Image
 
 PROGRAMS = 3

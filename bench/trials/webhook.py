@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from bench.scenario import Value, fact
 from bench.targets.drivers import Drivers
 from bench.trials.registry_server import registry
+from bench.value import Value, fact
 from runtime.image import Reference
 from runtime.image.image import Image
 from runtime.image.store import Store

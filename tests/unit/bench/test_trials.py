@@ -11,11 +11,12 @@ import pytest
 from bench.errors import BenchFault
 from bench.progress import progress
 from bench.results import Target, Writer, load
-from bench.scenario import Session, Sizes, Value, fact
+from bench.scenario import Session, Sizes
 from bench.scenarios.build import Build
 from bench.target import Image, Prepared
 from bench.trials import archives, stages, steps
 from bench.trials.opened import TRIALS, opened
+from bench.value import Value, fact
 from tests.fakes.fake_target import FakeTarget
 from tests.fakes.sample_run import sample_run
 
