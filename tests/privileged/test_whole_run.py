@@ -82,7 +82,7 @@ def test_targets_are_interleaved_in_the_recorded_order(startup_run):
     counted = [target for _, _, target, warmup in turns if not warmup]
     longest = max(len(list(group)) for _, group in groupby(counted))
     assert longest <= 2, counted  # two in a row is what mirrored blocks allow
-    assert Counter(counted) == {"native": 10, "container": 10, "vm": 3, "vm-micro": 3}
+    assert Counter(counted) == {"native": 12, "container": 12, "vm": 3, "vm-micro": 3}
     times = [min(s.at for m, s in samples(startup_run.run) if (s.round, s.position) == t[:2]) for t in turns]
     assert times == sorted(times)
 
