@@ -43,7 +43,8 @@ def guest_kernel(data_root):
     return kernel.obtain(data_root)
 
 
-@pytest.fixture
+# One for all tests of a file: a process can open libvirt's embedded driver some thirty times in its life.
+@pytest.fixture(scope="module")
 def hypervisor(data_root):
     with Hypervisor(data_root, data_root / "run") as opened:
         yield opened
