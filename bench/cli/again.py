@@ -35,6 +35,12 @@ _SETTLED = 1_000_000_000  # nanoseconds
 _HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
 _CODE = [f"{_HERE}/{name}" for name in ("runtime/builder", "runtime/image", "bench/cli")]
 
+_SESSION = frozenset((
+    "_", "COLORTERM", "COLUMNS", "LINES", "LS_COLORS", "OLDPWD", "PS1", "PWD", "SHLVL", "SSH_CLIENT",
+    "SSH_CONNECTION", "SSH_TTY", "STY", "TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "TERM_SESSION_ID",
+    "TMUX", "TMUX_PANE", "VTE_VERSION", "WINDOWID", "XDG_SESSION_CLASS", "XDG_SESSION_ID", "XDG_SESSION_TYPE",
+))  # fmt: skip
+
 command = ""  # the identity of this process's command line; empty where another program calls it
 
 
@@ -43,9 +49,14 @@ class Unknowable(Exception):  # noqa: N818 - no error: the ordinary build goes o
 
 
 def identity(arguments: list[str]) -> str:
-    """Return what stands for this command in this directory, environment and account."""
+    """Return what stands for this command in this directory, environment and account.
+
+    What only tells terminals and log-ins apart is no part of it, unless an option names it.
+    """
     words = [_FORMAT, sys.version, str(os.geteuid()), os.getcwd(), *arguments, ""]  # noqa: PTH109
-    words += [f"{name}={value}" for name, value in sorted(os.environ.items())]
+    said = "\0".join(arguments)
+    told = {name: value for name, value in os.environ.items() if name not in _SESSION or name in said}
+    words += [f"{name}={value}" for name, value in sorted(told.items())]
     return _digest(words)
 
 
