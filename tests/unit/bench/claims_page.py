@@ -1,20 +1,18 @@
 """The table of docs/reference/claims.md, from the definitions: `python -m tests.unit.bench.claims_page`."""
 
-import sys
-from pathlib import Path
-
 from bench.claims.definition import Always, AtLeast, AtMost, Equivalent
 from bench.claims.load import claims
 from bench.claims.words import amount, named
 from bench.claims.words import say as word
 from bench.scenarios.registry import METRICS
+from tests.unit import page_table
+from tests.unit.page_table import DOCS
 
-PAGE = Path(__file__).parents[3] / "docs/reference/claims.md"
+PAGE = DOCS / "reference/claims.md"
 PLAIN = ("density", "build", "distribution", "anywhere", "registry")
 TIMES = ("first_write", "second_write", "first_lookup", "next_lookup")
 UNITS = {**dict.fromkeys(("ready", "recovered", "answer", "delete", *TIMES), "s"),
          **dict.fromkeys((*METRICS["limits"], "isolated", "slowdown"), "")}  # fmt: skip
-BEGIN, END = "<!-- table -->\n", "<!-- end of table -->"
 
 
 def table():
@@ -55,14 +53,8 @@ def _rule(part):
 
 def written():
     """Return the table as the page has it."""
-    return PAGE.read_text().split(BEGIN)[1].split(END)[0]
-
-
-def main():
-    """Put the table into the page."""
-    before, rest = PAGE.read_text().split(BEGIN)
-    PAGE.write_text(before + BEGIN + table() + END + rest.split(END)[1])
+    return page_table.written(PAGE)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    page_table.put(PAGE, table())

@@ -1,12 +1,10 @@
 """The table of docs/reference/published-startup.md: `python -m tests.unit.reports.published_page`."""
 
-import sys
-from pathlib import Path
-
 from reports.published import HEAD, figures
+from tests.unit import page_table
+from tests.unit.page_table import DOCS
 
-PAGE = Path(__file__).parents[3] / "docs/reference/published-startup.md"
-BEGIN, END = "<!-- table -->\n", "<!-- end of table -->"
+PAGE = DOCS / "reference/published-startup.md"
 
 
 def table():
@@ -22,14 +20,8 @@ def _row(one):
 
 def written():
     """Return the table as the page has it."""
-    return PAGE.read_text().split(BEGIN)[1].split(END)[0]
-
-
-def main():
-    """Put the table into the page."""
-    before, rest = PAGE.read_text().split(BEGIN)
-    PAGE.write_text(before + BEGIN + table() + END + rest.split(END)[1])
+    return page_table.written(PAGE)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    page_table.put(PAGE, table())
