@@ -84,8 +84,8 @@ def run(current: list[Work], inherited: Inherited) -> NoReturn:
 def _become(current: list[Work], inherited: Inherited) -> None:
     work = current[0]
     launch = work.message["launch"]
-    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
     os.close(inherited.reader)
+    _while_wanted(work.sync, inherited.spawner)  # or a prune may have been there
     _settle_in(work)
     os.setsid()
     if launch["unshare"]:
@@ -100,7 +100,7 @@ def _become(current: list[Work], inherited: Inherited) -> None:
     os.umask(0o022)
     env = _identity(launch, inherited.bounding)
     work.program = Program(launch["args"], env)
-    _still_wanted(work.sync, inherited.spawner)
+    _while_wanted(work.sync, inherited.spawner)  # a change of user clears the death signal (prctl(2))
     # What the frames of this stack refer to when the exec succeeds is never given back.
     del work, launch, env
     _exec(current)
@@ -150,9 +150,11 @@ def _enter(directory: str) -> None:
         os.chdir(directory)
 
 
-def _still_wanted(sync: int, spawner: int) -> None:
-    # A change of user clears the death signal (prctl(2)): set it again, and look whether the spawner died
-    # before. When the starter died, the pipe has no reader, and nobody asks for this any more.
+def _while_wanted(sync: int, spawner: int) -> None:
+    """Die with the spawner from here on, and at once where that has died before.
+
+    When the starter died, the pipe has no reader, and nobody asks for this any more.
+    """
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
     poll = select.poll()
     poll.register(sync, 0)

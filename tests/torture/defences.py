@@ -26,6 +26,7 @@ COPY = "tests/privileged/test_engine_copy.py"
 CRASH = "tests/privileged/test_engine_crash.py"
 ALONE = "tests/unit/runtime_oci/test_child_alone.py"
 STARTER = "tests/privileged/test_starter.py"
+UNWANTED = "tests/unit/runtime/test_child_unwanted.py"
 BUILDS = "tests/torture/test_build_escapes.py"
 
 
@@ -217,6 +218,10 @@ DEFENCES = (
             '    launch["state"]["pid"] = line.begin()\n'
             '    for fd in launch["close"]:\n        os.close(fd)\n',
             f"{ALONE}::test_a_child_whose_parent_has_died_before_it_looked_ends"),
+    Defence("spawner killed before its child looks", "runtime/process/init.py",
+            "    _while_wanted(work.sync, inherited.spawner)  # or a prune may have been there\n",
+            "    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)\n",
+            f"{UNWANTED}::test_a_child_whose_makers_died_first_makes_no_record"),
     Defence("keeper killed under a client", "runtime/engine/client.py",
             '            raise RuntimeFault(f"the keeper (process {self.keeper}) has died", hint=hint)\n',
             '            return {"exit": {"ExitCode": 0, "OOMKilled": False}}, []\n',
