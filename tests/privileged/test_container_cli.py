@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from runtime.container.started import handles
 from runtime.image.bootstrap import bootstrap
 from runtime.image.store import Store
+from tests.fakes.engine import until
 
 pytestmark = pytest.mark.privileged
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,8 +148,8 @@ def test_ps_stop_kill_and_rm(tare, background, home):
     again = background(
         "--name", "two", "busybox", "sh", "-c", "trap 'exit 5' USR1; while :; do sleep 0.02; done"
     )
-    wait_for(again, tare, "two")
-    time.sleep(0.3)  # for the shell to have set its trap
+    row = wait_for(again, tare, "two")
+    until(lambda: handles(row["pid"], signal.SIGUSR1))
     assert tare("kill", "-s", "USR1", "two").returncode == 0
     assert again.wait(20) == 5
     assert tare("stop", "two").returncode != 0
@@ -166,8 +168,8 @@ def test_a_signal_ends_a_program_without_handlers(tare, background, home, number
 def test_a_signal_reaches_the_handler(tare, background):
     script = "trap 'exit 9' INT; while :; do sleep 0.02; done"
     process = background("--name", "hears", "busybox", "sh", "-c", script)
-    wait_for(process, tare, "hears")
-    time.sleep(0.3)  # for the shell to have set its trap
+    row = wait_for(process, tare, "hears")
+    until(lambda: handles(row["pid"], signal.SIGINT))
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 9
 

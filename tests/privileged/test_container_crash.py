@@ -17,8 +17,10 @@ from runtime.cgroups.hierarchy import detect
 from runtime.container import ContainerSpec, Spawner, records
 from runtime.container.prune import prune
 from runtime.container.request import key
+from runtime.container.started import handles
 from runtime.linux import processes
 from tests.fakes.busybox_layer import make_layer
+from tests.fakes.engine import until
 
 pytestmark = pytest.mark.privileged
 ROOT = Path(__file__).resolve().parents[2]
@@ -191,7 +193,7 @@ def test_another_process_can_stop_it(tmp_path, layer):
         trap = "trap 'exit 7' TERM; while :; do sleep 0.02; done"
         spec = ContainerSpec("a", (layer,), ("sh", "-c", trap))
         started = spawner.start(spec, stdin=null, stdout=null, stderr=null)
-        time.sleep(0.2)  # for the shell to have set its trap
+        until(lambda: handles(started.pid, signal.SIGTERM))
         records.stop(records.find(run, "a"), 5)
         assert started.wait(5).code == 7
         with pytest.raises(records.RuntimeFault, match="not running"):

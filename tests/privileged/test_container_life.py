@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from runtime.container import ContainerSpec, Spawner
+from runtime.container.started import handles
 from runtime.errors import RuntimeFault
+from tests.fakes.engine import until
 
 pytestmark = pytest.mark.privileged
 
@@ -64,10 +66,10 @@ def test_wait_times_out_and_can_be_repeated(box):
 
 def test_stop_asks_first_and_kills_after_the_grace(box):
     polite = box.start("sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.02; done")
-    time.sleep(0.2)  # for the shell to have set its trap
+    until(lambda: handles(polite.pid, signal.SIGTERM))
     assert polite.stop(5).code == 7
     deaf = box.start("sh", "-c", "trap '' TERM; trap : USR1; while :; do sleep 0.02; done")
-    time.sleep(0.2)
+    until(lambda: handles(deaf.pid, signal.SIGUSR1))
     assert deaf.stop(0.1).signal == signal.SIGKILL
     no_handler = box.start("sleep", "100")
     began = time.monotonic()

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 
@@ -32,10 +31,10 @@ def one(home):
 
 
 def test_detached_life_of_a_container(engine):
-    script = "echo out; echo err >&2; trap 'exit 6' TERM; while :; do sleep 0.02; done"
+    script = "trap 'exit 6' TERM; echo out; echo err >&2; while :; do sleep 0.02; done"
     name = engine("run", "-d", "--name", "web", "-e", "A=1", "busybox", "sh", "-c", script).strip()
     assert len(name) == 64
-    until(lambda: "out" in engine("logs", "web"))
+    until(lambda: "err" in engine.tare("container", "logs", "web").stderr)
     shown = engine.inspect("web")
     assert shown["Id"] == name
     assert shown["State"]["Running"]
@@ -44,7 +43,6 @@ def test_detached_life_of_a_container(engine):
     done = engine.tare("container", "logs", "web")
     assert (done.stdout, done.stderr) == ("out\n", "err\n")
     assert engine("exec", "-e", "B=2", "web", "sh", "-c", "echo $A$B; exit 7", code=7) == "12\n"
-    time.sleep(0.2)  # for the shell to have set its trap
     engine("stop", "web")
     assert engine.inspect("web")["State"]["ExitCode"] == 6
     assert engine("wait", "web") == "6\n"

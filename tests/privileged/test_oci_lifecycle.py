@@ -13,6 +13,7 @@ import pytest
 
 from runtime.oci.verbs.spec import specification
 from tests.fakes.busybox_layer import make_layer
+from tests.fakes.engine import until
 
 pytestmark = pytest.mark.privileged
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,8 +55,12 @@ class Oci:
     def status(self, name="box"):
         return json.loads(self("state", name))["status"]
 
+    def await_start(self, name="box"):
+        until((self.root / name / "state.json").exists)
+        self.await_status("running", name)
+
     def await_status(self, wanted, name="box"):
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 20
         while self.status(name) != wanted:
             assert time.monotonic() < deadline, f"{name} is {self.status(name)}, not {wanted}"
             time.sleep(0.01)
@@ -89,7 +94,7 @@ def test_run_returns_the_code_and_leaves_nothing(oci):
 def test_a_signal_is_128_and_its_number(oci):
     oci.configure("sleep", "100")
     with subprocess.Popen(oci.command("run", "box"), cwd=oci.bundle) as runner:
-        time.sleep(0.5)
+        oci.await_start()
         oci("kill", "box", "KILL")
         assert runner.wait(10) == 137
 
@@ -229,7 +234,9 @@ def test_a_user_namespace(oci):
 def test_namespaces_of_another_are_joined_by_path(oci):
     with subprocess.Popen(["unshare", "--ipc", "--uts", "--net", "sleep", "20"]) as other:
         try:
-            time.sleep(0.2)
+            until(
+                lambda: Path(f"/proc/{other.pid}/ns/net").readlink() != Path("/proc/self/ns/net").readlink()
+            )
             there = {kind: f"/proc/{other.pid}/ns/{file}" for kind, file in
                      (("ipc", "ipc"), ("uts", "uts"), ("network", "net"))}  # fmt: skip
             kinds = [{"type": kind, "path": path} for kind, path in there.items()]
