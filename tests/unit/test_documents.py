@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.scenarios.registry import scenarios
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 FIGURE = re.compile(
@@ -99,3 +101,8 @@ def test_what_is_listed_as_no_measurement_is_there():
 )  # fmt: skip
 def test_the_rule_finds_what_it_should(text, missing):
     assert bare_figures(text) == missing
+
+
+def test_the_readme_names_every_scenario():
+    named = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert set(scenarios()) <= set(named)
