@@ -14,15 +14,19 @@ if TYPE_CHECKING:
 
 FEWEST = 3  # below this there is no interval at all
 FEWEST_INTERPOLATED = 6  # the first n at which the range of the data covers more than 95 %
+GAP = 0.5
+"""Share of the interval that an empty stretch at its end takes up where nothing is interpolated: between
+two humps the data say nothing, and an end put there misses a median between them (88 % coverage at n = 7)."""
 
 
 def median(values: Sequence[float]) -> Estimate:
     """Estimate the median of independent `values` (any unit) with a 95 % interval.
 
     From n = 6 on it interpolates between order statistics (Hettmansperger and Sheather 1986, "Confidence
-    intervals based on interpolated order statistics", Statistics and Probability Letters 4). Simulated over
-    normal, log-normal, exponential, t and bimodal data it covers 94.3 to 95.4 % at every n from 10 to 50 and
-    93.4 to 95.4 % below, where BCa, whose resampled medians are few data values, covers 89 to 94 %.
+    intervals based on interpolated order statistics", Statistics and Probability Letters 4), unless there is
+    a gap between them (`GAP`). Simulated over normal, log-normal, exponential, t and bimodal data it covers
+    94 to 97 % at every n from 6 on, where BCa, whose resampled medians are few data values, covers 89 to 94 %
+    from n = 10 to 50; where two humps have nothing between, 95 to 99 %.
     From 3 to 5 it is the range of the data, whose true level (n = 3: 75 %) is in the result. n < 3: no
     interval. Raises ValueError when `values` is empty or not finite.
     """
@@ -33,13 +37,18 @@ def median(values: Sequence[float]) -> Estimate:
         return Estimate(middle, None, None, 0.0, n, "none")
     if n < FEWEST_INTERPOLATED:
         return Estimate(middle, *order_interval(values), n, "order statistics")
-    return Estimate(middle, *interpolated_interval(values), LEVEL, n, "interpolated order statistics")
+    return Estimate(
+        middle, *interpolated_interval(values, gap=GAP), LEVEL, n, "interpolated order statistics"
+    )
 
 
-def interpolated_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float]:
+def interpolated_interval(
+    values: Sequence[float], level: float = LEVEL, *, gap: float = math.inf
+) -> tuple[float, float]:
     """Return the interval of nominal `level` for the median, between the order statistics around it.
 
-    Where even the range of the data covers less than `level`, the range. Source: see `median`.
+    Where even the range of the data covers less than `level`, the range. The outer order statistic where the
+    two around an end are farther apart than the share `gap` of the outer interval. Source: see `median`.
     """
     ordered = sorted(values)
     n = len(ordered)
@@ -49,8 +58,9 @@ def interpolated_interval(values: Sequence[float], level: float = LEVEL) -> tupl
         return ordered[0], ordered[-1]
     excess = (wide - level) / (wide - narrow)
     inward = (n - depth) * excess / (depth + (n - 2 * depth) * excess)
-    low = _between(ordered[depth - 1], ordered[depth], inward)
-    return low, _between(ordered[n - depth], ordered[n - depth - 1], inward)
+    room = gap * (ordered[n - depth] - ordered[depth - 1]) if gap < math.inf else math.inf
+    low = _between(ordered[depth - 1], ordered[depth], inward, room)
+    return low, _between(ordered[n - depth], ordered[n - depth - 1], inward, room)
 
 
 def order_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float, float]:
@@ -86,8 +96,8 @@ def _outside(n: int, below: int) -> float:
     return 2 * below / (1 << n)
 
 
-def _between(start: float, end: float, share: float) -> float:
-    return start if start == end else start + share * (end - start)
+def _between(start: float, end: float, share: float, room: float) -> float:
+    return start if start == end or abs(end - start) > room else start + share * (end - start)
 
 
 def _check(values: Sequence[float]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +13,9 @@ from tests.calibration.starts import METRIC
 from tests.calibration.verdicts import Row, at_least, at_most, share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from bench.stats.comparison import Verdict
+    from bench.stats.comparison import Comparison, Verdict
     from tests.calibration.shapes import Shape
 
     Tables = Mapping[str, Mapping[str, Any]]
@@ -44,37 +45,68 @@ def real(tables: Tables, target: str, n: int) -> tuple[int, int]:
     return hits, len(pieces)
 
 
+def real_alarms(tables: Tables, names: Sequence[str], n: int) -> Iterator[Row]:
+    """Yield how often reports on n real rounds of a target beside itself claim anything."""
+    found = [real(tables, name, n) for name in names]
+    for name, (hits, count) in zip(names, found, strict=True):
+        if count:
+            yield at_most("A/A real", f"{name}, n = {n}", hits, count, LEVEL)
+    hits, count = map(sum, zip(*found, strict=True))
+    if count:
+        yield at_most("A/A real", f"both, n = {n}", hits, count, LEVEL)
+
+
 def power(tables: Tables, target: str, injected: str, n: int, seed: int) -> Iterator[Row]:
-    """Yield how often a report says of a real delay that the start is slower.
+    """Yield how often a report says of a real delay that the start is slower, in stretches of n rounds.
 
-    In each stretch of n rounds, and in stretches put together from pieces of them; and how often it does when
-    differences below the default margin are called equivalent, which a delay of 5 % just is not.
+    They are put together from pieces of real rounds in a row, for so many wholly real ones would take hours;
+    and how often it does when differences below the default margin are called equivalent, which a delay of
+    5 % just is not.
     """
-    total = len(tables[METRIC][target])
-    pieces = _pieces(total, n)
-    drawn = list(stretches(np.random.default_rng(seed), OFTEN, n, total))
-    for part, rounds in (("power, real", pieces), ("power, resampled", drawn)):
-        hits = sum(reported(tables, injected, target, p)[METRIC] == "higher" for p in rounds)
-        yield at_least(part, f"{injected}, n = {n}", hits, len(rounds), POWER)
-    hits = sum(reported(tables, injected, target, p, margin=MARGIN)[METRIC] == "higher" for p in drawn)
-    yield Row(
-        "power, resampled", f"{injected}, n = {n}, margin {MARGIN:.0%}", *share(hits, len(drawn)),
-        "reported",
-    )  # fmt: skip
+    drawn = list(stretches(np.random.default_rng(seed), OFTEN, n, len(tables[METRIC][target])))
+    found = [_rows(tables, injected, target, rounds) for rounds in drawn]
+    yield at_least("power, resampled", f"{injected}, n = {n}", _slower(found), len(drawn), POWER)
+    what = f"{injected}, n = {n}, margin {MARGIN:.0%}"
+    hits = _slower([{m: replace(one, margin=MARGIN) for m, one in rows.items()} for rows in found])
+    yield Row("power, resampled", what, *share(hits, len(drawn)), "reported")
 
 
-def reported(
-    tables: Tables, new: str, base: str, rounds: Any, *, margin: float = 0.0
-) -> Mapping[str, Verdict]:
+def real_power(tables: Tables, delays: Mapping[str, int]) -> Iterator[Row]:
+    """Yield how often a delay is found in wholly real stretches; `delays` has the length for each delay.
+
+    All together have to reach the power: those of one delay are too few to tell 95 % from 90.
+    """
+    counts = []
+    for injected, n in delays.items():
+        target = injected.partition("-")[0]
+        pieces = _pieces(len(tables[METRIC][target]), n)
+        if pieces:
+            hits = _slower([_rows(tables, injected, target, rounds) for rounds in pieces])
+            counts.append((hits, len(pieces)))
+            yield Row("power, real", f"{injected}, n = {n}", *share(*counts[-1]), "reported")
+    if counts:
+        yield at_least("power, real", "all delays", *map(sum, zip(*counts, strict=True)), POWER)
+
+
+def reported(tables: Tables, new: str, base: str, rounds: Any) -> Mapping[str, Verdict]:
     """Return the verdict of each row of a report on these rounds, all of them one family (Holm)."""
+    return _judged(_rows(tables, new, base, rounds))
+
+
+def _rows(tables: Tables, new: str, base: str, rounds: Any) -> dict[str, Comparison]:
     rows = {
-        metric: compare(found[new][rounds].tolist(), found[base][rounds].tolist(), margin=margin, paired=True)
+        metric: compare(found[new][rounds].tolist(), found[base][rounds].tolist(), margin=0.0, paired=True)
         for metric, found in tables.items()
     }
-    judged = family(one for one in rows.values() if one)
-    return dict(
-        zip((metric for metric, one in rows.items() if one), (j.verdict for j in judged), strict=True)
-    )
+    return {metric: one for metric, one in rows.items() if one}
+
+
+def _judged(rows: Mapping[str, Comparison]) -> Mapping[str, Verdict]:
+    return dict(zip(rows, (one.verdict for one in family(rows.values())), strict=True))
+
+
+def _slower(reports: Iterable[Mapping[str, Comparison]]) -> int:
+    return sum(_judged(rows).get(METRIC) == "higher" for rows in reports)
 
 
 def _pieces(rounds: int, n: int) -> list[Any]:

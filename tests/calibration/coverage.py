@@ -31,16 +31,20 @@ def coverage(shapes: Iterable[Shape], seed: int, repeats: int = REPEATS) -> Iter
             drawn = shape.draw(rng, repeats, n).tolist()
             found = {
                 "median": sum(_holds(median(first), shape.median) for first, _ in drawn),
-                "ratio": sum(_holds(ratio(*pair, paired=shape.paired), 1.0) for pair in drawn),
+                "ratio": sum(_holds(ratio(*pair, paired=shape.paired), shape.ratio) for pair in drawn),
             }
             for what, hits in found.items():
-                if what == "median" and shape.paired:
+                if what == "median" and shape.paired and shape.independent:
                     continue  # the same as that of the groups
-                yield Row(
-                    "coverage", f"{what}, {shape.name}, n = {n}", *share(hits, repeats),
-                    goal=f"{LEAST:.0%} to {MOST:.0%}" if shape.required else "",
-                    met=LEAST <= hits / repeats <= MOST if shape.required else None,
-                )  # fmt: skip
+                required = shape.required and (what == "ratio" or shape.independent)
+                yield _row(f"{what}, {shape.name}, n = {n}", hits, repeats, shape.most if required else None)
+
+
+def _row(what: str, hits: int, repeats: int, most: float | None) -> Row:
+    if most is None:
+        return Row("coverage", what, *share(hits, repeats))
+    met = LEAST <= hits / repeats <= most
+    return Row("coverage", what, *share(hits, repeats), f"{LEAST:.0%} to {most:.0%}", met)
 
 
 def _holds(estimate: Any, truth: float) -> bool:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +22,20 @@ from bench.cli.table import table
 from bench.scenarios.startup import RUNS
 from bench.stats import median
 from tests.calibration import alarms, coverage, histories, shapes, starts
-from tests.calibration.verdicts import HEAD, Row, at_most, missed, plain, summary
+from tests.calibration.coverage import PRECISIONS
+from tests.calibration.verdicts import HEAD, Row, missed, plain, summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    Part = Callable[[], Iterable[Row]]
+
+ROUNDS = 4800
+"""Sixteen comparisons of the default number of runs for each delay, none of which shares a start."""
 SMALL = 20
 """Rounds of one real A/A comparison; so few make many of them."""
+WORK: list[Part] = []
+"""What is computed, where forked processes find it: a shape can't be sent to one."""
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tare"
 
 
@@ -36,24 +45,25 @@ def main(argv: list[str] | None = None) -> int:
     notes: list[str] = []
     rows: list[Row] = []
     real = _real(asked, notes)
-    for row in _rows(asked, real, notes):
-        rows.append(row)
-        _say(" | ".join(row.cells()))
+    for found in _computed(_parts(asked, real, notes)):
+        rows += found
+        for row in found:
+            _say(" | ".join(row.cells()))
     took = time.monotonic() - began
     print(table(HEAD, [row.cells() for row in rows]))  # noqa: T201
     for note in (*notes, summary(rows), f"{took:.0f} s, seed {asked.seed}"):
         print(note)  # noqa: T201
-    found: dict[str, Any] = {"seed": asked.seed, "seconds": took, "notes": notes, "rows": plain(rows)}
+    saved: dict[str, Any] = {"seed": asked.seed, "seconds": took, "notes": notes, "rows": plain(rows)}
     if real:
-        found["starts"] = asdict(real)
-    Path(asked.json).write_text(json.dumps(found, indent=1) + "\n")
+        saved["starts"] = asdict(real)
+    Path(asked.json).write_text(json.dumps(saved, indent=1) + "\n")
     return 1 if missed(rows) else 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="calibrate", description="Test the statistics.")
     parser.add_argument(
-        "--rounds", type=int, default=1000, help="real rounds of eight starts (default: 1000)"
+        "--rounds", type=int, default=ROUNDS, help=f"real rounds of eight starts (default: {ROUNDS})"
     )
     parser.add_argument("--seed", type=int, default=1, help="of order and simulation (default: 1)")
     parser.add_argument("--json", metavar="FILE", default="calibration.json", help="where the table is saved")
@@ -88,6 +98,8 @@ def _costs(found: starts.Found) -> Iterator[str]:
         cost = found.own[own]
         share = f"{cost['median'] / smallest:.0%} of the smallest effect, {name} ({1e3 * smallest:.3f} ms)"
         yield f"{what}: {_words(cost['median'], cost['low'], cost['high'], cost['n'])}, {share}"
+    for name, seconds in found.delays.items():
+        yield f"{name}: {1e3 * seconds:.3f} ms were injected, {found.share(name):.1%} of the median"
     for name, values in found.rounds.items():
         one = median(values.tolist())
         yield f"{name}: {_words(one.value, one.low, one.high, one.n)}"
@@ -97,49 +109,61 @@ def _words(value: float, low: float | None, high: float | None, n: int) -> str:
     return f"{1e3 * value:.3f} ms ({1e3 * (low or 0):.3f} to {1e3 * (high or 0):.3f}, n = {n})"
 
 
-def _rows(asked: argparse.Namespace, real: starts.Found | None, notes: list[str]) -> Iterator[Row]:
-    made = shapes.simulated()
+def _parts(asked: argparse.Namespace, real: starts.Found | None, notes: list[str]) -> list[Part]:
+    """Return what the table is made of, in its order; the longest first of what takes long."""
+    seed, made = asked.seed, shapes.simulated()
+    told = _real_shapes(real) if real else []
+    parts: list[Part] = [partial(coverage.coverage, [shape], seed) for shape in (*made, *told)]
+    parts += [partial(coverage.sequential, [shape], seed) for shape in made if shape.name in PRECISIONS]
+    parts += [partial(alarms.simulated, [shape], seed) for shape in made]
+    parts.append(partial(alarms.equivalence, seed))
     if real:
-        for name in starts.NAMES:
-            values, again = real.rounds[name], real.rounds[f"{name}-again"]
-            middle = float(shapes.np.median(values))
-            made.append(shapes.Shape(f"real {name}", middle, shapes.resampled(values)))
-            made.append(
-                shapes.Shape(
-                    f"real {name}, in rounds",
-                    middle,
-                    shapes.in_rounds(values, again),
-                    paired=True,
-                    required=False,
-                )
-            )
-    yield from coverage.coverage(made, asked.seed)
-    yield from coverage.sequential(made[:3], asked.seed)
-    yield from alarms.simulated(shapes.simulated(), asked.seed)
-    yield from alarms.equivalence(asked.seed)
-    if real:
-        yield from _on_real(real, asked.seed)
-    yield from _changes(asked, notes)
+        parts += _on_real(real, seed)
+    parts.append(partial(histories.compared, histories.histories(seed), _finders(asked, notes)))
+    return parts
 
 
-def _on_real(real: starts.Found, seed: int) -> Iterator[Row]:
-    found = [alarms.real(real.tables, name, SMALL) for name in starts.NAMES]
-    for name, (hits, n) in zip(starts.NAMES, found, strict=True):
-        yield at_most("A/A real", f"{name}, n = {SMALL}", hits, n, alarms.LEVEL)
-    yield at_most("A/A real", f"both, n = {SMALL}", *map(sum, zip(*found, strict=True)), alarms.LEVEL)
-    for injected in real.delays:
-        name = injected.partition("-")[0]
-        yield from alarms.power(real.tables, name, injected, RUNS["default"][name], seed)
+def _real_shapes(real: starts.Found) -> Iterator[shapes.Shape]:
+    for name in starts.NAMES:
+        values, again = real.rounds[name], real.rounds[f"{name}-again"]
+        middle = float(shapes.np.median(values))
+        yield shapes.Shape(f"real {name}", middle, shapes.resampled(values))
+        drawn = shapes.in_rounds(values, again)
+        quotient = middle / float(shapes.np.median(again))
+        yield shapes.Shape(
+            f"real {name}, in rounds", middle, drawn, paired=True, required=False, ratio=quotient
+        )
 
 
-def _changes(asked: argparse.Namespace, notes: list[str]) -> Iterator[Row]:
+def _on_real(real: starts.Found, seed: int) -> Iterator[Part]:
+    runs = RUNS["default"]
+    for n in (SMALL, *sorted({runs[name] for name in starts.NAMES})):
+        yield partial(alarms.real_alarms, real.tables, starts.NAMES, n)
+    sizes = {injected: runs[injected.partition("-")[0]] for injected in real.delays}
+    yield partial(alarms.real_power, real.tables, sizes)
+    for injected, n in sizes.items():
+        yield partial(alarms.power, real.tables, injected.partition("-")[0], injected, n, seed)
+
+
+def _finders(asked: argparse.Namespace, notes: list[str]) -> dict[str, histories.Finder]:
     finders: dict[str, histories.Finder] = {"ours": histories.ours}
     if not asked.no_otava:
         try:
             finders["Otava"] = histories.otava(asked.cache)
         except (OSError, subprocess.SubprocessError) as err:
             notes.append(f"Apache Otava can't be had here, so nothing is compared with it: {err}")
-    yield from histories.compared(histories.histories(asked.seed), finders)
+    return finders
+
+
+def _computed(parts: list[Part]) -> Iterator[list[Row]]:
+    """Yield the rows of every part, in order; the parts, which are forked with their data, share the CPUs."""
+    WORK[:] = parts
+    with multiprocessing.get_context("fork").Pool() as pool:
+        yield from pool.imap(_compute, range(len(parts)))
+
+
+def _compute(index: int) -> list[Row]:
+    return list(WORK[index]())
 
 
 def _say(line: str) -> None:

@@ -14,18 +14,29 @@ if TYPE_CHECKING:
 
 SPREAD = 0.05
 DRIFT = 0.05
-"""By which share the host becomes slower from first to last round: a standard deviation of the noise."""
+"""By which share the host becomes slower from first to last round: one standard deviation of noise."""
+STEP = 0.01
+"""By which share a wandering host becomes slower or faster from round to round (standard deviation)."""
+BURST = 0.3
+"""By which share a neighbour slows all down, who comes in one of 20 rounds and stays for five."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """`draw(rng, repeats, n)` gives values [repeats, 2, n] of two like targets; `median` is true."""
+    """`draw(rng, repeats, n)` gives values [repeats, 2, n] of two like targets; `median` and `ratio` are true.
+
+    Where rounds are not `independent` of each other, nothing is required of the interval of a median, which
+    takes them for it. `most` is the highest coverage that is wanted.
+    """
 
     name: str
     median: float
     draw: Draw
     paired: bool = False
     required: bool = True
+    independent: bool = True
+    ratio: float = 1.0
+    most: float = 0.97
 
 
 def _normal(rng: np.random.Generator, repeats: int, n: int) -> Any:
@@ -40,6 +51,28 @@ def _bimodal(rng: np.random.Generator, repeats: int, n: int) -> Any:
     """Return two humps, as of starts that wait for something or don't; the median is in the valley."""
     far = rng.random((repeats, 2, n)) < 0.5
     return np.where(far, 1.2, 1.0) + SPREAD * rng.standard_normal((repeats, 2, n))
+
+
+def _apart(rng: np.random.Generator, repeats: int, n: int) -> Any:
+    """Return two humps with nothing between: the hardest case, since each end is in one or the other."""
+    far = rng.random((repeats, 2, n)) < 0.5
+    return np.where(far, 1.2, 1.0) + 0.01 * rng.standard_normal((repeats, 2, n))
+
+
+def _wandering(rng: np.random.Generator, repeats: int, n: int) -> Any:
+    """Return rounds on a host whose speed goes up and down as it likes (a random walk)."""
+    level = STEP * rng.standard_normal((repeats, 1, n)).cumsum(axis=2)
+    return np.exp(level + SPREAD * rng.standard_normal((repeats, 2, n)))
+
+
+def _visited(rng: np.random.Generator, repeats: int, n: int) -> Any:
+    """Return rounds beside a neighbour that comes and goes (a Markov chain of two states)."""
+    luck = rng.random((repeats, n))
+    there = np.zeros((repeats, n), dtype=bool)
+    there[:, 0] = luck[:, 0] < 0.2
+    for i in range(1, n):
+        there[:, i] = luck[:, i] < np.where(there[:, i - 1], 0.8, 0.05)
+    return (1 + BURST * there[:, None, :]) * np.exp(SPREAD * rng.standard_normal((repeats, 2, n)))
 
 
 def drifting(drift: float) -> Draw:
@@ -86,4 +119,7 @@ def simulated() -> list[Shape]:
         Shape("drifting, groups", 1.0, drifting(DRIFT)),
         Shape("drifting, pairs", 1.0, drifting(DRIFT), paired=True),
         Shape("drifting fourfold, pairs", 1.0, drifting(4 * DRIFT), paired=True, required=False),
+        Shape("bimodal, far apart", 1.1, _apart, most=1.0),
+        Shape("wandering, pairs", 1.0, _wandering, paired=True, independent=False),
+        Shape("visited, pairs", 1.0, _visited, paired=True, independent=False),
     ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from bench.clock import now
 from bench.progress import progress
 from bench.scenario import Session, Sizes
 from bench.scenarios.repeated import OTHERS
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     from bench.target import Target
 
 NAMES = ("native", "container")
-FIRST = 60
+FIRST = 200
 """Rounds before the others, from whose medians the delays follow."""
+LONGEST = 300
+"""Seconds after which no further block of rounds begins, so that the table is there in ten minutes."""
 ENOUGH = 0.6
 """Share of a thousand rounds that has sixty A/A comparisons of twenty rounds, of both targets together."""
 SHARE = 0.05
@@ -103,26 +106,31 @@ class Found:
         """The values until ready that count, by target."""
         return self.tables[METRIC]
 
+    def share(self, injected: str) -> float:
+        """Return what was injected as a share of the median that the target then had in these rounds."""
+        return self.delays[injected] / statistics.median(self.rounds[injected.partition("-")[0]])
+
 
 def measure(rounds: int, seed: int, data: Path, run: Path, say: Any) -> Found:
     """Start everything in `rounds` rounds, in the order that `tare run` would take."""
     prune(data, run, say)
     with Drivers(data, run, None, say) as drivers:
         known = targets(drivers)
-        plain: dict[str, Target] = {"null": Null(), **{name: known[name] for name in NAMES}}
-        first = _take(plain, FIRST, seed)[METRIC]
-        own = {name: _described(first[name]) for name in plain}
+        made: dict[str, Target] = {name: known[name] for name in NAMES}
+        made |= {f"{name}-again": Delayed(known[name], f"{name}-again") for name in NAMES}
+        first = _take({"null": Null(), **made}, FIRST, seed)[METRIC]  # in the company that they then have
+        own = {name: _described(first[name]) for name in ("null", *NAMES)}
         delays = {}
-        made: dict[str, Target] = {}
         for name in NAMES:
-            made[name] = plain[name]
-            made[f"{name}-again"] = Delayed(plain[name], f"{name}-again")
             delays[f"{name}-5pct"] = SHARE * own[name]["median"]
             delays[f"{name}-1ms"] = MILLISECOND
         for name, seconds in delays.items():
-            made[name] = Delayed(plain[name.partition("-")[0]], name, seconds)
+            made[name] = Delayed(known[name.partition("-")[0]], name, seconds)
         kept = _take(made, rounds, seed)
-    good = [all(kept[METRIC][name][i].excluded is None for name in made) for i in range(rounds)]
+    taken = len(kept[METRIC][NAMES[0]])
+    if taken < rounds:
+        say(f"{taken} of {rounds} rounds were taken in {LONGEST} s")
+    good = [all(kept[METRIC][name][i].excluded is None for name in made) for i in range(taken)]
     every = {
         metric: {name: [s.value for s in samples] for name, samples in found.items()}
         for metric, found in kept.items()
@@ -133,11 +141,13 @@ def measure(rounds: int, seed: int, data: Path, run: Path, say: Any) -> Found:
 def _take(made: Mapping[str, Target], rounds: int, seed: int) -> dict[str, dict[str, list[Sample]]]:
     kept = Kept(tuple(made))
     with progress(quiet=True) as shown:
-        session = Session(made, Sizes("default", seed, runs=rounds), kept, shown)  # type: ignore[arg-type]
+        sizes = Sizes("default", seed, runs=rounds)
+        session = Session(made, sizes, kept, shown, ends=now() + LONGEST)  # type: ignore[arg-type]
         Starts(tuple(made)).run(session)
     found: dict[str, dict[str, list[Sample]]] = defaultdict(dict)
+    whole = min(map(len, kept.samples.values())) // 2 * 2  # the last block may lack turns, at its end
     for (name, metric), samples in kept.samples.items():
-        found[metric][name] = sorted(samples, key=lambda s: s.round)
+        found[metric][name] = sorted(samples, key=lambda s: s.round)[:whole]
     return dict(found)
 
 
