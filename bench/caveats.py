@@ -1,17 +1,26 @@
 """What weakens a run's figures although the run went well, in words, with a remedy."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from bench import warmup
 from bench.course import Deadline
-from bench.results import Caveat, Run
+from bench.results import Caveat, Measurement, Run
+from bench.stats.estimate import LEVEL
+from bench.stats.holm import holm
+from bench.stats.serial import Resemblance, resemblance
+from bench.stats.summary import counted
 from bench.target import Accelerator
 
 AGREEMENT = 0.05
 """Share by which two accounts of the same memory may differ."""
 BATCH = 1024 * 1024
 """Bytes for each instance below which they may differ: the kernel adds charges up in batches per CPU."""
+
+NARROW = 1.2
+"""Factor by which an interval is too narrow that is worth a warning."""
+NAMED = 4
+"""Measurements that a warning names."""
 
 
 def emulation(accelerators: Iterable[Accelerator]) -> list[Caveat]:
@@ -94,6 +103,40 @@ def unlike_itself(run: Run) -> list[Caveat]:
         )
         for v in shut
     ]
+
+
+def sequence(run: Run) -> list[Caveat]:
+    """Warn of medians whose runs resemble the ones before them: their intervals take runs for independent."""
+    tested = {_label(m): resemblance(_in_order(m)) for m in run.measurements}
+    found = {name: one for name, one in tested.items() if one}
+    adjusted = zip(found.items(), holm([one.p for one in found.values()]), strict=True)
+    alike = {name: one for (name, one), p in adjusted if p <= 1 - LEVEL and one.widening >= NARROW}
+    if not alike:
+        return []
+    return [
+        Caveat(
+            code="sequence",
+            text="runs resemble the runs before them, so intervals of medians are too narrow by the factor "
+            f"given: {_factors(alike)}; what is compared round by round within this run is not affected",
+            remedy="run on a quieter host, and compare two versions in one run (--ab), not in two",
+        )
+    ]
+
+
+def _label(measurement: Measurement) -> str:
+    params = "".join(f" {name}={value}" for name, value in measurement.params.items())
+    return f"{measurement.scenario}/{measurement.target}/{measurement.metric}{params}"
+
+
+def _in_order(measurement: Measurement) -> list[float]:
+    return [s.value for s in sorted(counted(measurement), key=lambda s: (s.round, s.position))]
+
+
+def _factors(alike: Mapping[str, Resemblance]) -> str:
+    """Name the worst few, the worst first."""
+    worst = sorted(alike.items(), key=lambda item: -item[1].widening)
+    named = ", ".join(f"{name} {one.widening:.1f}" for name, one in worst[:NAMED])
+    return named if len(worst) <= NAMED else f"{named} and {len(worst) - NAMED} more"
 
 
 def accounts(run: Run) -> list[Caveat]:

@@ -91,6 +91,7 @@ def execute(plan: Plan) -> Run:
             caveats.accounts(run),
             caveats.time(session.deadline),
             caveats.warming(run, decisive),
+            caveats.sequence(run),
         )
         writer.warn(*chain.from_iterable(found))
         writer.conclude(judged(writer.path, plan.claims))

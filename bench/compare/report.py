@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bench.stats.comparison import Comparison
     from bench.stats.gate import Gate, Known
 
-TOLD = frozenset({"rounds", "disturbed", "time", "resumed"})
+TOLD = frozenset({"rounds", "disturbed", "time", "resumed", "sequence"})
 """Codes of a run's warnings that weaken a comparison with it; a shut A/A gate has a note of its own."""
 Key = tuple[str, str, str, tuple[tuple[str, object], ...]]
 Keep = Callable[["Measurement"], bool]

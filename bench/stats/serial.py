@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from bench.stats.permutation import mean_ranks
@@ -46,6 +47,6 @@ def resemblance(values: Sequence[float]) -> Resemblance | None:
     ranks = mean_ranks(values)
     middle = statistics.fmean(ranks)
     spread = sum((rank - middle) ** 2 for rank in ranks)
-    ratio = sum((a - b) ** 2 for a, b in zip(ranks, ranks[1:], strict=False)) / spread
+    ratio = sum((a - b) ** 2 for a, b in pairwise(ranks)) / spread
     variance = 4 * (n - 2) * (5 * n * n - 2 * n - 9) / (5 * n * (n + 1) * (n - 1) ** 2)
     return Resemblance(1 - ratio / 2, statistics.NormalDist(2, math.sqrt(variance)).cdf(ratio))

@@ -23,7 +23,7 @@ BURST = 0.3
 
 @dataclass(frozen=True)
 class Shape:
-    """`draw(rng, repeats, n)` gives values [repeats, 2, n] of two like targets; `median` and `ratio` are true.
+    """`draw(rng, repeats, n)` gives values [repeats, 2, n] of two like targets, of this `median` and `ratio`.
 
     Where rounds are not `independent` of each other, nothing is required of the interval of a median, which
     takes them for it. `most` is the highest coverage that is wanted.

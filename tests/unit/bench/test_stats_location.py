@@ -124,6 +124,20 @@ def test_intervals_cover_as_often_as_they_say(n, shape):
     assert abs(share - stated) < 4 * math.sqrt(stated * (1 - stated) / 2000)
 
 
+@pytest.mark.parametrize("n", [6, 7, 8, 10, 20, 50])
+def test_a_median_between_two_humps_with_nothing_between_is_covered(n):
+    """Interpolated ends cover 88 % of them at n = 7: they lie between the humps, where no data are."""
+    share = hits(n, lambda rng: rng.choice((10.0, 14.0)) + rng.gauss(0, 0.1), 12.0, 2000)
+    assert share > 0.95 - 4 * math.sqrt(0.95 * 0.05 / 2000)
+
+
+def test_an_end_in_a_gap_is_put_where_the_data_are():
+    humps = [1.0, 1.01, 1.02, 1.03, 1.04, 1.05, 1.06, 1.07, 2.0, 2.01]
+    estimate = median(humps)
+    assert estimate.high == 2.0  # the ninth, not somewhere between the eighth and it
+    assert 1.01 < estimate.low < 1.02
+
+
 def test_the_ratio_of_constants_is_exact():
     estimate = ratio([6.0] * 8, [2.0] * 8)
     assert (estimate.value, estimate.low, estimate.high) == (3.0, 3.0, 3.0)
