@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from bench.compare.formats.markdown import escape, table
+from bench.compare.formats.markdown import code, escape, table
 from bench.compare.formats.words import GATE, GATE_WORDS, gate_cells
 from bench.stats.estimate import LEVEL
 from bench.stats.gate import key, recorded
@@ -24,7 +24,7 @@ def export(run: Run) -> str:
     known = recorded(run)
     rows = [(*_row(summary), *gate_cells(known.get(key(summary)))) for summary in summarise(run)]
     return "\n".join([
-        f"### Tare: `{escape(run.id)}`\n",
+        f"### Tare: {code(run.id)}\n",
         f"{escape(shlex.join(run.command))}, seed {run.seed}, begun {run.started}\n",
         *table(HEADER, rows),
         "",

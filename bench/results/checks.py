@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
 
 from bench.errors import BenchFault
+from bench.results.model import Parameter  # noqa: TC001 - msgspec looks it up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,14 +20,53 @@ if TYPE_CHECKING:
 NEVER_NEGATIVE = frozenset({"s", "1/s", "count"})
 
 
+class _Claim(Struct):
+    """The fields of a verdict of kind "claim" (`bench.claims.judge`) that are read again from a file."""
+
+    claim: str
+    verdict: str
+    parts: list[dict[str, Any]]
+    data: str
+    repeat: list[str]
+
+
+class _Gate(Struct):
+    """The fields of a verdict of kind "a/a" (`bench.verdicts`) that are read again from a file."""
+
+    scenario: str
+    target: str
+    metric: str
+    params: dict[str, Parameter]
+    floor: float
+    detectable: float
+    p: float
+    ratio: float
+    passed: bool
+
+
+class _Verdict(Struct):
+    """What every verdict says."""
+
+    kind: str
+
+
 def check_run(run: Run, *, origin: str) -> None:
-    """Raise `BenchFault` ("corrupt") for the first measurement that breaks a rule."""
+    """Raise `BenchFault` ("corrupt") for the first measurement or verdict that breaks a rule."""
     targets = {target.name: target for target in run.targets}
     for measurement in run.measurements:
         for problem in problems(measurement, targets):
             raise BenchFault(
                 f"{origin}: {problem}", hint="this file must not be trusted; run again", kind="corrupt"
             )
+    for number, verdict in enumerate(run.verdicts):
+        try:
+            msgspec.convert(verdict, {"a/a": _Gate, "claim": _Claim}.get(str(verdict.get("kind")), _Verdict))
+        except msgspec.ValidationError as err:
+            raise BenchFault(
+                f"{origin}: verdict {number} breaks the schema: {err}",
+                hint="this file must not be trusted; run again",
+                kind="corrupt",
+            ) from err
 
 
 def problems(measurement: Measurement, targets: Mapping[str, Target]) -> Iterator[str]:

@@ -20,7 +20,7 @@ def render(report: Report, findings: Sequence[Finding]) -> str:
     regressed = [f for f in findings if f.outcome == "regressed"]
     undecided = [f for f in findings if f.outcome == "undecided" and f.threshold]
     return "\n".join([
-        f"### Tare: `{escape(report.new)}` against `{escape(report.base)}`\n",
+        f"### Tare: {code(report.new)} against {code(report.base)}\n",
         *(f"> **Warning** {escape(text)}" for text in words.warnings(report)),
         *_differences(report),
         "",
@@ -44,6 +44,12 @@ def escape(text: str) -> str:
     for mark in "\\`*_<>|[]":
         text = text.replace(mark, f"\\{mark}")
     return " ".join(text.split())
+
+
+def code(text: str) -> str:
+    """Return text as code, in which a backslash escapes nothing."""
+    plain = " ".join(text.replace("`", "'").split())
+    return f"`{plain}`"
 
 
 def _marked(cells: tuple[str, ...]) -> list[str]:

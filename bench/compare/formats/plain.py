@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.columns import table
+from bench.columns import table, visible
 from bench.compare.formats import words
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def render(report: Report, findings: Sequence[Finding]) -> str:
     """Return warnings, the table, the regressions, and how to read it."""
     return "\n".join([
-        f"base  {report.base}\nnew   {report.new}",
+        f"base  {visible(report.base)}\nnew   {visible(report.new)}",
         *_warnings(report),
         "",
         table(words.HEADER, [words.cells(row) for row in report.rows]),
@@ -29,9 +29,9 @@ def render(report: Report, findings: Sequence[Finding]) -> str:
 
 def _warnings(report: Report) -> Iterator[str]:
     for warning in words.warnings(report):
-        yield f"  ! {warning}"
+        yield f"  ! {visible(warning)}"
     for difference in words.differences(report):
-        yield f"      {difference}"
+        yield f"      {visible(difference)}"
 
 
 def _findings(findings: Sequence[Finding]) -> Iterator[str]:
@@ -40,4 +40,4 @@ def _findings(findings: Sequence[Finding]) -> Iterator[str]:
     if shown:
         yield ""
     for finding in shown:
-        yield f"{'REGRESSION' if finding.outcome == 'regressed' else 'undecided'}: {finding.text}"
+        yield f"{'REGRESSION' if finding.outcome == 'regressed' else 'undecided'}: {visible(finding.text)}"
