@@ -7,12 +7,13 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from bench import resume
 from bench.errors import BenchFault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 
@@ -57,6 +58,9 @@ def pacing(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+FREE = frozenset({"resumed", "quiet", "max_time", "html_file", "dry_run"})
+"""Parameters of `tare run` that say nothing of what is measured, so that they may be others with --resume."""
+
 OPTIONS = (
     click.option(
         "--precision",
@@ -93,6 +97,30 @@ def again(command: click.Command, file: Path) -> tuple[dict[str, Any], int]:
             kind="usage",
         ) from err
     return made.params, run.seed
+
+
+def agree(given: Mapping[str, Any], began: Mapping[str, Any], file: Path) -> None:
+    """Refuse what is given beside --resume and is not what the run in `file` began with (`FREE` may differ).
+
+    Its own options hold: one that is passed over would be believed. BenchFault of kind `usage`.
+    """
+    context = click.get_current_context()
+    told = {name for name in given if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    if given["json_file"] and given["json_file"].absolute() == file.absolute():
+        told.discard("json_file")
+    names = {one.name or "": one for one in context.command.params if one.name in told - FREE}
+    other = sorted(_shown(one) for name, one in names.items() if given[name] != began.get(name))
+    if other:
+        raise BenchFault(
+            f"the run in {file} began with another {' and another '.join(other)}",
+            hint="a run goes on as it began: leave that out, or start a new run without --resume",
+            kind="usage",
+        )
+
+
+def _shown(parameter: click.Parameter) -> str:
+    """Return the longest name of an option, or an argument's."""
+    return max(parameter.opts, key=len) if isinstance(parameter, click.Option) else "SCENARIO"
 
 
 def subcommand(line: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from bench.cli.afterwards import Afterwards
 from bench.cli.context import Context
 from bench.cli.judging import judging
 from bench.cli.outcome import make_report, print_summary
-from bench.cli.pacing import again, pacing
+from bench.cli.pacing import again, agree, pacing
 from bench.cli.scenarios import wanted
 from bench.cli.table import table
 from bench.cli.targets import Targets, chosen
@@ -82,7 +82,7 @@ def command(
     plan = _plan(context, scenario, mode, options)
     asked = options
     if options["resumed"]:
-        plan, asked = _resumed(context, plan)
+        plan, asked = _resumed(context, plan, {"scenario": scenario, "mode": mode, **options})
     after = Afterwards.of(context, [one.name for one in plan.scenarios], asked)
     if options["dry_run"]:
         _print_order(plan)
@@ -130,10 +130,11 @@ def _plan(context: Context, names: Sequence[str], mode: Mode | None, options: di
     )
 
 
-def _resumed(context: Context, asked: Plan) -> tuple[Plan, dict[str, Any]]:
+def _resumed(context: Context, asked: Plan, given: dict[str, Any]) -> tuple[Plan, dict[str, Any]]:
     """Return the plan of the run that is taken up, and the options that it was begun with."""
     file = asked.file
     options, seed = again(command, file)
+    agree(given, {**options, "seed": seed}, file)
     began = _plan(context, options.pop("scenario"), options.pop("mode"), options)
     plan = replace(
         began, file=file, resume=True, sizes=replace(began.sizes, seed=seed), quiet=asked.quiet,

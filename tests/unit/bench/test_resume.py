@@ -175,3 +175,36 @@ def test_a_run_for_claims_is_not_taken_up_as_another(tare, plan):
     assert "not begun by `tare run`" in done.err
     assert "tare claims startup-vm --seed 7" in done.err
     assert asked.file.read_bytes() == before
+
+
+BEGAN = ("tare", "run", "startup", "-t", "native,container", "-r", "4", "--fast")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["-r", "9"], "another --runs"),
+        (["-t", "native"], "another --targets"),
+        (["memory"], "another SCENARIO"),
+        (["--seed", "8"], "another --seed"),
+        (["--rigorous", "--cold"], "another --cold and another --rigorous"),
+        (["--json", "elsewhere.json"], "another --json"),
+    ],
+)
+def test_options_that_would_be_passed_over_are_refused(tare, plan, given, said):
+    asked = replace(plan(), command=BEGAN)
+    execute(asked)
+    cut(asked.file)
+    done = tare("run", "--resume", asked.file, "--dry-run", *given)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+
+
+def test_the_options_that_a_run_began_with_may_be_said_again(tare, plan):
+    asked = replace(plan(), command=BEGAN)
+    execute(asked)
+    cut(asked.file)
+    own = [*BEGAN[2:], "--seed", "7", "--json", asked.file]
+    done = tare("run", "--resume", asked.file, "--dry-run", "-q", "--max-time", "60", *own)
+    assert done.code == 0, done.err
+    assert "seed 7" in done.out
