@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -26,6 +27,15 @@ def print_summary(run: Run) -> None:
     click.echo(table(("SCENARIO", "TARGET", "METRIC", "N", "MEDIAN", "INTERVAL", *GATE), rows))
     if rows:
         click.echo(f"\n{GATE_WORDS}")
+
+
+def took(run: Run) -> str:
+    """Return how long a run took, in words; nothing for one that was cut off, whose pause would count."""
+    if run.finished is None or run.resumed:
+        return ""
+    seconds = (datetime.fromisoformat(run.finished) - datetime.fromisoformat(run.started)).total_seconds()
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def make_report(file: Path, html: Path) -> None:

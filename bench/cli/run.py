@@ -13,7 +13,7 @@ import click
 from bench.cli.afterwards import Afterwards
 from bench.cli.context import Context
 from bench.cli.judging import judging
-from bench.cli.outcome import make_report, print_summary
+from bench.cli.outcome import make_report, print_summary, took
 from bench.cli.pacing import again, agree, pacing
 from bench.cli.scenarios import wanted
 from bench.cli.table import table
@@ -95,7 +95,8 @@ def command(
     after.save(context, plan.file)
     print_summary(run)
     make_report(plan.file, html)
-    click.echo(f"\nresults  {plan.file}\nreport   {html}")
+    duration = f"\ntook     {took(run)}" if took(run) else ""
+    click.echo(f"\nresults  {plan.file}\nreport   {html}{duration}")
     for failure in run.failures:
         words = failure.text.partition("\n")[0]
         context.say(f"tare: {failure.scenario} on {failure.target} failed: {words}")

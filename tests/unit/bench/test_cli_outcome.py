@@ -3,10 +3,12 @@
 import re
 
 import msgspec
+import pytest
 
-from bench.cli.outcome import print_summary
+from bench.cli.outcome import print_summary, took
 from bench.cli.table import table
 from bench.results import Writer
+from tests.fakes.plain_run import plain_run
 from tests.fakes.sample_run import sample_run, startup_run
 
 
@@ -58,3 +60,18 @@ def test_columns_are_aligned_and_lines_end_with_text():
     shown = table(("A", "LONGER", "C"), [("wide cell", "x", "last"), ("b", "", "")]).splitlines()
     assert shown == ["A          LONGER  C", "wide cell  x       last", "b"]
     assert table(("A", "B"), []) == "A  B"
+
+
+@pytest.mark.parametrize(
+    ("ended", "said"),
+    [("12:00:07.400", "7 s"), ("12:05:00.000", "5 min 0 s"), ("13:01:01.000", "61 min 1 s")],
+)
+def test_a_run_says_how_long_it_took(ended, said):
+    run = plain_run({("startup", "native", "ready"): [1.0]})
+    assert took(msgspec.structs.replace(run, finished=f"2026-10-01T{ended}Z")) == said
+
+
+def test_a_pause_is_no_part_of_a_run():
+    run = plain_run({("startup", "native", "ready"): [1.0]})
+    assert took(msgspec.structs.replace(run, resumed=("2026-10-01T12:04:00.000Z",))) == ""
+    assert took(msgspec.structs.replace(run, finished=None)) == ""
