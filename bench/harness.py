@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -11,6 +11,8 @@ from pathlib import Path
 import msgspec
 
 from bench import calibration, caveats, exclusion, results, resume
+from bench.claims.bounds import bounds
+from bench.claims.load import select
 from bench.clock import now
 from bench.course import Deadline
 from bench.environment import Survey, survey
@@ -76,6 +78,7 @@ def execute(plan: Plan) -> Run:
         drivers = stack.enter_context(Drivers(plan.data, plan.run, plan.uri, shown.note))
         known = [Found(target, target.availability()) for target in _wanted(plan, targets(drivers))]
         usable = _usable(plan, known)
+        plan = _bounded(plan, known)
         head = header(plan, known, survey(plan.data))
         if earlier:
             head = resume.taken_up(earlier, head, plan.scenarios)
@@ -96,6 +99,14 @@ def execute(plan: Plan) -> Run:
         writer.conclude(judged(writer.path, plan.claims))
         writer.warn(*caveats.unlike_itself(writer.run))
     return writer.run
+
+
+def _bounded(plan: Plan, known: list[Found]) -> Plan:
+    """Leave out the turns that tell the claims nothing, now that it is known how the guests run."""
+    found = {one.target.name: one.availability.accelerator for one in known}
+    emulated = {name for name, proof in found.items() if proof and proof.name != "kvm"}
+    most = bounds(select(plan.claims), emulated, fast=plan.sizes.mode == "fast") if plan.claims else {}
+    return replace(plan, sizes=replace(plan.sizes, bounds=most))
 
 
 def _session(

@@ -90,6 +90,7 @@ class Part(Data, frozen=True, kw_only=True):
     baseline, where they are others. `emulation` tells what samples without hardware virtualization are good
     for: nothing; or, where emulation only makes the figure larger, as its upper bound; or all, where it is
     indifferent: bytes of a disk's file or at a socket, or what a program prints, which no processor changes.
+    `fast_shown` tells whether a preliminary evaluation shows one run of what emulation can't decide, or none.
     """
 
     name: Text
@@ -105,6 +106,7 @@ class Part(Data, frozen=True, kw_only=True):
     emulation: Literal["nothing", "upper-bound", "indifferent"] = "nothing"
     runs: Runs = 1
     fast_runs: Runs = 1
+    fast_shown: bool = True
 
     @property
     def targets(self) -> tuple[str, ...]:
