@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import calibration, caveats, exclusion, results, resume
+from bench import calibration, caveats, costs, exclusion, results, resume
 from bench.claims.bounds import bounds
 from bench.claims.load import select
 from bench.clock import now
@@ -127,9 +127,15 @@ def _trial(drivers: Drivers, scenario: str, target: str) -> AbstractContextManag
 
 
 def _measure(plan: Plan, session: Session, shown: Progress) -> None:
-    for scenario in plan.scenarios:
-        order = turns(scenario, plan.sizes, session.chosen(scenario))
-        shown.plan(f"{scenario.name} {turn.target}" for turn in order)
+    labels = [
+        f"{scenario.name} {turn.target}"
+        for scenario in plan.scenarios
+        for turn in turns(scenario, plan.sizes, session.chosen(scenario))
+    ]
+    shown.plan(labels)
+    shown.expect(costs.expected(set(labels), plan.sizes.mode))
+    if plan.claims and not plan.quiet:
+        shown.note(costs.told(labels, plan.sizes.mode))
     left = [scenario for scenario in plan.scenarios if session.chosen(scenario)]
     while left:
         session.ends = session.deadline.share(now(), len(left))
