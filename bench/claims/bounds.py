@@ -19,8 +19,8 @@ def bounds(chosen: Sequence[Claim], emulated: Collection[str], *, fast: bool) ->
     """Return the most runs that tell anything, by scenario and target, where `emulated` are targets.
 
     What emulated samples can't decide is shown by one run, or by none: the judge asks for hardware
-    virtualization before it asks for runs. An upper bound needs the runs that its definition asks for but no warm-up, which could
-    only lower it. A target of which the scenario is asked anything else has no bound.
+    virtualization before it asks for runs. An upper bound needs the runs that its definition asks for but no
+    warm-up, which could only lower it. A target of which the scenario is asked anything else has no bound.
     """
     found: dict[str, dict[str, int]] = {}
     free: set[tuple[str, str]] = set()

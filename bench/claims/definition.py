@@ -58,10 +58,13 @@ class Equivalent(Data, frozen=True, kw_only=True, tag_field="name", tag="equival
     """Target and baseline, a rate each, are the same within `margin` (0.02: 2 %): two one-sided tests.
 
     Refuted when the whole interval of the ratio is below 1 / (1 + margin), a loss. A gain beyond the margin
-    is neither: nothing computes faster for being in a box, so the comparison is then in doubt.
+    is neither: nothing computes faster for being in a box, so the comparison is then in doubt. An interval
+    that decides by less than `room` of its own width decides nothing, for its end wanders more than that from
+    one run to the next.
     """
 
     margin: Positive
+    room: Annotated[float, Meta(ge=0)] = 0.1
 
 
 class Independent(Data, frozen=True, kw_only=True, tag_field="name", tag="independent"):
