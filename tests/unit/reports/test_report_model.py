@@ -308,7 +308,7 @@ def test_a_corrupt_file_is_refused(tmp_path):
 
 
 def test_sections_are_those_of_the_report():
-    assert list(SECTIONS) == ["startup", "memory", "layers", "overlay", "cpu", "method"]
+    assert list(SECTIONS) == ["startup", "memory", "layers", "overlay", "cpu", "others", "method"]
 
 
 def test_a_report_says_where_it_has_no_gate_and_what_that_takes():
