@@ -7,7 +7,7 @@ import pytest
 from bench.errors import BenchFault
 from bench.results import Run
 from reports import facts, palette, tables, units
-from reports.charts import memory
+from reports.charts import memory, spread
 from reports.charts.all import KINDS, SECTIONS, draw
 from reports.charts.ladder import steps
 from reports.model import View, read
@@ -35,7 +35,8 @@ FULL = view_of(sample_run(3))
 
 def test_every_kind_of_chart_is_drawn_once():
     keys = [chart.key for charts in draw(FULL).values() for chart in charts]
-    assert sorted(keys) == sorted(KINDS)
+    spreads = [one.scenario for one in spread.QUESTIONS]  # test_report_spread draws each
+    assert sorted([*keys, *spreads]) == sorted(KINDS)
 
 
 def test_a_dot_for_every_counted_sample():

@@ -65,6 +65,9 @@ def test_bytes_are_mebibytes_in_tens_and_a_disk_is_a_matter_of_guests():
 
 
 @pytest.mark.parametrize("question", spread.QUESTIONS, ids=lambda one: one.scenario)
-def test_a_question_is_of_a_known_chart_and_nothing_is_drawn_without_data(question):
+def test_each_is_a_known_chart_that_is_drawn_where_there_are_data_and_only_there(question):
     assert question.scenario in KINDS
-    assert question.scenario not in {chart.key for chart in spread.charts(view_of())}
+    (chart,) = spread.charts(view_of((question.scenario, "vm", question.metric, "s", {}, [1.0, 2.0])))
+    assert chart.key == question.scenario
+    assert list(chart.figure.layout.yaxis.ticktext) == ["vm (TCG)"]
+    assert not spread.charts(view_of())
