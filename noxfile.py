@@ -70,6 +70,12 @@ def calibrate(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def stability(session: nox.Session) -> None:
+    """Tell which verdicts of a saved `tare claims` hang on its very samples: -- FILE [--rounds N] [--all]."""
+    tool(session, "python", "-m", "tests.calibration.stability", *session.posargs)
+
+
+@nox.session(default=False)
 def torture(session: nox.Session) -> None:
     """Every round of the torture table (root), then each defence taken away.
 

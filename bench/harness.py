@@ -3,14 +3,16 @@
 import math
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
 
 import msgspec
 
-from bench import calibration, caveats, exclusion, results, resume
+from bench import calibration, caveats, costs, exclusion, results, resume
+from bench.claims.bounds import bounds
+from bench.claims.load import select
 from bench.clock import now
 from bench.course import Deadline
 from bench.environment import Survey, survey
@@ -76,6 +78,7 @@ def execute(plan: Plan) -> Run:
         drivers = stack.enter_context(Drivers(plan.data, plan.run, plan.uri, shown.note))
         known = [Found(target, target.availability()) for target in _wanted(plan, targets(drivers))]
         usable = _usable(plan, known)
+        plan = _bounded(plan, known)
         head = header(plan, known, survey(plan.data))
         if earlier:
             head = resume.taken_up(earlier, head, plan.scenarios)
@@ -99,6 +102,14 @@ def execute(plan: Plan) -> Run:
     return writer.run
 
 
+def _bounded(plan: Plan, known: list[Found]) -> Plan:
+    """Leave out the turns that tell the claims nothing, now that it is known how the guests run."""
+    found = {one.target.name: one.availability.accelerator for one in known}
+    emulated = {name for name, proof in found.items() if proof and proof.name != "kvm"}
+    most = bounds(select(plan.claims), emulated, fast=plan.sizes.mode == "fast") if plan.claims else {}
+    return replace(plan, sizes=replace(plan.sizes, bounds=most))
+
+
 def _session(
     plan: Plan, usable: Mapping[str, Target], writer: Writer, shown: Progress, drivers: Drivers
 ) -> Session:
@@ -117,9 +128,15 @@ def _trial(drivers: Drivers, scenario: str, target: str) -> AbstractContextManag
 
 
 def _measure(plan: Plan, session: Session, shown: Progress) -> None:
-    for scenario in plan.scenarios:
-        order = turns(scenario, plan.sizes, session.chosen(scenario))
-        shown.plan(f"{scenario.name} {turn.target}" for turn in order)
+    labels = [
+        f"{scenario.name} {turn.target}"
+        for scenario in plan.scenarios
+        for turn in turns(scenario, plan.sizes, session.chosen(scenario))
+    ]
+    shown.plan(labels)
+    shown.expect(costs.expected(set(labels), plan.sizes.mode))
+    if plan.claims and not plan.quiet:
+        shown.note(costs.told(labels, plan.sizes.mode))
     left = [scenario for scenario in plan.scenarios if session.chosen(scenario)]
     while left:
         session.ends = session.deadline.share(now(), len(left))

@@ -12,11 +12,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class Pace:
-    """Counts steps by label; each has its own mean, for a VM takes a thousand times a container's time."""
+    """Counts steps by label; each has its own mean, for a VM takes a thousand times a container's time.
+
+    `expected` are seconds of a step by label, as known beforehand from another host.
+    """
 
     planned: Counter[str] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
+    expected: dict[str, float] = field(default_factory=dict)
 
     def plan(self, labels: Iterable[str]) -> None:
         """Add steps to come."""
@@ -43,10 +47,20 @@ class Pace:
 
     @property
     def remaining(self) -> float | None:
-        """Seconds that the rest may take; None at first. A label not seen yet costs the others' mean."""
+        """Seconds that the rest may take; None while nothing is known.
+
+        A label not seen yet costs what was expected of it, scaled by what this host made of expectations so
+        far; without any, the mean of the others.
+        """
         means = {label: self.seconds[label] / count for label, count in self.done.items()}
-        if not means:
+        known = {label: one * self._scale() for label, one in self.expected.items()} | means
+        if not known:
             return None
-        typical = sum(means.values()) / len(means)
+        typical = sum(known.values()) / len(known)
         rest = self.planned - self.done
-        return sum(count * means.get(label, typical) for label, count in rest.items())
+        return sum(count * known.get(label, typical) for label, count in rest.items())
+
+    def _scale(self) -> float:
+        hoped = sum(self.expected[label] * n for label, n in self.done.items() if label in self.expected)
+        took = sum(self.seconds[label] for label in self.done if label in self.expected)
+        return took / hoped if hoped else 1.0

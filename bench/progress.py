@@ -16,7 +16,7 @@ from bench.clock import MonotonicClock, elapsed_ns
 from bench.pace import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
 
     from rich.progress import Progress as RichProgress
@@ -47,6 +47,10 @@ class Progress(ABC):
     def plan(self, labels: Iterable[str]) -> None:
         """Tell the steps to come, one label each, such as "startup vm"."""
         self.pace.plan(labels)
+
+    def expect(self, seconds: Mapping[str, float]) -> None:
+        """Tell what a step of each label may take, before any is taken."""
+        self.pace.expected.update(seconds)
 
     def skip(self, label: str) -> None:
         """Tell that one step of `label` is not to come."""

@@ -6,6 +6,7 @@ Sources: stat(2) (st_blocks counts 512-byte units), mincore(2), posix_fadvise(2)
 import ctypes
 import mmap
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,8 +36,7 @@ def allocated(roots: Iterable[Path]) -> int:
     """Return the bytes that everything at or below `roots` allocates on disk; shared inodes count once."""
     seen: dict[tuple[int, int], int] = {}
     for root in roots:
-        for path in _names(root):
-            status = path.lstat()
+        for _, status in _entries(os.fspath(root)):
             seen[status.st_dev, status.st_ino] = status.st_blocks * BLOCK
     return sum(seen.values())
 
@@ -62,23 +62,28 @@ def evict(found: Iterable[File]) -> int:
     return resident(listed)
 
 
-def _names(root: Path) -> Iterator[Path]:
-    yield root
-    if root.is_dir() and not root.is_symlink():
-        for folder, directories, names in os.walk(root):
-            yield from (Path(folder, name) for name in (*directories, *names))
-
-
 def _walk(root: Path) -> Iterator[File]:
-    for path in _names(root):
-        status = path.lstat()
-        if os.path.isfile(path) and not path.is_symlink():  # noqa: PTH113 - one stat, no Path made
-            yield File(status.st_dev, status.st_ino, status.st_size, status.st_blocks, path)
+    for name, status in _entries(os.fspath(root)):
+        if stat.S_ISREG(status.st_mode):
+            yield File(status.st_dev, status.st_ino, status.st_size, status.st_blocks, Path(name))
+
+
+def _entries(root: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield all names at or below `root`, links not followed; one stat each, for images have many files."""
+    status = os.lstat(root)
+    yield root, status
+    ahead = [root] if stat.S_ISDIR(status.st_mode) else []
+    while ahead:
+        with os.scandir(ahead.pop()) as entries:
+            for entry in entries:
+                yield entry.path, entry.stat(follow_symlinks=False)
+                if entry.is_dir(follow_symlinks=False):
+                    ahead.append(entry.path)
 
 
 def _resident(file: File) -> int:
     with (
-        file.path.open("rb") as stream,
+        file.path.open("rb", buffering=0) as stream,
         mmap.mmap(
             stream.fileno(), 0, prot=mmap.PROT_READ | mmap.PROT_WRITE, flags=mmap.MAP_PRIVATE
         ) as mapping,

@@ -52,7 +52,8 @@ class Sizes:
 
     With `precision` (a share of the median) the numbers follow from the data, and `runs` is the most. With
     `cold` every start begins with nothing of the image in the page cache. `asked` holds, for a scenario, the
-    only targets that are wanted of it and the fewest counted turns of each.
+    only targets that are wanted of it and the fewest counted turns of each; `bounds` the targets of which
+    more turns than so many, or a warm-up, would tell no more: they get no more, and no warm-up.
     """
 
     mode: Mode
@@ -62,6 +63,7 @@ class Sizes:
     precision: float | None = None
     cold: bool = False
     asked: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    bounds: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def wants(self, scenario: str, target: str) -> bool:
         """Tell whether `target` is wanted of `scenario`."""
@@ -229,8 +231,13 @@ def turns(scenario: Scenario, sizes: Sizes, targets: Sequence[str]) -> list[Slot
     """Return every turn of `scenario` on those of `targets` that it knows, in the order of the run."""
     present = [name for name in scenario.targets if name in targets]
     own = scenario.counts(sizes.mode, present)
-    warm = {name: warmup.most(scenario.warmups, sizes.runs or count) for name, count in own.items()}
+    bounds = sizes.bounds.get(scenario.name, {})
+    warm = {
+        name: 0 if name in bounds else warmup.most(scenario.warmups, sizes.runs or count)
+        for name, count in own.items()
+    }
     most = sizes.runs or (MOST_RUNS if sizes.precision and scenario.decisive else None)
     least = sizes.asked.get(scenario.name, {})
     counts = {name: most or max(count, least.get(name, 0)) for name, count in own.items()}
+    counts = {name: min(count, bounds.get(name, count)) for name, count in counts.items()}
     return list(schedule.blocks(list(counts), counts, sizes.seed, sizes.order, warmups=warm))

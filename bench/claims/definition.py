@@ -58,10 +58,13 @@ class Equivalent(Data, frozen=True, kw_only=True, tag_field="name", tag="equival
     """Target and baseline, a rate each, are the same within `margin` (0.02: 2 %): two one-sided tests.
 
     Refuted when the whole interval of the ratio is below 1 / (1 + margin), a loss. A gain beyond the margin
-    is neither: nothing computes faster for being in a box, so the comparison is then in doubt.
+    is neither: nothing computes faster for being in a box, so the comparison is then in doubt. An interval
+    that decides by less than `room` of its own width decides nothing, for its end wanders more than that from
+    one run to the next.
     """
 
     margin: Positive
+    room: Annotated[float, Meta(ge=0)] = 0.1
 
 
 class Independent(Data, frozen=True, kw_only=True, tag_field="name", tag="independent"):
@@ -90,6 +93,7 @@ class Part(Data, frozen=True, kw_only=True):
     baseline, where they are others. `emulation` tells what samples without hardware virtualization are good
     for: nothing; or, where emulation only makes the figure larger, as its upper bound; or all, where it is
     indifferent: bytes of a disk's file or at a socket, or what a program prints, which no processor changes.
+    `fast_shown` tells whether a preliminary evaluation shows one run of what emulation can't decide, or none.
     """
 
     name: Text
@@ -105,6 +109,7 @@ class Part(Data, frozen=True, kw_only=True):
     emulation: Literal["nothing", "upper-bound", "indifferent"] = "nothing"
     runs: Runs = 1
     fast_runs: Runs = 1
+    fast_shown: bool = True
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -138,6 +138,9 @@ def _absent(part: Part, run: Run) -> Finding | None:
         said = [f.text for f in run.failures if (f.scenario, f.target) == (part.scenario, name)]
         if said:
             return _open(part, "failed", f"{name}: {said[0].partition(chr(10))[0]}")
+        proven = run.environment.accelerators.get(name)
+        if proven and proven.name != "kvm" and part.emulation == "nothing":
+            return _open(part, "unshown", proven.name)
         return _open(part, "not-measured", name)
     return None
 

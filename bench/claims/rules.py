@@ -44,14 +44,16 @@ def boundary(rule: Rule) -> tuple[float, ...]:
 
 def _equivalent(rule: Equivalent, figure: Figure, low: float, high: float) -> Outcome:
     least, most = boundary(rule)
-    if least < low and high < most:
+    room = rule.room * (high - low)
+    if least + room < low and high + room < most:
         return "supported"
     strict = figure.strict
     if strict is None or strict.low is None or strict.high is None:
         return "undecided"
-    if strict.high <= least:
+    room = rule.room * (strict.high - strict.low)
+    if strict.high + room <= least:
         return "refuted"
-    return "beyond" if strict.low >= most else "undecided"
+    return "beyond" if strict.low - room >= most else "undecided"
 
 
 def _side(*, holds: bool, fails: bool) -> Outcome:

@@ -57,6 +57,10 @@ SAYINGS: Mapping[str, tuple[str, str]] = {
         "hardware virtualization is missing, the samples are of {}: a host whose KVM boots a guest is needed",
         "缺少硬件虚拟化, 样本来自 {}: 需要 KVM 能启动虚拟机的主机",
     ),
+    "unshown": (
+        "hardware virtualization is missing, and a run under {} would decide nothing: none was taken",
+        "缺少硬件虚拟化, {} 下的运行无法作出判断, 故未进行",
+    ),
     "unlike-itself": (
         "A/A gate: {} is not like itself in this run; a quieter host is needed",
         "A/A 检验: {} 在本次运行中与自身不一致; 需要更安静的主机",

@@ -62,7 +62,11 @@ START = (
     "until grep -q ':{port:04X} 00000000:0000 0A' /proc/net/tcp; "
     "do i=$((i+1)); [ $i -lt 200 ] || exit 9; sleep 0.02; done; echo $!"
 )
-STOP = "kill {pid} 2>/dev/null; while [ -d /proc/{pid} ]; do sleep 0.02; done"
+STOP = (
+    "kill {pid} 2>/dev/null; "
+    "while grep -q '^State:[^ZX]*$' /proc/{pid}/status 2>/dev/null; do sleep 0.02; done"
+)
+"""A zombie holds no port; the host's process 1 may take seconds to collect a bare server's."""
 ADDRESS = "hostname -I"
 SECONDS: Mapping[Mode, int] = {"fast": 1, "default": 2, "rigorous": 5}
 PATHS = ("loopback", "host")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.charts import cpu, drift, layers, memory, overlay, startup
+from reports.charts import cpu, drift, layers, memory, overlay, spread, startup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,11 +18,12 @@ SECTIONS: Mapping[str, Callable[[View], list[Chart]]] = {
     "layers": layers.charts,
     "overlay": overlay.charts,
     "cpu": cpu.charts,
+    "others": spread.charts,
     "method": drift.charts,
 }
 KINDS = ("startup-ready", "startup-ladder", "startup-teardown", "memory-cost", "memory-ledger",
          "memory-series", "layers", "copy-on-write", "overlay-lookup", "cpu", "cpu-close-up",
-         "drift")  # fmt: skip
+         "contention", "recovery", "distribution", "density", "drift")  # fmt: skip
 
 
 def draw(view: View) -> dict[str, list[Chart]]:

@@ -47,12 +47,15 @@ def test_an_interval_decides_only_when_it_is_wholly_on_one_side(rule, low, high,
 @pytest.mark.parametrize(
     ("tests", "strict", "outcome"),
     [
-        ((1 / 1.02 + 1e-9, 1.02 - 1e-9), (0.9, 1.1), "supported"),
+        ((1 / 1.02 + 0.004, 1.02 - 0.004), (0.9, 1.1), "supported"),
+        ((1 / 1.02 + 0.002, 1.02 - 0.006), (0.9, 1.1), "undecided"),  # clear of it, by too little
         ((1 / 1.02, 1.01), (0.9, 1.1), "undecided"),
         ((0.99, 1.02), (0.9, 1.1), "undecided"),
-        ((0.90, 0.95), (0.89, 1 / 1.02), "refuted"),
+        ((0.90, 0.95), (0.89, 0.97), "refuted"),
+        ((0.90, 0.95), (0.89, 1 / 1.02), "undecided"),
         ((0.90, 0.95), (0.89, 0.99), "undecided"),
-        ((1.05, 1.10), (1.02, 1.12), "beyond"),
+        ((1.05, 1.10), (1.03, 1.12), "beyond"),
+        ((1.05, 1.10), (1.02, 1.12), "undecided"),
         ((1.05, 1.10), (1.01, 1.12), "undecided"),
         ((0.90, 0.95), None, "undecided"),
     ],

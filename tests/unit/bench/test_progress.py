@@ -41,6 +41,15 @@ def test_the_rest_is_guessed_from_the_mean_of_each_label():
     assert (pace.finished, pace.total) == (3, 14)
 
 
+def test_what_is_expected_tells_the_rest_before_the_first_step_and_follows_this_hosts_pace():
+    pace = Pace()
+    pace.plan(["startup vm"] * 4 + ["startup container"] * 10 + ["cpu vm"])
+    pace.expected.update({"startup vm": 3.0, "startup container": 0.5})
+    assert pace.remaining == pytest.approx(4 * 3.0 + 10 * 0.5 + 1.75)
+    pace.step("startup vm", 6.0)  # a host half as fast
+    assert pace.remaining == pytest.approx(3 * 6.0 + 10 * 1.0 + 3.5)
+
+
 def test_more_steps_than_planned_leave_nothing():
     pace = Pace()
     pace.plan(["a"])

@@ -7,7 +7,7 @@ import pytest
 from bench.errors import BenchFault
 from bench.results import Run
 from reports import facts, palette, tables, units
-from reports.charts import memory
+from reports.charts import memory, spread
 from reports.charts.all import KINDS, SECTIONS, draw
 from reports.charts.ladder import steps
 from reports.model import View, read
@@ -35,7 +35,8 @@ FULL = view_of(sample_run(3))
 
 def test_every_kind_of_chart_is_drawn_once():
     keys = [chart.key for charts in draw(FULL).values() for chart in charts]
-    assert sorted(keys) == sorted(KINDS)
+    spreads = [one.scenario for one in spread.QUESTIONS]  # test_report_spread draws each
+    assert sorted([*keys, *spreads]) == sorted(KINDS)
 
 
 def test_a_dot_for_every_counted_sample():
@@ -308,7 +309,7 @@ def test_a_corrupt_file_is_refused(tmp_path):
 
 
 def test_sections_are_those_of_the_report():
-    assert list(SECTIONS) == ["startup", "memory", "layers", "overlay", "cpu", "method"]
+    assert list(SECTIONS) == ["startup", "memory", "layers", "overlay", "cpu", "others", "method"]
 
 
 def test_a_report_says_where_it_has_no_gate_and_what_that_takes():

@@ -1,0 +1,48 @@
+"""What a plan may take: every turn of `tare claims` has a price, and the whole stays below its bound."""
+
+import pytest
+
+from bench import costs
+from bench.claims.bounds import bounds
+from bench.claims.load import asked, select
+from bench.scenario import Sizes, turns
+from bench.scenarios.registry import scenarios
+
+GUESTS = {"vm", "vm-full", "uml"}
+
+
+def labels(*, fast):
+    every = select(())
+    sizes = Sizes(
+        "fast" if fast else "default",
+        1,
+        asked=asked(every, fast=fast),
+        bounds=bounds(every, GUESTS, fast=fast),
+    )
+    return [
+        f"{name} {turn.target}"
+        for name, one in scenarios().items()
+        if name in sizes.asked
+        for turn in turns(one, sizes, [target for target in one.targets if sizes.wants(name, target)])
+    ]
+
+
+@pytest.mark.parametrize(("mode", "minutes"), [("fast", 15), ("default", 50)])
+def test_all_claims_fit_into_the_promised_time(mode, minutes):
+    planned = labels(fast=mode == "fast")
+    seconds = costs.expected(set(planned), mode)
+    assert set(seconds) == set(planned)
+    assert sum(seconds[label] for label in planned) < 60 * minutes
+
+
+def test_a_plan_names_its_turns_their_time_and_what_nobody_has_timed():
+    said = costs.told(
+        ["cpu vm", "cpu vm", "cpu native", "isolation container", "new thing"], "fast"
+    ).splitlines()
+    assert said[0] == "plan: 5 turns, about 34 s on two CPUs without KVM"
+    assert said[1].split() == ["cpu", "34", "s", "2", "vm,", "1", "native"]
+    assert said[-1].endswith("not in the estimate: new thing")
+
+
+def test_minutes_are_told_of_what_takes_long():
+    assert "about 5 min" in costs.told(["lifecycle vm-full"] * 12, "fast")
