@@ -211,8 +211,7 @@ def _options(context: Context, given: Given) -> Options:
 
 
 def _progress(context: Context, kind: str) -> Progress:
-    from runtime.builder.live import Live  # noqa: PLC0415 - as above
-    from runtime.builder.progress import Plain, Progress  # noqa: PLC0415
+    from runtime.builder.progress import Plain, Progress  # noqa: PLC0415 - as above
 
     terminal = sys.stderr.isatty() and environment.shown("TERM", "dumb") != "dumb"
     if kind == "quiet":
@@ -220,7 +219,11 @@ def _progress(context: Context, kind: str) -> Progress:
     if kind == "tty" and not terminal:
         hint = "use --progress plain"
         raise RuntimeFault("--progress tty: standard error is no terminal", kind="usage", hint=hint)
-    return Live(_write) if terminal and kind != "plain" else Plain(context.say)
+    if not terminal or kind == "plain":
+        return Plain(context.say)
+    from runtime.builder.live import Live  # noqa: PLC0415
+
+    return Live(_write)
 
 
 def _write(text: str) -> None:

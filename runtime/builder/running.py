@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from runtime.builder.command import CommandFailedError
-from runtime.builder.unprivileged import Unprivileged
-from runtime.container.spawner import Spawner
 from runtime.errors import RuntimeFault
 from runtime.linux import userns
 
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from runtime.container.spawner import Spawner
     from runtime.container.spec import ContainerSpec
 
 
@@ -76,7 +75,13 @@ class Deferred:
 
 
 def _made(run: Path, data: Path) -> Runner:
-    return _Privileged(Spawner(run, data)) if userns.privileged() else Unprivileged(run, data)
+    if userns.privileged():
+        from runtime.container.spawner import Spawner  # noqa: PLC0415 - where all is cached nothing is run
+
+        return _Privileged(Spawner(run, data))
+    from runtime.builder.unprivileged import Unprivileged  # noqa: PLC0415 - as above
+
+    return Unprivileged(run, data)
 
 
 class _Privileged:
