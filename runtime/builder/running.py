@@ -7,7 +7,6 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from runtime.builder.command import CommandFailedError
 from runtime.errors import RuntimeFault
 from runtime.linux import userns
 
@@ -98,6 +97,8 @@ class _Privileged:
         with started:
             status = started.wait()
             if status.shell_code:
+                from runtime.builder.command import CommandFailedError  # noqa: PLC0415 - it imports containers
+
                 raise CommandFailedError(status.shell_code)
             if started.upper is None:
                 raise RuntimeFault(f"container {started.id} has no layer of its own")
