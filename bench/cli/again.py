@@ -1,11 +1,15 @@
 """Builds that were asked for before, word for word, and would change nothing.
 
 Most of a rebuild whose every step is in the cache is to load the builder: 0.2 s. So such a build leaves a
-note of all that it depended on, and the next one with the same command, directory and environment only
-compares. The names that it used have to stand for the same images, the builder's own code has to have the
-modes, sizes, inodes and times that it had, the image's blobs have to be there, and of the context either the
-same holds, as make and git have it, or all names, modes, links and contents are equal, which is what a COPY's
-key is made of. Whatever differs leads to the ordinary build.
+note of all that it depended on, and the next one with the same command and directory only compares. The
+variables that it looked up have to have the values that they had, or none again; the names that it used have
+to stand for the same images, the builder's own code has to have the modes, sizes, inodes and times that it
+had, the image's blobs have to be there, and of the context either the same holds, as make and git have it, or
+all names, modes, links and contents are equal, which is what a COPY's key is made of. Whatever differs leads
+to the ordinary build.
+
+Which variables those are nobody lists: `environment.record` sees every look-up. What children read is no
+matter: they are only started where something is not in the cache, and a rebuild that finds all starts none.
 
 A note is only written by a build that found code and context as the note says before it began and after it
 ended, and in them nothing is younger than a second: what changes twice within one tick of a file system's
@@ -22,42 +26,57 @@ import sys
 import time
 from _blake2 import blake2b
 
+from runtime import environment
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-_FORMAT = "tare/again/2"
+_FORMAT = "tare/again/3"
 _MOST = 20_000  # files; to look at more takes as long as an ordinary build
 _MOST_BYTES = 64 << 20  # of contents, likewise
 _CHUNK = 1 << 18
 _NOTES = 100
 _SETTLED = 1_000_000_000  # nanoseconds
 _HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
-_CODE = [f"{_HERE}/{name}" for name in ("runtime/builder", "runtime/image", "bench/cli")]
+_CODE = [
+    f"{_HERE}/{name}" for name in ("runtime/builder", "runtime/image", "runtime/environment.py", "bench/cli")
+]
 
-_SESSION = frozenset((
-    "_", "COLORTERM", "COLUMNS", "LINES", "LS_COLORS", "OLDPWD", "PS1", "PWD", "SHLVL", "SSH_CLIENT",
-    "SSH_CONNECTION", "SSH_TTY", "STY", "TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "TERM_SESSION_ID",
-    "TMUX", "TMUX_PANE", "VTE_VERSION", "WINDOWID", "XDG_SESSION_CLASS", "XDG_SESSION_ID", "XDG_SESSION_TYPE",
-))  # fmt: skip
+_WHOLE = "="  # in place of variables' names, none of which can be this
+_SALT = 16  # bytes
 
 command = ""  # the identity of this process's command line; empty where another program calls it
+lookups: environment.Lookups | None = None  # of this process, since before it read its command line
 
 
 class Unknowable(Exception):  # noqa: N818 - no error: the ordinary build goes on
     """Too much to look at, or something that can't be seen."""
 
 
-def identity(arguments: list[str]) -> str:
-    """Return what stands for this command in this directory, environment and account.
+def begin(arguments: list[str]) -> str | None:
+    """Return what `find` does for this process; where that is nothing, its build may leave a note."""
+    global command, lookups  # noqa: PLW0603 - a process has one command line, and one environment
+    command = identity(arguments)
+    found = find(command, arguments)
+    lookups = environment.record() if found is None else None
+    return found
 
-    What only tells terminals and log-ins apart is no part of it, unless an option names it.
-    """
-    words = [_FORMAT, sys.version, str(os.geteuid()), os.getcwd(), *arguments, ""]  # noqa: PTH109
-    said = "\0".join(arguments)
-    told = {name: value for name, value in os.environ.items() if name not in _SESSION or name in said}
-    words += [f"{name}={value}" for name, value in sorted(told.items())]
-    return _digest(words)
+
+def identity(arguments: list[str]) -> str:
+    """Return what stands for this command in this directory and account."""
+    return _digest([_FORMAT, sys.version, str(os.geteuid()), os.getcwd(), *arguments])  # noqa: PTH109
+
+
+def _variables(names: Iterable[str], values: Mapping[str, str], salt: str) -> str:
+    """Return the digest of variables, present or absent; salted, for they may be secrets."""
+    every = set(values) if _WHOLE in names else {*names, *filter(_is_of_c, values)}
+    words = [f"{name}={values[name]}" if name in values else name for name in sorted(every)]
+    return _digest([salt, *words])
+
+
+def _is_of_c(name: str) -> bool:
+    return name.startswith(environment.OF_C)
 
 
 def _digest(words: Iterable[str]) -> str:
@@ -69,10 +88,13 @@ def find(name: str, arguments: list[str]) -> str | None:
     store = f"{_data(arguments)}/images"
     try:
         with open(f"{store}/builds/{name}", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
-            form, digest, count, *words = file.read().split("\0")
+            form, digest, salt, variables, count, *words = file.read().split("\0")
+        asked, (count, *words) = words[: int(count)], words[int(count) :]
+        if form != _FORMAT or _variables(asked, os.environ, salt) != variables:
+            return None
         blobs, (code, seen, content, count, *words) = words[: int(count)], words[int(count) :]
         names, roots = words[: int(count)], words[int(count) :]
-        if form != _FORMAT or not _in_store(store, names) or Seen(_CODE).digest != code:
+        if not _in_store(store, names) or Seen(_CODE).digest != code:
             return None
         if Seen(roots).digest != seen and not (content and Seen(roots, contents=True).digest == content):
             return None
@@ -176,11 +198,11 @@ def _contents(roots: list[str]) -> str:
 class Note:
     """What a build that begins now would have to find again; `store` is the image store's directory.
 
-    Unknowable as `Seen` is.
+    `lookups` are those of this process. Unknowable as `Seen` is.
     """
 
-    def __init__(self, store: str, roots: list[str]) -> None:
-        self._store, self._roots = store, roots
+    def __init__(self, store: str, roots: list[str], lookups: environment.Lookups) -> None:
+        self._store, self._roots, self._lookups = store, roots, lookups
         self._began = time.time_ns()
         self._before = self._looked()
 
@@ -203,7 +225,8 @@ class Note:
             return
         place = f"{self._store}/builds"
         os.makedirs(place, 0o700, exist_ok=True)  # noqa: PTH103
-        words = [_FORMAT, digest, str(len(blobs)), *blobs, *seen, content, str(len(names)), *names]
+        words = [_FORMAT, digest, *self._environment(), str(len(blobs)), *blobs]
+        words += [*seen, content, str(len(names)), *names]
         # Not synced: a note that a crash spoils is as good as none.
         draft = f"{place}/.{command}.{os.getpid()}"
         with open(draft, "w", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
@@ -211,9 +234,15 @@ class Note:
         os.replace(draft, f"{place}/{command}")  # noqa: PTH105
         _thin(place)
 
+    def _environment(self) -> list[str]:
+        """Return a salt, the digest of the variables that were looked up, their number and their names."""
+        asked = [_WHOLE] if self._lookups.whole else sorted(self._lookups.names)
+        salt = os.urandom(_SALT).hex()
+        return [salt, _variables(asked, self._lookups.before, salt), str(len(asked)), *asked]
+
 
 def _thin(place: str) -> None:
-    """Remove the oldest notes: every other environment leaves one."""
+    """Remove the oldest notes: every other command leaves one."""
     with os.scandir(place) as entries:
         notes = sorted(entries, key=lambda entry: entry.stat().st_mtime_ns)
     for entry in notes[:-_NOTES]:

@@ -13,6 +13,7 @@ import click
 from bench.cli import again
 from bench.cli import build_options as options
 from bench.cli import build_output as output
+from runtime import environment
 from runtime.errors import RuntimeFault
 
 if TYPE_CHECKING:
@@ -150,14 +151,13 @@ def _note(context: Context, given: Given) -> again.Note | None:
     """Return what this build would have to find again; None for one that reads or writes more than that."""
     where, file = Path(given["where"]), given["file"]
     asked = [name for name in _UNREPEATABLE if given.get(name)]
-    if not again.command or not given["tags"] or asked or file == "-" or not where.is_dir():
+    if not again.lookups or not given["tags"] or asked or file == "-" or not where.is_dir():
         return None
     own = Path(file) if file else where / "Dockerfile"
     ignored = (where / ".dockerignore", own.with_name(f"{own.name}.dockerignore"))
     try:
-        return again.Note(
-            str(context.data / "images"), [str(path.absolute()) for path in (where, own, *ignored)]
-        )
+        roots = [str(path.absolute()) for path in (where, own, *ignored)]
+        return again.Note(str(context.data / "images"), roots, again.lookups)
     except again.Unknowable:
         return None
 
@@ -211,16 +211,19 @@ def _options(context: Context, given: Given) -> Options:
 
 
 def _progress(context: Context, kind: str) -> Progress:
-    from runtime.builder.live import Live  # noqa: PLC0415 - as above
-    from runtime.builder.progress import Plain, Progress  # noqa: PLC0415
+    from runtime.builder.progress import Plain, Progress  # noqa: PLC0415 - as above
 
-    terminal = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    terminal = sys.stderr.isatty() and environment.shown("TERM", "dumb") != "dumb"
     if kind == "quiet":
         return Progress()
     if kind == "tty" and not terminal:
         hint = "use --progress plain"
         raise RuntimeFault("--progress tty: standard error is no terminal", kind="usage", hint=hint)
-    return Live(_write) if terminal and kind != "plain" else Plain(context.say)
+    if not terminal or kind == "plain":
+        return Plain(context.say)
+    from runtime.builder.live import Live  # noqa: PLC0415
+
+    return Live(_write)
 
 
 def _write(text: str) -> None:

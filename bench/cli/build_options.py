@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,6 +95,8 @@ def hosts(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 
 
 def _host(text: str) -> tuple[str, str]:
+    import ipaddress  # noqa: PLC0415 - for few builds
+
     name, separator, address = text.partition("=") if "=" in text else text.partition(":")
     address = address[1:-1] if address.startswith("[") and address.endswith("]") else address
     hint = "write --add-host NAME:ADDRESS, for example db:10.0.0.7"

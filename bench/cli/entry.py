@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 def main() -> NoReturn:
     """Run `tare` with the arguments of this process; never returns."""
     if "build" in sys.argv[1:5]:
-        again.command = again.identity(sys.argv[1:])
-        found = again.find(again.command, sys.argv[1:])
+        found = again.begin(sys.argv[1:])
         if found is not None:
             _answer(found)
     from bench.cli.main import main as command  # noqa: PLC0415 - 0.1 s

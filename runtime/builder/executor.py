@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from runtime.builder import cache, command, output, running, schedule, transfer
+from runtime.builder import cache, output, running, schedule, transfer
 from runtime.builder import chain as chains
 from runtime.builder import graph as ops
 from runtime.builder.bases import Bases
 from runtime.builder.dockerfile.position import shortened
 from runtime.builder.fetching import Fetcher
-from runtime.builder.making import Maker
 from runtime.builder.plan import plan
 from runtime.builder.progress import Progress
 from runtime.container.scratch import scratch
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from runtime.builder.chain import Chain, Layer
     from runtime.builder.context import Context
+    from runtime.builder.making import Maker
     from runtime.builder.plan import Plan, Request
     from runtime.builder.stages import Recipe
     from runtime.image.image import Image
@@ -91,11 +91,11 @@ class _Executor:
         self, places: Places, planned: Plan, context: Context, bases: dict[str, Image],
         *, runner: running.Runner, fetcher: Fetcher, options: Options,
     ) -> None:  # fmt: skip
+        self._places, self._context, self._fetcher = places, context, fetcher
         self._store, self._plan, self._bases = places.store, planned, bases
         self._runner, self._options = runner, options
         self._cache = cache.Cache(places.store, options.epoch, options.cache_from)
         self._now = int(time.time()) if options.epoch is None else options.epoch
-        self._maker = Maker(places, context, runner=runner, fetcher=fetcher, options=options, now=self._now)
         self._chains: dict[int, Chain] = {}
 
     def make(self) -> None:
@@ -167,10 +167,21 @@ class _Executor:
         progress.done(number)
         return layer
 
+    @functools.cached_property
+    def _maker(self) -> Maker:
+        from runtime.builder.making import Maker  # noqa: PLC0415 - a build with all in its cache makes nothing
+
+        return Maker(
+            self._places, self._context, runner=self._runner, fetcher=self._fetcher,
+            options=self._options, now=self._now,
+        )  # fmt: skip
+
     def _made(self, number: int, node: ops.Node, inputs: list[Chain]) -> Layer | None:
+        from runtime.builder.command import CommandFailedError  # noqa: PLC0415 - as below
+
         try:
             return self._maker.made(number, node.operation, inputs)
-        except command.CommandFailedError as err:
+        except CommandFailedError as err:
             raise _fault(node, f"the command ended with exit code {err.code}") from err
         except ValueError as err:
             raise _fault(node, str(err)) from err

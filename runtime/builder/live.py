@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import threading
 import time
 from collections import deque
@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from runtime import environment
 from runtime.builder.progress import Progress, piped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_COLUMNS = 80  # where nobody knows
 _KEPT = 20  # lines of a command's output that its failure shows
 _CLEAR = "\x1b[{}A\x1b[J"  # ECMA-48: cursor up, erase below
 
@@ -79,12 +81,23 @@ class Live(Progress):
 
     def _draw(self, *finished: str) -> None:
         """Write the finished lines in place of the block, and the block again below them."""
-        width = shutil.get_terminal_size().columns - 1
+        width = _width() - 1
         with self._lock:
             lines = [_line(number, step, width) for number, step in self._steps.items()]
             clear = _CLEAR.format(self._drawn) if self._drawn else ""
             self._write(clear + "".join(f"{line}\n" for line in (*finished, *lines)))
             self._drawn = len(lines)
+
+
+def _width() -> int:
+    """Return the columns of the terminal, as `shutil.get_terminal_size`; COLUMNS is no look-up."""
+    given = environment.shown("COLUMNS")
+    if given.isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(2).columns or _COLUMNS
+    except OSError:
+        return _COLUMNS
 
 
 def _line(number: int, step: _Step, width: int) -> str:

@@ -7,9 +7,6 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from runtime.builder.command import CommandFailedError
-from runtime.builder.unprivileged import Unprivileged
-from runtime.container.spawner import Spawner
 from runtime.errors import RuntimeFault
 from runtime.linux import userns
 
@@ -18,6 +15,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from runtime.container.spawner import Spawner
     from runtime.container.spec import ContainerSpec
 
 
@@ -76,7 +74,13 @@ class Deferred:
 
 
 def _made(run: Path, data: Path) -> Runner:
-    return _Privileged(Spawner(run, data)) if userns.privileged() else Unprivileged(run, data)
+    if userns.privileged():
+        from runtime.container.spawner import Spawner  # noqa: PLC0415 - where all is cached nothing is run
+
+        return _Privileged(Spawner(run, data))
+    from runtime.builder.unprivileged import Unprivileged  # noqa: PLC0415 - as above
+
+    return Unprivileged(run, data)
 
 
 class _Privileged:
@@ -93,6 +97,8 @@ class _Privileged:
         with started:
             status = started.wait()
             if status.shell_code:
+                from runtime.builder.command import CommandFailedError  # noqa: PLC0415 - it imports containers
+
                 raise CommandFailedError(status.shell_code)
             if started.upper is None:
                 raise RuntimeFault(f"container {started.id} has no layer of its own")

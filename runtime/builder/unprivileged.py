@@ -22,6 +22,7 @@ from runtime.builder.box import config
 from runtime.builder.command import CommandFailedError
 from runtime.builder.tree import Tree
 from runtime.container import scratch
+from runtime.environment import inherited
 from runtime.errors import RuntimeFault
 from runtime.linux import mounts, syscalls
 from runtime.linux.processes import alive, start_time
@@ -98,7 +99,7 @@ class Unprivileged:
         search = os.pathsep.join(filter(None, sys.path)) or str(Path(__file__).parents[2])
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            env={**os.environ, "PYTHONPATH": search},
+            env={**inherited(), "PYTHONPATH": search},
         )  # fmt: skip
 
     def _delete(self, name: str) -> None:

@@ -3,16 +3,21 @@
 from collections.abc import Callable
 
 from runtime.errors import RuntimeFault
-from runtime.image import busybox, debian
 from runtime.image.image import Image
 from runtime.image.locks import locked
 from runtime.image.reference import Reference
 from runtime.image.store import Store
 
-_BUILDERS: dict[Reference, Callable[[Store, Callable[[str], None]], Image]] = {
-    Reference.parse(busybox.NAME): busybox.build,
-    Reference.parse(debian.NAME): debian.build,
-}
+_Build = Callable[[Store, Callable[[str], None]], Image]
+
+
+def _builders() -> dict[Reference, _Build]:
+    from runtime.image import busybox, debian  # noqa: PLC0415 - every use of the store would load them
+
+    return {
+        Reference.parse(busybox.NAME): busybox.build,
+        Reference.parse(debian.NAME): debian.build,
+    }
 
 
 def _silent(_stage: str) -> None:
@@ -28,9 +33,10 @@ def bootstrap(
     processes may ask at once: one makes the image, the others wait for it. Another name is a `usage` fault.
     """
     reference = Reference.parse(name) if isinstance(name, str) else name
-    build = _BUILDERS.get(reference)
+    builders = _builders()
+    build = builders.get(reference)
     if build is None:
-        known = " and ".join(sorted(reference.familiar for reference in _BUILDERS))
+        known = " and ".join(sorted(reference.familiar for reference in builders))
         raise RuntimeFault(
             f"don't know how to make {reference.familiar}", kind="usage", hint=f"{known} can be made here"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import random
 import time
@@ -55,7 +54,7 @@ REBUILDS = {
     "rebuild": "nothing has changed",
     "rebuild-first": "the first one after a change was built",
     "rebuild-touched": "files with new times and the same contents",
-    "rebuild-unnoted": "nothing has changed but the environment, for which Tare has no note",
+    "rebuild-unnoted": "nothing has changed, with --iidfile, which Tare has no notes for",
 }
 
 
@@ -79,7 +78,9 @@ def cached(mover: Mover, image: str, context: Path, kind: str) -> Peer:
             for path in context.rglob("*"):
                 path.touch()
 
-    return _peer(mover, image, context, f"build: every step in the cache, {REBUILDS[kind]}", prepare)
+    what = f"build: every step in the cache, {REBUILDS[kind]}"
+    options = ["--iidfile", f"{context}.id"] if kind == "rebuild-unnoted" else []
+    return _peer(mover, image, context, what, prepare, *options)
 
 
 def stages(mover: Mover, image: str, context: Path) -> Peer:
@@ -103,12 +104,10 @@ def _peer(
             raise Missing(NO_BUILD)
         with discard() as null:
             do(mover.pull, null, image=image)
-            command, numbers = [*words[:-1], *options, words[-1]], itertools.count()
+            command = [*words[:-1], *options, words[-1]]
 
             def build() -> None:
-                number = next(numbers) if context.name == "rebuild-unnoted" else 0
-                words = ["/usr/bin/env", f"NUMBER={number}", *command]
-                do((words,), null, context=str(context), tag=f"{context.name}:1")
+                do((command,), null, context=str(context), tag=f"{context.name}:1")
 
             build()
             time.sleep(_SETTLED)

@@ -220,17 +220,6 @@ def test_what_differs_is_seen(lab):
         assert NOTHING in lab.build()[1]
 
 
-def test_another_command_or_environment_has_another_note(lab):
-    lab.noted()
-    assert NOTHING not in lab.build(SOURCE_DATE_EPOCH="1000000000")[1]
-
-
-def test_another_terminal_has_the_same_note_unless_an_option_names_it(lab):
-    lab.noted()
-    assert NOTHING in lab.build(TERM="vt100", SSH_TTY="/dev/pts/9", SHLVL="7", WINDOWID="1")[1]
-    assert NOTHING not in lab.build("--build-arg", "TERM", TERM="vt100")[1]
-
-
 @pytest.mark.parametrize("options", ["--no-cache-filter 0", "--iidfile {}/id"])
 def test_a_build_that_does_more_is_never_answered(lab, options):
     words = options.format(lab.home).split()
