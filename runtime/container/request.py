@@ -52,10 +52,11 @@ def container(spec: ContainerSpec, run: Path, data: Path, hierarchy: Hierarchy) 
     cgroup = Cgroup.plan(hierarchy, f"{key(run)}-{spec.id}", spec.resources)
     v1 = tuple(name for name, tree in hierarchy.trees.items() if tree.version == 1)
     mounts = (_host_files() if spec.network == "host" else ()) + spec.mounts
-    sequences = plan.container(spec.layers, place, mounts, cgroup_v1=v1, readonly=spec.readonly)
+    sequences = plan.container(spec.layers, mounts, cgroup_v1=v1, readonly=spec.readonly)
     isolated = (*_NAMESPACES, "network") if spec.network == "none" else _NAMESPACES
     launch = {
         **_launch(spec, sequences, clone=namespaces.flags("pid"), unshare=namespaces.flags(*isolated)),
+        "place": place.directory,
         "lo": spec.network == "none",
         "hostname": spec.hostname or ("" if spec.network == "host" else spec.id[:12]),
         "user": spec.user,
@@ -88,7 +89,7 @@ def _launch(
     spec: ContainerSpec | NativeSpec, sequences: tuple[Sequence, ...], *, clone: int, unshare: int
 ) -> dict[str, Any]:
     return {
-        "clone": clone, "unshare": unshare, "lo": False, "hostname": "",
+        "clone": clone, "unshare": unshare, "place": "", "lo": False, "hostname": "",
         "mounts": [sequence.wire for sequence in sequences],
         "user": None, "caps": None, "no_new_privileges": False, "cwd": spec.cwd, "args": list(spec.args),
         "env": environment(spec.env),

@@ -53,6 +53,7 @@ CODE_X86_64 = bytes.fromhex(
     "534889fb488b034885c0783c488b7b08488b7310488b53184c8b53204c8b43280f0548894330488b4b384885c07914488b4b"
     "48483b4340740a488b4b58483b435075054801cbebbc4889d85bc3"
 )
+_POSSIBLE = os.uname().machine == "x86_64"
 _WORDS = 12
 _ENTRY, _STOP, _RESULT, _MOST_ARGUMENTS, _MOST_ERRORS = _WORDS * 8, -1, 6, 5, 2
 _Function = ctypes.PYFUNCTYPE(ctypes.c_size_t, ctypes.c_size_t)
@@ -61,7 +62,7 @@ _made: list[ctypes._FuncPointer] = []
 
 def possible() -> bool:
     """Whether there are such instructions for this machine."""
-    return os.uname().machine == "x86_64"
+    return _POSSIBLE
 
 
 class Batch:
@@ -118,9 +119,13 @@ class Batch:
         stopped: int = _made[0](self._base + entry * _ENTRY)
         return (stopped - self._base) // _ENTRY
 
+    def result(self, entry: int) -> int:
+        """Return what the call of an entry has returned."""
+        return self._table[entry * _WORDS + _RESULT]
+
     def error(self, entry: int) -> int:
         """Return the number of the error at which it stopped there."""
-        return -self._table[entry * _WORDS + _RESULT]
+        return -self.result(entry)
 
     def _word(self, argument: int | bytes | ctypes.Array[ctypes.c_uint64]) -> int:
         if isinstance(argument, int):

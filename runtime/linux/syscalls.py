@@ -158,10 +158,14 @@ def pivot_root(new: str, old: str) -> None:
     _syscall(new, _per_machine(_PIVOT_ROOT, "pivot_root"), os.fsencode(new), os.fsencode(old))
 
 
+def open_tree_flags(*, recursive: bool) -> int:
+    """Flags by which `open_tree` makes a detached copy."""
+    return OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (AT_RECURSIVE if recursive else 0)
+
+
 def open_tree(path: str | bytes, *, recursive: bool) -> int:
     """Descriptor of a detached copy of the mount at `path`: a bind mount that has no place yet."""
-    flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (AT_RECURSIVE if recursive else 0)
-    fd: int = _tree(_OPEN_TREE, AT_FDCWD, os.fsencode(path), flags)
+    fd: int = _tree(_OPEN_TREE, AT_FDCWD, os.fsencode(path), open_tree_flags(recursive=recursive))
     if fd < 0:
         raise _fail(os.fsdecode(path))
     return fd

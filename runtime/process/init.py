@@ -94,6 +94,8 @@ def _become(current: list[Work], inherited: Inherited) -> None:
         namespaces.raise_loopback()
     if launch["hostname"]:
         syscalls.sethostname(launch["hostname"])
+    if launch["place"]:
+        os.chdir(launch["place"])  # what the steps name without a path lies there
     assemble(work.sequences)
     _stdio(work.stdio)
     syscalls.default_signals(inherited.signals)
