@@ -16,6 +16,9 @@ from runtime.linux.code import place
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
+
+    Argument = int | bytes | ctypes.Array[Any]
 
 # Called with the address of an entry; returns that of the one at which it stopped. An entry, in words of 8
 # bytes: number (negative: stop), five arguments, what the kernel returned, and how many bytes to go on by:
@@ -82,7 +85,7 @@ class Batch:
         return len(self._words) // _WORDS
 
     def call(
-        self, number: int, *arguments: int | bytes | ctypes.Array[ctypes.c_uint64],
+        self, number: int, *arguments: Argument,
         ahead: int = 1, errors: Mapping[int, int] | None = None,
     ) -> int:  # fmt: skip
         """Add a call; returns its place.
@@ -127,7 +130,7 @@ class Batch:
         """Return the number of the error at which it stopped there."""
         return -self.result(entry)
 
-    def _word(self, argument: int | bytes | ctypes.Array[ctypes.c_uint64]) -> int:
+    def _word(self, argument: Argument) -> int:
         if isinstance(argument, int):
             return argument
         self._kept.append(argument)
