@@ -7,7 +7,7 @@ the values are those of docker (moby, oci/defaults.go).
 from __future__ import annotations
 
 import marshal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -90,7 +90,6 @@ class Sequence:
         return cls(found, marshal.dumps([step.wire() for step in found]))
 
 
-@lru_cache(maxsize=64)
 def container(
     layers: tuple[Path, ...],
     mounts: tuple[Bind | Tmpfs, ...],
@@ -103,8 +102,25 @@ def container(
     They are for one that stands in its `Place`, whose directories they name without it: so they are the same
     for all containers of a kind. `cgroup_v1` names v1 controllers to show, none means the v2 tree.
     """
-    held = (*_HELD, *(Hold(str(bind.source.absolute())) for bind in mounts if isinstance(bind, Bind)))
-    overlay = steps.Overlay(tuple(str(layer.absolute()) for layer in layers), UPPER, WORK, ROOT)
+    found = tuple(layer.absolute() for layer in layers), tuple(map(_absolute, mounts))
+    return _container(*found, cgroup_v1, readonly)
+
+
+def _absolute(mount: Bind | Tmpfs) -> Bind | Tmpfs:
+    if isinstance(mount, Tmpfs) or mount.source.is_absolute():
+        return mount
+    return replace(mount, source=mount.source.absolute())
+
+
+@lru_cache(maxsize=64)
+def _container(
+    layers: tuple[Path, ...],
+    mounts: tuple[Bind | Tmpfs, ...],
+    cgroup_v1: tuple[str, ...],
+    readonly: bool,  # noqa: FBT001
+) -> tuple[Sequence, Sequence]:
+    held = (*_HELD, *(Hold(str(bind.source)) for bind in mounts if isinstance(bind, Bind)))
+    overlay = steps.Overlay(tuple(map(str, layers)), UPPER, WORK, ROOT)
     outside = Sequence.of(steps.Private(), overlay, *held, steps.Pivot(ROOT))
     last = [Readonly("/")] if readonly else []
     inside = (*_KERNEL, *_cgroups(cgroup_v1), *_IN_DEV, *map(_mounted, mounts), *_HIDDEN, *last)
@@ -114,7 +130,7 @@ def container(
 def _mounted(mount: Bind | Tmpfs) -> steps.Step:
     if isinstance(mount, Tmpfs):
         return Mount("tmpfs", mount.target, NOSUID | NODEV, mount.data)
-    return Attach(str(mount.source.absolute()), mount.target, mount.readonly)
+    return Attach(str(mount.source), mount.target, mount.readonly)
 
 
 def native(root: Path | None, binds: tuple[Bind, ...]) -> Sequence:

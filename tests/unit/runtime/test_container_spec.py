@@ -97,6 +97,29 @@ def mounts(message):
     return [step for sequence in message["launch"]["mounts"] for step in marshal.loads(sequence)]
 
 
+def test_containers_of_a_kind_have_the_same_steps(hierarchy, tmp_path):
+    kinds = {"id": "db"}, {"layers": LAYERS[:1]}, {"readonly": True}
+    plain = request.container(spec(), tmp_path / "run", tmp_path, hierarchy).message
+    other, layers, readonly = (
+        request.container(spec(**kind), tmp_path / "run", tmp_path, hierarchy).message for kind in kinds
+    )
+    assert mounts(plain) == mounts(other)
+    assert plain["launch"]["place"] != other["launch"]["place"]
+    assert mounts(plain) != mounts(layers)
+    assert mounts(plain) != mounts(readonly)
+
+
+def test_relative_paths_are_the_clients(hierarchy, tmp_path, monkeypatch):
+    wanted = spec(layers=(Path("base"),), mounts=(Bind(Path(), "/mnt"),))
+    for folder in (tmp_path / "a", tmp_path / "b"):  # the same specification, from elsewhere
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        steps = mounts(request.container(wanted, tmp_path / "run", tmp_path, hierarchy).message)
+        assert steps[1][1] == (str(folder / "base"),)
+        assert ["hold", str(folder), True] in steps
+        assert ["attach", str(folder), "/mnt", False, True] in steps
+
+
 def test_state_names_everything_before_it_exists(hierarchy, tmp_path):
     message = request.container(spec(), tmp_path / "run", tmp_path, hierarchy).message
     made = [step[1] for step in message["cgroup"]["steps"] if step[0] == "mkdir"]
