@@ -40,6 +40,11 @@ class Hierarchy:
             return "v2"
         return "hybrid" if self.unified else "v1"
 
+    @property
+    def v1(self) -> tuple[str, ...]:
+        """Controllers that are on v1."""
+        return tuple(name for name, tree in self.trees.items() if tree.version == 1)
+
     def tree(self, controller: str) -> Tree:
         """Tree of `controller`; a host fault when the kernel has it nowhere."""
         if controller not in self.trees:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,11 +54,20 @@ class Stats:
 
 @dataclass(frozen=True)
 class Cgroup:
-    """Directories of one instance by controller; nothing is created before the steps are carried out."""
+    """Directories of one instance by controller; nothing is created before the steps are carried out.
+
+    `paths` is every directory, each once, since controllers may share a tree; `parents` those that all
+    instances share. `born_in` is the v2 directory, into which clone3 can put the process from its first
+    moment, `joined` the v1 directories, into which the process has to be moved.
+    """
 
     name: str
     trees: Mapping[str, Tree] = field(repr=False)
     others: tuple[Tree, ...] = field(default=(), repr=False)
+    paths: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    parents: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    born_in: str | None = field(init=False, repr=False, compare=False)
+    joined: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     @classmethod
     def plan(
@@ -81,29 +89,17 @@ class Cgroup:
         tree = self.trees.get(controller)
         return Path(self._in(tree)) if tree else None
 
-    @cached_property
-    def paths(self) -> tuple[str, ...]:
-        """Every directory, each once: controllers may share a tree."""
-        return tuple(dict.fromkeys(self._in(tree) for tree in self._all))
-
-    @property
-    def _all(self) -> tuple[Tree, ...]:
-        return (*self.trees.values(), *self.others)
-
-    @cached_property
-    def parents(self) -> tuple[str, ...]:
-        """The directories shared by all instances."""
-        return tuple(path.rpartition("/")[0] for path in self.paths)
-
-    @cached_property
-    def born_in(self) -> str | None:
-        """The v2 directory, into which clone3 can put the process from its first moment."""
-        return next((self._in(tree) for tree in self._all if tree.version != 1), None)
-
-    @cached_property
-    def joined(self) -> tuple[str, ...]:
-        """The v1 directories, into which the process has to be moved."""
-        return tuple(path for path in self.paths if path != self.born_in)
+    def __post_init__(self) -> None:
+        # Not cached properties, each of which takes a lock: every start waits for these.
+        trees = [(self._in(tree), tree.version) for tree in (*self.trees.values(), *self.others)]
+        paths = tuple(dict.fromkeys(path for path, _ in trees))
+        born_in = next((path for path, version in trees if version != 1), None)
+        vars(self).update(
+            paths=paths,
+            parents=tuple(path.rpartition("/")[0] for path in paths),
+            born_in=born_in,
+            joined=tuple(path for path in paths if path != born_in),
+        )
 
     def steps(self, resources: Resources) -> list[tuple[str, ...]]:
         """Return what `cgroups.tree.make` has to do, in order."""
@@ -133,12 +129,12 @@ class Cgroup:
         return found
 
     def _in(self, tree: Tree) -> str:
-        return f"{tree.mount}/{GROUP}/{self.name}"
+        return f"{tree.mount!s}/{GROUP}/{self.name}"
 
     def oom_kills(self) -> int:
         """How many of its processes the kernel has killed for want of memory."""
-        path = self.path("memory")
-        return memory.oom_kills(self.trees["memory"], path) if path else 0
+        tree = self.trees.get("memory")
+        return memory.oom_kills(tree, self._in(tree)) if tree else 0
 
     def stats(self) -> Stats:
         """Figures now; a host fault where a controller is missing."""

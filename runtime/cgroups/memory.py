@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runtime.cgroups.hierarchy import Tree
+
+_EVENTS = {1: "memory.oom_control", 2: "memory.events"}
+_LONGEST = 4096  # bytes; a few lines
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,17 @@ def read(tree: Tree, directory: Path) -> Memory:
     return _read_v1(directory) if tree.version == 1 else _read_v2(directory)
 
 
-def oom_kills(tree: Tree, directory: Path) -> int:
-    """How many processes of the cgroup the kernel has killed for want of memory."""
-    file = "memory.oom_control" if tree.version == 1 else "memory.events"
-    return table(directory / file).get("oom_kill", 0)
+def oom_kills(tree: Tree, directory: str) -> int:
+    """How many processes of the cgroup the kernel has killed for want of memory; every start's end waits."""
+    try:
+        fd = os.open(f"{directory}/{_EVENTS[tree.version]}", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return 0
+    try:
+        _, found, rest = os.read(fd, _LONGEST).partition(b"oom_kill ")
+    finally:
+        os.close(fd)
+    return int(rest.partition(b"\n")[0]) if found else 0
 
 
 def _read_v1(directory: Path) -> Memory:

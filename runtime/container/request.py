@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from runtime.rootfs.plan import Sequence
     from runtime.rootfs.steps import Step
 
-_NAMESPACES = ("mount", "uts", "ipc", "cgroup")
+_CLONED = namespaces.flags("pid")
+_UNSHARED = namespaces.flags("mount", "uts", "ipc", "cgroup")
+_ISOLATED = _UNSHARED | namespaces.flags("network")
 _HOST_FILES = ("/etc/resolv.conf", "/etc/hosts")
 
 
@@ -50,14 +52,14 @@ def container(spec: ContainerSpec, run: Path, data: Path, hierarchy: Hierarchy) 
     """Request for a container."""
     place = Place(f"{data}/containers/{spec.id}")
     cgroup = Cgroup.plan(hierarchy, f"{key(run)}-{spec.id}", spec.resources)
-    v1 = tuple(name for name, tree in hierarchy.trees.items() if tree.version == 1)
     mounts = (_host_files() if spec.network == "host" else ()) + spec.mounts
-    sequences = plan.container(spec.layers, place, mounts, cgroup_v1=v1, readonly=spec.readonly)
-    isolated = (*_NAMESPACES, "network") if spec.network == "none" else _NAMESPACES
+    sequences = plan.container(spec.layers, mounts, cgroup_v1=hierarchy.v1, readonly=spec.readonly)
+    isolated = spec.network == "none"
     launch = {
-        **_launch(spec, sequences, clone=namespaces.flags("pid"), unshare=namespaces.flags(*isolated)),
-        "lo": spec.network == "none",
-        "hostname": spec.hostname or ("" if spec.network == "host" else spec.id[:12]),
+        **_launch(spec, sequences, clone=_CLONED, unshare=_ISOLATED if isolated else _UNSHARED),
+        "place": place.directory,
+        "lo": isolated,
+        "hostname": spec.hostname or (spec.id[:12] if isolated else ""),
         "user": spec.user,
         "caps": spec.capabilities(),
         "no_new_privileges": spec.no_new_privileges,
@@ -65,7 +67,8 @@ def container(spec: ContainerSpec, run: Path, data: Path, hierarchy: Hierarchy) 
     make = [place.directory, place.upper, place.work, place.root]
     state = _state(spec, "container", cgroup, [place.directory])
     message = _message(run, state, launch, cgroup, spec.resources)
-    return Request(sequences, cgroup, {**message, "make": make})
+    message["make"] = make
+    return Request(sequences, cgroup, message)
 
 
 def _host_files() -> tuple[Bind, ...]:
@@ -88,7 +91,7 @@ def _launch(
     spec: ContainerSpec | NativeSpec, sequences: tuple[Sequence, ...], *, clone: int, unshare: int
 ) -> dict[str, Any]:
     return {
-        "clone": clone, "unshare": unshare, "lo": False, "hostname": "",
+        "clone": clone, "unshare": unshare, "place": "", "lo": False, "hostname": "",
         "mounts": [sequence.wire for sequence in sequences],
         "user": None, "caps": None, "no_new_privileges": False, "cwd": spec.cwd, "args": list(spec.args),
         "env": environment(spec.env),

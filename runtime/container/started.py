@@ -69,10 +69,21 @@ class Started:
         if self._status is None:
             if not _readable(self.pidfd, timeout):
                 raise TimeoutError(f"{self.id} still runs after {timeout} s")
-            code = os.waitstatus_to_exitcode(self._channel.request({"op": "reap", "id": self.id})["status"])
-            oom = bool(self.cgroup and self.cgroup.oom_kills())
+            code, oom = self._reap()
             self._status = ExitStatus(None, -code, oom) if code < 0 else ExitStatus(code, None, oom)
         return self._status
+
+    def _reap(self) -> tuple[int, bool]:
+        kills: list[int] = []
+
+        def count() -> None:
+            try:
+                kills.append(self.cgroup.oom_kills() if self.cgroup else 0)
+            except OSError as err:
+                raise RuntimeFault.from_os(err, f"read why {self.id} ended") from err
+
+        reply = self._channel.request({"op": "reap", "id": self.id}, meanwhile=count)
+        return os.waitstatus_to_exitcode(reply["status"]), kills[0] > 0
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send a signal to process 1; nothing happens once it has ended."""
@@ -111,7 +122,9 @@ class Started:
         if self._status is None:
             self._channel.request({"op": "remove", "id": self.id})
         else:  # nothing is left that only its parent could do
-            reclaim(str(self._run), self._state)
+            # Its pid is free again; and with the first of a pid namespace all others have ended.
+            gone = {"init": None} if self._state["kind"] == "container" else {}
+            reclaim(str(self._run), {**self._state, **gone})
             self._channel.tell({"op": "forget", "id": self.id, "pid": self.pid})
 
     def release(self) -> None:

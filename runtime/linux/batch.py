@@ -16,6 +16,9 @@ from runtime.linux.code import place
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
+
+    Argument = int | bytes | ctypes.Array[Any]
 
 # Called with the address of an entry; returns that of the one at which it stopped. An entry, in words of 8
 # bytes: number (negative: stop), five arguments, what the kernel returned, and how many bytes to go on by:
@@ -53,6 +56,7 @@ CODE_X86_64 = bytes.fromhex(
     "534889fb488b034885c0783c488b7b08488b7310488b53184c8b53204c8b43280f0548894330488b4b384885c07914488b4b"
     "48483b4340740a488b4b58483b435075054801cbebbc4889d85bc3"
 )
+_POSSIBLE = os.uname().machine == "x86_64"
 _WORDS = 12
 _ENTRY, _STOP, _RESULT, _MOST_ARGUMENTS, _MOST_ERRORS = _WORDS * 8, -1, 6, 5, 2
 _Function = ctypes.PYFUNCTYPE(ctypes.c_size_t, ctypes.c_size_t)
@@ -61,7 +65,7 @@ _made: list[ctypes._FuncPointer] = []
 
 def possible() -> bool:
     """Whether there are such instructions for this machine."""
-    return os.uname().machine == "x86_64"
+    return _POSSIBLE
 
 
 class Batch:
@@ -81,7 +85,7 @@ class Batch:
         return len(self._words) // _WORDS
 
     def call(
-        self, number: int, *arguments: int | bytes | ctypes.Array[ctypes.c_uint64],
+        self, number: int, *arguments: Argument,
         ahead: int = 1, errors: Mapping[int, int] | None = None,
     ) -> int:  # fmt: skip
         """Add a call; returns its place.
@@ -118,11 +122,15 @@ class Batch:
         stopped: int = _made[0](self._base + entry * _ENTRY)
         return (stopped - self._base) // _ENTRY
 
+    def result(self, entry: int) -> int:
+        """Return what the call of an entry has returned."""
+        return self._table[entry * _WORDS + _RESULT]
+
     def error(self, entry: int) -> int:
         """Return the number of the error at which it stopped there."""
-        return -self._table[entry * _WORDS + _RESULT]
+        return -self.result(entry)
 
-    def _word(self, argument: int | bytes | ctypes.Array[ctypes.c_uint64]) -> int:
+    def _word(self, argument: Argument) -> int:
         if isinstance(argument, int):
             return argument
         self._kept.append(argument)

@@ -57,6 +57,12 @@ def overlay(layers: Sequence[Path], upper: Path, work: Path, target: Path) -> No
             os.close(fd)
 
 
+def overlay_options(layers: list[bytes], upper: bytes, work: bytes) -> bytes:
+    """Return the options by which mount(2) makes the overlay of `overlay`; empty if they are too many."""
+    found = _overlay_options(layers, upper, work)
+    return found if len(found) < _PAGE else b""
+
+
 def _overlay_old(target: bytes, options: bytes) -> None:
     number = syscalls.try_mount(b"overlay", target, b"overlay", NODEV, options)
     if number:

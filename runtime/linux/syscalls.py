@@ -158,10 +158,14 @@ def pivot_root(new: str, old: str) -> None:
     _syscall(new, _per_machine(_PIVOT_ROOT, "pivot_root"), os.fsencode(new), os.fsencode(old))
 
 
+def open_tree_flags(*, recursive: bool) -> int:
+    """Return the flags by which `open_tree` makes a detached copy."""
+    return OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (AT_RECURSIVE if recursive else 0)
+
+
 def open_tree(path: str | bytes, *, recursive: bool) -> int:
     """Descriptor of a detached copy of the mount at `path`: a bind mount that has no place yet."""
-    flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (AT_RECURSIVE if recursive else 0)
-    fd: int = _tree(_OPEN_TREE, AT_FDCWD, os.fsencode(path), flags)
+    fd: int = _tree(_OPEN_TREE, AT_FDCWD, os.fsencode(path), open_tree_flags(recursive=recursive))
     if fd < 0:
         raise _fail(os.fsdecode(path))
     return fd
@@ -202,13 +206,20 @@ def cloexec_from(first: int) -> None:
     _syscall("close_range", _CLOSE_RANGE, first, 0xFFFFFFFF, 4)
 
 
-def capset(permitted: int, inheritable: int = 0, *, effective: int | None = None) -> None:
-    """Set the sets to these bit masks; effective is what is permitted unless told (capset(2), version 3)."""
+def capability_sets(
+    permitted: int, inheritable: int = 0, *, effective: int | None = None
+) -> tuple[ctypes.Array[ctypes.c_uint32], ctypes.Array[ctypes.c_uint32]]:
+    """Return these bit masks as capset(2), version 3, takes them; effective is permitted by default."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     low, high = permitted & 0xFFFFFFFF, permitted >> 32
     in_low, in_high = inheritable & 0xFFFFFFFF, inheritable >> 32
     raised = permitted if effective is None else effective
-    data = (ctypes.c_uint32 * 6)(raised & 0xFFFFFFFF, low, in_low, raised >> 32, high, in_high)
+    return header, (ctypes.c_uint32 * 6)(raised & 0xFFFFFFFF, low, in_low, raised >> 32, high, in_high)
+
+
+def capset(permitted: int, inheritable: int = 0, *, effective: int | None = None) -> None:
+    """Set the sets to these bit masks; effective is what is permitted unless told (capset(2))."""
+    header, data = capability_sets(permitted, inheritable, effective=effective)
     _syscall("capset", _per_machine(_CAPSET, "capset"), ctypes.byref(header), ctypes.byref(data))
 
 
@@ -279,8 +290,12 @@ _SETRESUID = {"x86_64": 117, "aarch64": 147, "riscv64": 147}
 
 def setgroups(groups: list[int]) -> None:
     """Change the supplementary groups of the calling thread alone (see `vfork`)."""
-    numbers = (ctypes.c_uint * len(groups))(*groups)
-    _syscall("setgroups", _per_machine(_SETGROUPS, "setgroups"), len(groups), numbers)
+    _syscall("setgroups", _per_machine(_SETGROUPS, "setgroups"), len(groups), numbers(groups))
+
+
+def numbers(groups: list[int]) -> ctypes.Array[ctypes.c_uint32]:
+    """Return group ids as the kernel takes them."""
+    return (ctypes.c_uint32 * len(groups))(*groups)
 
 
 def setids(uid: int, gid: int) -> None:

@@ -11,9 +11,12 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.errors import RuntimeFault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _STARTERS = 3  # that may die of something else than the start that is asked for
 _SOURCES = Path(__file__).resolve().parents[2]
@@ -46,12 +49,22 @@ class _Line:
         self._socket, self._lock, self._seq = end, threading.Lock(), 0
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
 
-    def request(self, message: dict[str, Any], fds: tuple[int, ...] = ()) -> tuple[dict[str, Any], list[int]]:
-        """Send and wait for the reply; returns it with the descriptors it carries; OSError, or EOFError."""
+    def request(
+        self,
+        message: dict[str, Any],
+        fds: tuple[int, ...] = (),
+        meanwhile: Callable[[], None] | None = None,
+    ) -> tuple[dict[str, Any], list[int]]:
+        """Send and wait for the reply; returns it with the descriptors it carries; OSError, or EOFError.
+
+        `meanwhile` is called while the other side works.
+        """
         with self._lock:
             self._seq += 1
             message["seq"] = self._seq
             socket.send_fds(self._socket, [marshal.dumps(message)], fds)
+            if meanwhile:
+                meanwhile()
             return self._receive(self._seq)
 
     def tell(self, message: dict[str, Any]) -> None:
@@ -119,9 +132,9 @@ class Channel:
             hint="see what kills it (dmesg, if the host has no memory left), and try again",
         )
 
-    def request(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Reap or remove (see `runtime.process.spawner`)."""
-        return self._control_request(message)[0]
+    def request(self, message: dict[str, Any], meanwhile: Callable[[], None] | None = None) -> dict[str, Any]:
+        """Reap or remove (see `runtime.process.spawner`); `meanwhile` is called while that goes on."""
+        return self._control_request(message, meanwhile)[0]
 
     def tell(self, message: dict[str, Any]) -> None:
         """Forget (see `runtime.process.spawner`); nobody needs to know when the spawner has died."""
@@ -141,9 +154,11 @@ class Channel:
                 raise
         return None
 
-    def _control_request(self, message: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+    def _control_request(
+        self, message: dict[str, Any], meanwhile: Callable[[], None] | None = None
+    ) -> tuple[dict[str, Any], list[int]]:
         try:
-            reply, received = self._control.request(message)
+            reply, received = self._control.request(message, meanwhile=meanwhile)
         except OSError as err:
             raise RuntimeFault.from_os(err, f"reach the spawner (process {self.pid})") from err
         except EOFError as err:

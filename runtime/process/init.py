@@ -19,8 +19,9 @@ from runtime.cgroups import doors
 from runtime.linux import namespaces, syscalls, vfork
 from runtime.linux.processes import myself
 from runtime.process import accounts, program
-from runtime.process.bounding import Bounding
-from runtime.process.program import Program
+from runtime.process.identity import Identity
+from runtime.process.last import Last
+from runtime.process.program import Programs
 from runtime.process.reclaim import record
 from runtime.rootfs.assemble import assemble
 from runtime.rootfs.step_error import StepError
@@ -42,16 +43,17 @@ class Inherited:
     `spawner` is a socket that hangs up when the spawner dies, `reader` the other end of the child's pipe.
     """
 
-    __slots__ = ("all", "bounding", "reader", "signals", "spawner")
+    __slots__ = ("all", "identity", "last", "programs", "reader", "spawner")
 
     def __init__(self, spawner: int) -> None:
         self.spawner, self.reader = spawner, -1
-        self.bounding = Bounding()
+        self.identity = Identity()
         self.all = signal.valid_signals() - vfork.FAULTS
         # Python ignores SIGPIPE, the spawner SIGINT, a shell some more for its background jobs; and an
         # ignored signal stays ignored over exec.
         numbers = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
-        self.signals = [int(one) for one in numbers if signal.getsignal(one) != signal.SIG_DFL]
+        self.last = Last([int(one) for one in numbers if signal.getsignal(one) != signal.SIG_DFL])
+        self.programs = Programs()
 
 
 def run(current: list[Work], inherited: Inherited) -> NoReturn:
@@ -94,12 +96,12 @@ def _become(current: list[Work], inherited: Inherited) -> None:
         namespaces.raise_loopback()
     if launch["hostname"]:
         syscalls.sethostname(launch["hostname"])
+    if launch["place"]:
+        os.chdir(launch["place"])  # what the steps name without a path lies there
     assemble(work.sequences)
-    _stdio(work.stdio)
-    syscalls.default_signals(inherited.signals)
-    os.umask(0o022)
-    env = _identity(launch, inherited.bounding)
-    work.program = Program(launch["args"], env)
+    inherited.last.do(work.stdio)
+    env = _identity(launch, inherited.identity)
+    work.program = inherited.programs.get(launch["args"], env)
     _while_wanted(work.sync, inherited.spawner)  # a change of user clears the death signal (prctl(2))
     # What the frames of this stack refer to when the exec succeeds is never given back.
     del work, launch, env
@@ -116,29 +118,15 @@ def _settle_in(work: Work) -> None:
     doors.pass_through(work.message["cgroup"]["joined"])
 
 
-def _stdio(stdio: list[int]) -> None:
-    # The received descriptors are all above 2: the spawner keeps 0 to 2 open.
-    for target, fd in enumerate(stdio):
-        os.dup2(fd, target)
-    syscalls.cloexec_from(3)
-
-
-def _identity(launch: dict[str, Any], bounding: Bounding) -> dict[str, str]:
+def _identity(launch: dict[str, Any], identity: Identity) -> dict[str, str]:
     env: dict[str, str] = dict(launch["env"])
     account = accounts.resolve(launch["user"]) if launch["user"] is not None else None
     if account:
         env.setdefault("HOME", account.home)
     if launch["cwd"]:
         _enter(launch["cwd"])
-    if launch["caps"] is not None:
-        bounding.keep(launch["caps"])
     if account:
-        syscalls.setgroups(account.groups)
-        syscalls.setids(account.uid, account.gid)
-    if launch["caps"] is not None and os.geteuid() == 0:
-        syscalls.capset(launch["caps"])
-    if launch["no_new_privileges"]:
-        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+        identity.take(launch["caps"], account, no_new_privileges=launch["no_new_privileges"])
     return env
 
 

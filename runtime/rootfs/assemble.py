@@ -54,7 +54,7 @@ class Ready:
         if table:
             table.begin(held)
         while at < len(self.steps):
-            at = table.run(at) if table else at
+            at = table.run(at, held) if table else at
             if at == len(self.steps):
                 return
             do, arguments = self.steps[at]

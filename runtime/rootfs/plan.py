@@ -7,8 +7,8 @@ the values are those of docker (moby, oci/defaults.go).
 from __future__ import annotations
 
 import marshal
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from runtime.linux.mounts import NODEV, NOEXEC, NOSUID, RDONLY, STRICTATIME
@@ -30,6 +30,7 @@ _LINKS = (
     ("/proc/self/fd/2", "/dev/stderr"), ("pts/ptmx", "/dev/ptmx"), ("/proc/kcore", "/dev/core"),
 )  # fmt: skip
 _NONE = NOSUID | NODEV | NOEXEC
+UPPER, WORK, ROOT = "upper", "work", "root"  # in a container's directory
 
 
 @dataclass(frozen=True)
@@ -63,17 +64,17 @@ class Place:
     @property
     def upper(self) -> str:
         """Everything that the container writes."""
-        return f"{self.directory}/upper"
+        return f"{self.directory}/{UPPER}"
 
     @property
     def work(self) -> str:
         """The overlay's own scratch space, on the same file system as `upper`."""
-        return f"{self.directory}/work"
+        return f"{self.directory}/{WORK}"
 
     @property
     def root(self) -> str:
         """Mount point, empty when seen from the host."""
-        return f"{self.directory}/root"
+        return f"{self.directory}/{ROOT}"
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,6 @@ class Sequence:
 
 def container(
     layers: tuple[Path, ...],
-    place: Place,
     mounts: tuple[Bind | Tmpfs, ...],
     *,
     cgroup_v1: tuple[str, ...],
@@ -99,18 +99,32 @@ def container(
 ) -> tuple[Sequence, Sequence]:
     """Return the steps for a container, up to its root and inside it.
 
-    `cgroup_v1` names v1 controllers to show, none means the v2 tree.
+    They are for one that stands in its `Place`, whose directories they name without it: so they are the same
+    for all containers of a kind. `cgroup_v1` names v1 controllers to show, none means the v2 tree.
     """
+    found = tuple(layer.absolute() for layer in layers), tuple(map(_absolute, mounts))
+    return _container(*found, cgroup_v1, readonly)
+
+
+def _absolute(mount: Bind | Tmpfs) -> Bind | Tmpfs:
+    if isinstance(mount, Tmpfs) or mount.source.is_absolute():
+        return mount
+    return replace(mount, source=mount.source.absolute())
+
+
+@lru_cache(maxsize=64)
+def _container(
+    layers: tuple[Path, ...],
+    mounts: tuple[Bind | Tmpfs, ...],
+    cgroup_v1: tuple[str, ...],
+    readonly: bool,  # noqa: FBT001
+) -> tuple[Sequence, Sequence]:
     held = (*_HELD, *(Hold(str(bind.source)) for bind in mounts if isinstance(bind, Bind)))
-    overlay = steps.Overlay(tuple(map(str, layers)), place.upper, place.work, place.root)
-    outside = Sequence.of(steps.Private(), overlay, *held, steps.Pivot(place.root))
-    return outside, _inside(cgroup_v1, mounts, readonly)
-
-
-@cache
-def _inside(cgroup_v1: tuple[str, ...], mounts: tuple[Bind | Tmpfs, ...], readonly: bool) -> Sequence:  # noqa: FBT001
+    overlay = steps.Overlay(tuple(map(str, layers)), UPPER, WORK, ROOT)
+    outside = Sequence.of(steps.Private(), overlay, *held, steps.Pivot(ROOT))
     last = [Readonly("/")] if readonly else []
-    return Sequence.of(*_KERNEL, *_cgroups(cgroup_v1), *_IN_DEV, *map(_mounted, mounts), *_HIDDEN, *last)
+    inside = (*_KERNEL, *_cgroups(cgroup_v1), *_IN_DEV, *map(_mounted, mounts), *_HIDDEN, *last)
+    return outside, Sequence.of(*inside)
 
 
 def _mounted(mount: Bind | Tmpfs) -> steps.Step:

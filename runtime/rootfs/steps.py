@@ -35,13 +35,13 @@ class Private(Step):
 
 @dataclass(frozen=True)
 class Overlay(Step):
-    """Mount the layers (bottom first) with a writable top."""
+    """Mount the layers (bottom first) with a writable top; layers have absolute paths, the rest may not."""
 
     layers: tuple[str, ...]
     upper: str
     work: str
     target: str
-    name, phrase = "overlay", "mount the overlay at {target}"
+    name, phrase = "overlay", "mount the overlay"
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Pivot(Step):
     """Make `root` the root of the namespace and let go of the old one."""
 
     root: str
-    name, phrase = "pivot", "pivot to {root}"
+    name, phrase = "pivot", "pivot to the {root} directory"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import os
 import stat
 from bisect import bisect_right
 
-from runtime.linux import mounts
+from runtime.linux import mounts, syscalls
 from runtime.linux.batch import Batch
 from runtime.rootfs.step_error import StepError
 
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     Held = dict[bytes, list[int]]
 
-_CLOSE, _MKDIR, _SYMLINK, _MKNOD, _MOUNT, _MOVE_MOUNT, _MOUNT_SETATTR = 3, 83, 88, 133, 165, 429, 442
+_CLOSE, _ACCESS, _CHDIR, _MKDIR, _SYMLINK, _MKNOD, _PIVOT_ROOT, _MOUNT, _UMOUNT = (
+    3, 21, 80, 83, 88, 133, 155, 165, 166,
+)  # fmt: skip
+_OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
 _AT_FDCWD, _MOVE_FLAGS = -100, 0x14  # MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_SYMLINKS
 _FILE = stat.S_IFREG | 0o644
 _READONLY = (ctypes.c_uint64 * 4)(1, 0, 0, 0)  # struct mount_attr: attr_set is MOUNT_ATTR_RDONLY
@@ -33,6 +36,7 @@ class Table:
     def __init__(self, steps: list[tuple[str, tuple[Any, ...]]]) -> None:
         self._batch, self._starts = Batch(), list[int]()
         self._descriptors: list[tuple[int, bytes]] = []
+        self._holds: list[tuple[int, bytes]] = []
         self._final: dict[int, bytes] = {}
         self._empty: set[bytes] = set()  # directories that hold nothing but what was put there before
         for name, arguments in steps:
@@ -51,12 +55,16 @@ class Table:
             self._batch.give(entry, 0, fd)
             self._batch.give(entry + 1, 0, fd)
 
-    def run(self, step: int) -> int:
+    def run(self, step: int, held: Held) -> int:
         """Carry out steps from one on; returns the first that it leaves to the caller, who does it anew.
 
         StepError where a step failed for which there is no other way.
         """
-        stopped = self._batch.run(self._starts[step])
+        first = self._starts[step]
+        stopped = self._batch.run(first)
+        for entry, source in self._holds:
+            if first <= entry < stopped:
+                held.setdefault(source, []).append(self._batch.result(entry))
         found = bisect_right(self._starts, stopped) - 1
         if stopped == len(self._batch) - 1:
             return len(self._starts)
@@ -65,6 +73,27 @@ class Table:
             failure = OSError(number, os.strerror(number), os.fsdecode(self._final[found]))
             raise StepError(found, failure)
         return found
+
+    def _private(self) -> None:
+        self._batch.call(_MOUNT, b"none", b"/", 0, mounts.REC | mounts.PRIVATE, 0)
+
+    def _overlay(self, layers: list[bytes], upper: bytes, work: bytes, target: bytes) -> None:
+        options = mounts.overlay_options(layers, upper, work)
+        if options:
+            self._batch.call(_MOUNT, b"overlay", target, b"overlay", mounts.NODEV, options)
+        else:
+            self._batch.stop()
+
+    def _hold(self, source: bytes, recursive: bool) -> None:  # noqa: FBT001 - from the wire
+        flags = syscalls.open_tree_flags(recursive=recursive)
+        self._holds.append((self._batch.call(_OPEN_TREE, _AT_FDCWD, source, flags), source))
+
+    def _pivot(self, root: bytes) -> None:
+        self._final[len(self._starts) - 1] = root
+        self._batch.call(_CHDIR, root)
+        self._batch.call(_PIVOT_ROOT, b".", b".")
+        self._batch.call(_UMOUNT, b".", mounts.DETACH)
+        self._batch.call(_CHDIR, b"/")
 
     def _mount(self, fstype: bytes, target: bytes, flags: int, data: bytes) -> None:
         words = fstype, target, fstype, flags, data or 0
@@ -86,8 +115,9 @@ class Table:
         self._batch.call(_SYMLINK, text, path)
 
     def _mask(self, path: bytes) -> None:
-        words = b"/dev/null", path, 0, mounts.BIND, 0
-        self._batch.call(_MOUNT, *words, ahead=2, errors={errno.ENOENT: 2, errno.ENOTDIR: 1})
+        # A bind that is refused, as that of a file onto a directory, waits for a grace period: so look first.
+        self._batch.call(_ACCESS, path + b"/.", 0, ahead=2, errors={errno.ENOTDIR: 1, errno.ENOENT: 3})
+        self._batch.call(_MOUNT, b"/dev/null", path, 0, mounts.BIND, 0, ahead=2, errors={errno.ENOENT: 2})
         self._batch.call(_MOUNT, b"tmpfs", path, b"tmpfs", mounts.RDONLY, b"size=0")
 
     def _readonly(self, path: bytes) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from runtime.container.request import Request
 
 _SOURCE = Path(__file__).with_name("floor.c")
-_PLAIN = ("private", "pivot", "mount", "link", "mask", "readonly")
+_PLAIN = ("private", "mount", "link", "mask", "readonly")
 
 
 def build(folder: Path) -> Path:
@@ -25,8 +25,9 @@ def build(folder: Path) -> Path:
 
 def write_plan(wanted: Request, path: Path) -> Path:
     """Write the plan of `wanted` to `path`, a verb and its arguments a line, separated by tabs."""
+    launch = wanted.message["launch"]
     mounts = [step.wire() for step in wanted.steps]
-    lines = [*_parent(wanted.message), *_child(wanted.message["launch"]), *_mounts(mounts)]
+    lines = [*_parent(wanted.message), *_child(launch), *_mounts(mounts, Path(launch["place"]))]
     for fields in lines:
         if any(mark in field for field in fields for mark in "\t\n"):
             raise ValueError(f"a plan can't hold {fields}")
@@ -59,12 +60,14 @@ def _child(launch: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     yield from (("env", f"{key}={text}") for key, text in launch["env"].items())
 
 
-def _mounts(steps: list[list[Any]]) -> Iterator[tuple[str, ...]]:
+def _mounts(steps: list[list[Any]], place: Path) -> Iterator[tuple[str, ...]]:
     holds: dict[str, int] = {}
     for verb, *arguments in steps:
         if verb == "overlay":
-            layers, upper, work, target = arguments
-            yield verb, upper, work, target, *reversed(layers)
+            layers, *places = arguments
+            yield verb, *(str(place / one) for one in places), *reversed(layers)
+        elif verb == "pivot":
+            yield verb, str(place / arguments[0])
         elif verb == "hold":
             holds[arguments[0]] = len(holds)
             yield verb, arguments[0], str(int(arguments[1]))

@@ -23,7 +23,7 @@ from runtime.rootfs.step_error import StepError
 place, layer, readonly = sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "ro"
 def sequences():
     v1 = () if Path("/sys/fs/cgroup/cgroup.procs").exists() else ("memory", "pids")
-    found = plan.container((layer,), plan.Place(place), (), cgroup_v1=v1, readonly=readonly)
+    found = plan.container((layer,), (), cgroup_v1=v1, readonly=readonly)
     return [assemble.ready(one.wire) for one in found]
 def seen():
     for name in ("upper", "work", "root"):
@@ -36,6 +36,7 @@ def seen():
                 os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
             text = ""
             try:
+                os.chdir(place)
                 assemble.assemble(sequences())
             except StepError as err:
                 text = f"step {err.index} {err.errno} {err.filename}"

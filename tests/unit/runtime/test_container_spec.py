@@ -70,12 +70,11 @@ def test_capabilities_are_dockers_plus_and_minus():
 def test_plan_follows_the_order_of_the_specification(hierarchy, tmp_path):
     wanted = request.container(spec(readonly=True), tmp_path / "run", tmp_path, hierarchy)
     phrases = [step.describe() for step in wanted.steps]
-    root = tmp_path / "containers/web/root"
     order = [
         "make all mounts private",
-        f"mount the overlay at {root}",
+        "mount the overlay",
         "take /dev/null of the host",
-        f"pivot to {root}",
+        "pivot to the root directory",
         "mount proc at /proc",
         "mount tmpfs at /dev",
         "mount devpts at /dev/pts",
@@ -96,6 +95,29 @@ def test_request_survives_the_way_to_the_spawner(hierarchy, tmp_path):
 
 def mounts(message):
     return [step for sequence in message["launch"]["mounts"] for step in marshal.loads(sequence)]
+
+
+def test_containers_of_a_kind_have_the_same_steps(hierarchy, tmp_path):
+    kinds = {"id": "db"}, {"layers": LAYERS[:1]}, {"readonly": True}
+    plain = request.container(spec(), tmp_path / "run", tmp_path, hierarchy).message
+    other, layers, readonly = (
+        request.container(spec(**kind), tmp_path / "run", tmp_path, hierarchy).message for kind in kinds
+    )
+    assert mounts(plain) == mounts(other)
+    assert plain["launch"]["place"] != other["launch"]["place"]
+    assert mounts(plain) != mounts(layers)
+    assert mounts(plain) != mounts(readonly)
+
+
+def test_relative_paths_are_the_clients(hierarchy, tmp_path, monkeypatch):
+    wanted = spec(layers=(Path("base"),), mounts=(Bind(Path(), "/mnt"),))
+    for folder in (tmp_path / "a", tmp_path / "b"):  # the same specification, from elsewhere
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        steps = mounts(request.container(wanted, tmp_path / "run", tmp_path, hierarchy).message)
+        assert steps[1][1] == (str(folder / "base"),)
+        assert ["hold", str(folder), True] in steps
+        assert ["attach", str(folder), "/mnt", False, True] in steps
 
 
 def test_state_names_everything_before_it_exists(hierarchy, tmp_path):
