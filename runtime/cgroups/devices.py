@@ -114,20 +114,22 @@ def _rule(entry: Fields) -> Rule:
 
 
 def _files(spot: Spot, rules: list[Rule]) -> list[Step]:
-    """Follow the kernel's list: a default, and exceptions to it that are removed by their exact numbers."""
-    found: list[Step] = []
+    """Follow the kernel's list, a default and exceptions to it, and write what it comes to, each of it once.
+
+    The first write empties the list, whatever was in it; the kernel takes one exception a write.
+    """
     default, exceptions = True, dict[Rule, int]()
-    for rule in (part for whole in rules for part in _split(whole)):
-        name = "devices.allow" if rule.allow else "devices.deny"
+    for rule in (each for one in rules for each in _split(one)):
         if rule.everything:
-            found.append(spot.write(name, "a *:* rwm"))
             default, exceptions = rule.allow, {}
-        elif rule.allow != default:
-            found.append(spot.write(name, rule.line(rule.access)))
-            exceptions[rule] = rule.access
+        elif rule.allow == default:
+            _cut(exceptions, rule)
         else:
-            found += [spot.write(name, hole.line(rule.access)) for hole in _cut(exceptions, rule)]
-    return found
+            same = next((one for one in exceptions if one.within(rule) and rule.within(one)), rule)
+            exceptions[same] = exceptions.get(same, 0) | rule.access
+    whole, part = ("devices.allow", "devices.deny") if default else ("devices.deny", "devices.allow")
+    lines = [one.line(access) for one, access in exceptions.items() if access]
+    return [spot.write(whole, "a *:* rwm"), *(spot.write(part, line) for line in lines)]
 
 
 def _split(rule: Rule) -> list[Rule]:
@@ -137,10 +139,9 @@ def _split(rule: Rule) -> list[Rule]:
     return [Rule(rule.where, kind, rule.major, rule.minor, rule.access, allow=rule.allow) for kind in _KINDS]
 
 
-def _cut(exceptions: dict[Rule, int], rule: Rule) -> list[Rule]:
-    """Exceptions that end with `rule`, which the kernel must be told one by one."""
-    touched = [one for one, access in exceptions.items() if one.meets(rule) and access & rule.access]
-    for one in touched:
+def _cut(exceptions: dict[Rule, int], rule: Rule) -> None:
+    """Take from the exceptions what ends with `rule`; the kernel only knows whole ones."""
+    for one in [one for one, access in exceptions.items() if one.meets(rule) and access & rule.access]:
         if not one.within(rule):
             verb = "denied" if one.allow else "allowed"
             raise RuntimeFault(
@@ -148,7 +149,6 @@ def _cut(exceptions: dict[Rule, int], rule: Rule) -> list[Rule]:
                 kind="host", hint="name the devices one by one",
             )  # fmt: skip
         exceptions[one] &= ~rule.access
-    return touched
 
 
 def program(rules: list[Rule]) -> bytes:

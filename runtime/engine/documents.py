@@ -61,9 +61,13 @@ def read(path: str) -> Document:
 
 def write(path: str, document: Document) -> None:
     """Replace a document in one step; OSError."""
+    _replace(path, lean_json.dumps(document))
+
+
+def _replace(path: str, text: str) -> None:
     draft = f"{path}.{os.getpid()}"
     with open(draft, "w", encoding="utf-8") as file:
-        file.write(lean_json.dumps(document))
+        file.write(text)
     os.rename(draft, path)
 
 
@@ -82,10 +86,10 @@ def state(places: Places, container: str) -> Document:
     return read(f"{places.of(container)}/state.json")
 
 
-def write_state(places: Places, container: str, document: Document) -> None:
-    """Replace state.json; nothing happens when the container has been removed meanwhile."""
+def write_state(places: Places, container: str, text: str) -> None:
+    """Replace state.json by JSON text; nothing happens when the container has been removed meanwhile."""
     try:
-        write(f"{places.of(container)}/state.json", document)
+        _replace(f"{places.of(container)}/state.json", text)
     except FileNotFoundError:
         return
 

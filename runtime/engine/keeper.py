@@ -92,16 +92,19 @@ class Keeper(Loop):
         client.setblocking(False)
         self._clients[client.fileno()] = client
         self.watch(client.fileno(), lambda: self._request(client))
-        self._send(client, {"keeper": os.getpid()})
+        self.send(client, {"keeper": os.getpid()})
 
     def _drop(self, client: socket.socket) -> None:
         fd = client.fileno()
         if fd in self._clients:
             self.unwatch(fd)
             del self._clients[fd]
+            for ward in self.wards.values():
+                ward.disregard(client)
             client.close()
 
-    def _send(self, client: socket.socket, message: Document, fds: list[int] | None = None) -> None:
+    def send(self, client: socket.socket, message: Document, fds: list[int] | None = None) -> None:
+        """Answer a client; one that has gone or does not read is let go."""
         try:
             socket.send_fds(client, [lean_json.dumps(message).encode()], fds or [])
         except OSError:  # it has gone, or reads nothing
@@ -119,7 +122,7 @@ class Keeper(Loop):
         try:
             getattr(self, f"_op_{message['op']}")(client, message, fds)
         except RuntimeFault as err:
-            self._send(client, {"error": {"message": str(err), "kind": err.kind, "hint": err.hint}})
+            self.send(client, {"error": {"message": str(err), "kind": err.kind, "hint": err.hint}})
 
     def _running(self, container: str) -> Ward:
         ward = self.wards.get(container)
@@ -139,60 +142,60 @@ class Keeper(Loop):
         else:
             for fd in fds:
                 os.close(fd)
-            self._send(client, {"started": {"pid": ward.pid}}, ward.hands())
+            self.send(client, {"started": {"pid": ward.pid}}, ward.hands())
 
     def _begin(self, ward: Ward, client: socket.socket, message: Document, fds: list[int]) -> None:
         def started(answer: Document) -> None:
-            self._send(client, answer, ward.hands() if "started" in answer else None)
+            self.send(client, answer, ward.hands() if "started" in answer else None)
             if message.get("once"):
                 ward.stdio.hand_over()
 
         if message.get("first", True):
             ward.save(RestartCount=0)
         ward.starting.append(started)
-        ward.waiting.append(lambda answer: self._send(client, answer))
+        ward.await_end(client)
         ward.start(fds[:2], fds[2] if len(fds) > 2 else -1)  # noqa: PLR2004 - the third is stdin
 
     def _op_attach(self, client: socket.socket, message: Document, fds: list[int]) -> None:
         ward = self._running(message["id"])
         ward.stdio.attach(fds)
-        self._send(client, {"attached": {"pid": ward.pid}}, ward.hands())
-        ward.waiting.append(lambda answer: self._send(client, answer))
+        self.send(client, {"attached": {"pid": ward.pid}}, ward.hands())
+        ward.await_end(client)
 
     def _op_wait(self, client: socket.socket, message: Document, _fds: list[int]) -> None:
         ward = self.wards.get(message["id"])
         if ward is None or ward.phase == "idle":
-            self._send(client, {"exit": documents.state(self.places, message["id"])})
+            self.send(client, {"exit": documents.state(self.places, message["id"])})
         else:
-            ward.waiting.append(lambda answer: self._send(client, answer))
+            ward.await_end(client)
 
     def _op_kill(self, client: socket.socket, message: Document, _fds: list[int]) -> None:
         ward = self._running(message["id"])
         ward.save(Stopped=True)
         ward.signal(message["signal"])
-        self._send(client, {"done": True})
+        self.send(client, {"done": True})
 
     def _op_stop(self, client: socket.socket, message: Document, _fds: list[int]) -> None:
         ward = self._running(message["id"])
-        ward.waiting.append(lambda answer: self._send(client, answer))
+        ward.await_end(client)
         ward.stop(message["signal"], message["grace"])
 
     def _op_remove(self, client: socket.socket, message: Document, _fds: list[int]) -> None:
         ward = self.wards.get(message["id"])
         if ward is None and message["force"] and not documents.complete(self.places, message["id"]):
             documents.remove(self.places, message["id"])
-            self._send(client, {"done": True})
+            self.send(client, {"done": True})
             return
         if ward is None:
             ward = self.wards[message["id"]] = Ward(self, message["id"])
-            ward.waiting.append(lambda _: self._send(client, {"done": True}))
+            ward.await_end(client, {"done": True})
             ward.take_down(remove=True)
             return
         if ward.phase in {"running", "starting"} and not message["force"]:
             hint = "stop it first, or use --force"
             raise RuntimeFault(f"container {ward.id[:12]} is running", kind="usage", hint=hint)
         ward.remove = True
-        ward.waiting.append(lambda _: self._send(client, {"done": True}))
+        ward.await_end(client, {"done": True})
         if ward.phase == "restarting":
             ward.take_down(remove=True)
         elif ward.phase != "finishing":

@@ -23,6 +23,8 @@ class Log:
     At most `files` are kept, the one that is written to included. With an empty `path` nothing is kept.
     """
 
+    __slots__ = ("_fd", "_files", "_path", "_size", "_used")
+
     def __init__(self, path: str, size: int = 0, files: int = 1) -> None:
         self._path, self._size, self._files = path, size, files
         self._fd, self._used = -1, 0

@@ -11,14 +11,16 @@ _ALWAYS = ("always", "unless-stopped")
 
 
 class Restarts:
-    """The policy of one container, docker's RestartPolicy, and how long the next pause is."""
+    """How long the next pause of one container is."""
 
-    def __init__(self, policy: Document) -> None:
-        self._policy, self._pause = policy, _FIRST_PAUSE
+    __slots__ = ("_pause",)
 
-    def again(self, state: Document) -> bool:
-        """Whether it starts again after it has ended as `state` says."""
-        policy = self._policy
+    def __init__(self) -> None:
+        self._pause = _FIRST_PAUSE
+
+    @staticmethod
+    def again(policy: Document, state: Document) -> bool:
+        """Whether `policy`, docker's RestartPolicy, starts it again after it has ended as `state` says."""
         if state["Stopped"] or state["Status"] == "created":
             return False
         if policy["Name"] == "on-failure":

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class Stdio:
     """`stdin` is our end of its input, `master` of its terminal; -1 where there is none."""
 
+    __slots__ = ("_open", "_poll", "_sinks", "_tty", "log", "master", "stdin", "taps")
+
     def __init__(self, plan: Document, poll: select.poll) -> None:
         self.log = logfile.of(plan["HostConfig"]["LogConfig"], plan["LogPath"])
         self.taps: list[Tap] = []

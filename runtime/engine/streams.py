@@ -28,6 +28,8 @@ _READ = select.POLLIN | select.POLLHUP | select.POLLERR
 class Sink:
     """One reader that is attached: a descriptor of its own, and what it has not taken yet."""
 
+    __slots__ = ("fd", "pending")
+
     def __init__(self, fd: int) -> None:
         os.set_blocking(fd, False)
         self.fd, self.pending = fd, b""
@@ -48,6 +50,8 @@ class Sink:
 
 class Tap:
     """One stream of a container (`name`: stdout or stderr), its log, and its sinks."""
+
+    __slots__ = ("_ended", "_log", "_partial", "_poll", "_sinks", "fd", "name")
 
     def __init__(self, fd: int, name: str, log: Log, poll: select.poll, ended: Callable[[Tap], None]) -> None:
         os.set_blocking(fd, False)

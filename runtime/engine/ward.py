@@ -27,33 +27,54 @@ if TYPE_CHECKING:
     from runtime.engine.keeper import Keeper
 
 _LARGEST = 1 << 16
+_UNKNOWN: Document = {"AutoRemove": False, "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0}}
 
 
 class Ward:
-    """A container that runs, is about to, or waits for its next start; it is forgotten after that."""
+    """A container that runs, is about to, or waits for its next start; it is forgotten after that.
+
+    One that idles is to cost the keeper next to nothing: its plan stays on disk, its state is kept as text.
+    """
+
+    __slots__ = (
+        "_state", "after", "began", "child", "id", "keeper", "phase", "pid", "pidfd", "remove",
+        "removing", "restarts", "starting", "stdio", "unasked", "waiting",
+    )  # fmt: skip
 
     def __init__(self, keeper: Keeper, container: str) -> None:
         self.id, self.keeper = container, keeper
-        self.plan = documents.plan(keeper.places, container)
-        self.state = documents.state(keeper.places, container)
+        self._state = lean_json.dumps(documents.state(keeper.places, container))
         self.pidfd = -1
         self.pid = 0
         self.phase = "idle"
-        self.stdio = Stdio(self.plan, keeper.poll)
-        self.restarts = Restarts(self.plan["HostConfig"]["RestartPolicy"])
-        self.line: socket.socket
+        self.stdio = Stdio(documents.plan(keeper.places, container), keeper.poll)
+        self.restarts = Restarts()
         self.child = 0
         self.began = 0.0
         self.remove = self.removing = False
         self.unasked = False  # whether its policy began this start
         self.after: Callable[[], None] | None = None
-        self.waiting: list[Callable[[Document], None]] = []
+        self.waiting: list[tuple[socket.socket, Document | None]] = []
         self.starting: list[Callable[[Document], None]] = []
+
+    @property
+    def state(self) -> Document:
+        """What is known of its life, as state.json has it: a copy."""
+        found: Document = lean_json.loads(self._state)
+        return found
 
     def save(self, **changes: object) -> None:
         """Put changes of its state on disk."""
-        self.state.update(changes)
-        documents.write_state(self.keeper.places, self.id, self.state)
+        self._state = lean_json.dumps({**self.state, **changes})
+        documents.write_state(self.keeper.places, self.id, self._state)
+
+    def await_end(self, client: socket.socket, answer: Document | None = None) -> None:
+        """Have a client told `answer`, or how this run has ended, when everything has been taken down."""
+        self.waiting.append((client, answer))
+
+    def disregard(self, client: socket.socket) -> None:
+        """Tell a client nothing any more: it has gone."""
+        self.waiting[:] = [one for one in self.waiting if one[0] is not client]
 
     def start(self, sinks: list[int], given: int = -1) -> None:
         """Begin a start: `sinks` are where output goes too, `given` is a descriptor to be its stdin."""
@@ -64,28 +85,29 @@ class Ward:
             Keeper={"pid": me, "start": start_time(me)},
         )  # fmt: skip
         stdio = self.stdio.begin(sinks, given)
-        self.line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.child = self.keeper.child(
             lambda: worker.start(self.keeper.places, self.id, stdio, theirs), keep=(*stdio, theirs.fileno())
         )
         theirs.close()
         for fd in set(stdio):
             os.close(fd)
-        self.keeper.watch(self.line.fileno(), self._hear)
+        self.keeper.watch(line.fileno(), lambda: self._hear(line))
 
-    def _hear(self) -> None:
+    def _hear(self, line: socket.socket) -> None:
         """Take a message of the child that starts the container."""
-        data, fds, _, _ = socket.recv_fds(self.line, _LARGEST, 1, socket.MSG_CMSG_CLOEXEC)
+        data, fds, _, _ = socket.recv_fds(line, _LARGEST, 1, socket.MSG_CMSG_CLOEXEC)
         message = lean_json.loads(data) if data else {"error": {"message": "the starting child died"}}
         if "created" in message:
             self._created(message["created"], fds)
+            line.send(b"g")
             return
-        self.keeper.unwatch(self.line.fileno())
-        self.line.close()
+        self.keeper.unwatch(line.fileno())
+        line.close()
         if "error" in message:
             self._failed(message["error"])
         else:
-            self._tell(self.starting, {"started": {"pid": self.pid}})
+            self._answer({"started": {"pid": self.pid}})
 
     def _created(self, found: Document, fds: list[int]) -> None:
         self.pid, self.pidfd = found["pid"], os.pidfd_open(found["pid"])
@@ -97,7 +119,6 @@ class Ward:
             Start=found["start"], StartedAt=documents.now(), ExitCode=0, OOMKilled=False,
             Network=found["network"],
         )  # fmt: skip
-        self.line.send(b"g")
 
     def _failed(self, error: Document) -> None:
         code = {"not-executable": 126, "not-found": 127}.get(error.get("kind", ""), 128)
@@ -105,8 +126,8 @@ class Ward:
         # A start that nobody asked for is tried again: what is in its way may be what a killed keeper left.
         self.save(Status="exited" if self.unasked else "created", Running=False, Restarting=False, Pid=0,
                   ExitCode=code, Error=error["message"])  # fmt: skip
-        self._tell(self.starting, {"error": {"kind": "failed", "hint": "", **error}})
-        self.take_down(remove=self.plan["HostConfig"]["AutoRemove"])
+        self._answer({"error": {"kind": "failed", "hint": "", **error}})
+        self.take_down(remove=self._settings()["AutoRemove"])
 
     def ended(self, pid: int, status: int) -> bool:
         """Take note of a child's end; whether it was this container's."""
@@ -123,7 +144,7 @@ class Ward:
             Status="exited", Running=False, Pid=0, ExitCode=128 - code if code < 0 else code,
             OOMKilled=self._out_of_memory(), FinishedAt=documents.now(),
         )  # fmt: skip
-        self.take_down(remove=self.remove or (self.plan["HostConfig"]["AutoRemove"] and not self._again()))
+        self.take_down(remove=self.remove or (self._settings()["AutoRemove"] and not self._again()))
         return True
 
     def _out_of_memory(self) -> bool:
@@ -144,7 +165,7 @@ class Ward:
         self.child = self.keeper.child(lambda: worker.finish(places, container, remove=remove))
 
     def _finished(self) -> None:
-        self._tell(self.waiting, {"exit": dict(self.state)})
+        self._tell({"exit": self.state})
         if self.remove and not self.removing:
             self.take_down(remove=True)
         elif self.after:
@@ -156,8 +177,17 @@ class Ward:
         else:
             self.forget()
 
+    def _settings(self) -> Document:
+        """Return what its plan's HostConfig says now: `update` may have changed it since the start."""
+        try:
+            found: Document = documents.plan(self.keeper.places, self.id)["HostConfig"]
+        except (RuntimeFault, OSError) as err:
+            print(f"{self.id[:12]}: {err}", file=sys.stderr)  # noqa: T201
+            return _UNKNOWN
+        return found
+
     def _again(self) -> bool:
-        return self.restarts.again(self.state)
+        return self.restarts.again(self._settings()["RestartPolicy"], self.state)
 
     def _later(self) -> None:
         self.phase = "restarting"
@@ -175,7 +205,7 @@ class Ward:
         self.save(Stopped=True)
         if self.phase == "restarting":
             self.save(Status="exited", Restarting=False)
-            self._tell(self.waiting, {"exit": dict(self.state)})
+            self._tell({"exit": self.state})
             self.forget()
             return
         self.signal(number)
@@ -213,7 +243,7 @@ class Ward:
         self.save(Status="exited" if ran else "created", Running=False, Restarting=False, Pid=0)
         if status not in {"exited", "restarting"}:  # else its own end is on record
             self.save(ExitCode=137, Error="the keeper was killed", FinishedAt=documents.now())
-        self.take_down(remove=self.plan["HostConfig"]["AutoRemove"] and not self._again())
+        self.take_down(remove=self._settings()["AutoRemove"] and not self._again())
 
     def forget(self) -> None:
         """Leave the keeper's care."""
@@ -222,8 +252,12 @@ class Ward:
         self.phase = "idle"
         self.keeper.wards.pop(self.id, None)
 
-    @staticmethod
-    def _tell(listeners: list[Callable[[Document], None]], message: Document) -> None:
-        told, listeners[:] = list(listeners), []
+    def _answer(self, message: Document) -> None:
+        told, self.starting = self.starting, []
         for listener in told:
             listener(message)
+
+    def _tell(self, message: Document) -> None:
+        told, self.waiting = self.waiting, []
+        for client, answer in told:
+            self.keeper.send(client, answer or message)

@@ -19,7 +19,7 @@ from vmdriver import boot
 from vmdriver.spec import Disk, GuestSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from bench.channel import Finished
 
@@ -29,6 +29,11 @@ MOUNT = "mkdir -p /tests && mount -o ro /dev/vdb /tests && sh /tests/tare/tests/
 PYTEST = """cd /work && systemd-run --quiet --scope -p Delegate=yes env PYTHONPATH=/tests/wheels \
 PYTHONDONTWRITEBYTECODE=1 HOME=/root LC_ALL=C.UTF-8 TARE_TEST_ROOT=/work/.data \
 python3 -m pytest -p no:cacheprovider -o timeout=600"""
+LOG = "/run/pytest.log"
+EVERY = 10  # seconds
+# The guest counts what it has told: here its bytes have become characters. The channel keeps 65,536 bytes.
+MORE = f"""told=$(cat {LOG}.told 2>/dev/null || echo 0); tail -c +$((told + 1)) {LOG} | head -c 32768 | \
+tee {LOG}.part; echo $((told + $(stat -c %s {LOG}.part))) >{LOG}.told"""
 
 
 class Machine:
@@ -44,6 +49,23 @@ class Machine:
     def pytest(self, *words: str) -> Finished:
         """Run pytest with these arguments in a scope that systemd delegates; its status is the answer's."""
         return self.execute(f"{PYTEST} {shlex.join(words)}")
+
+    def follow(self, words: Sequence[str], say: Callable[[str], None]) -> int:
+        """Run pytest as above, tell what it prints while it runs, return its status.
+
+        So that what it said is not lost with a guest that falls silent, nor in the end of a long answer.
+        """
+        run = f"{PYTEST} {shlex.join(words)} >{LOG} 2>&1 </dev/null; echo $? >{LOG}.status"
+        started = self.execute(f"rm -f {LOG}*; ({run}) >/dev/null & :")
+        if started.status:
+            raise RuntimeError(f"pytest can't be started: {started.output}")
+        while True:
+            over = not self.execute(f"test -s {LOG}.status || {{ sleep {EVERY}; false; }}").status
+            part = self.execute(MORE).output
+            if part:
+                say(part.rstrip("\n"))
+            elif over:
+                return int(self.execute(f"cat {LOG}.status").output)
 
 
 @contextmanager

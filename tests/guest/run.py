@@ -2,16 +2,18 @@
 
 `python -m tests.guest.run [pytest arguments]` boots a whole Debian (flavour `vm-full`), gives it a disk with
 this tree, and runs pytest there in a scope to which systemd has delegated every controller. Exits with
-pytest's own status. Under emulation everything takes some fifteen times as long.
+pytest's own status; options alone (each one word) go with all of the tests. Under emulation everything takes
+some fifteen times as long.
 """
 
+import os
 import sys
 from pathlib import Path
 
 from tests.guest.machine import machine
 
-DATA = Path("/var/tmp/tare-test")  # the tests' own root, as in conftest.py
-PATIENCE = 5400.0
+DATA = Path(os.environ.get("TARE_TEST_ROOT", "/var/tmp/tare-test"))  # the tests' own root, as in conftest.py
+PATIENCE = float(os.environ.get("TARE_GUEST_PATIENCE", "14400"))  # seconds
 _PRIVILEGED = (
     "container", "container_cli", "container_life", "container_limits", "native_process", "starter", "vfork",
     "cgroup_real", "oci_lifecycle", "confinement", "mounts_oci", "network_bridge", "network_crash",
@@ -32,13 +34,12 @@ def say(text: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Boot, run, print what pytest said, destroy; returns pytest's status."""
+    """Boot, run, print what pytest says, destroy; returns pytest's status."""
     with machine(DATA, PATIENCE, say) as guest:
         say(f"guest is up ({guest.accelerator})")
         say(guest.execute(CGROUPS).output)
-        done = guest.pytest(*(arguments or TESTS))
-    say(done.output)
-    return done.status
+        named = any(not word.startswith("-") for word in arguments)
+        return guest.follow([*arguments, *(() if named else TESTS)], say)
 
 
 if __name__ == "__main__":

@@ -73,6 +73,14 @@ def test_restarts_as_often_as_the_policy_says(engine):
     assert engine.inspect("again")["State"]["ExitCode"] == 3
 
 
+def test_a_policy_that_is_changed_while_it_runs_holds_from_then_on(engine):
+    engine("run", "-d", "--restart", "always", "--name", "once", "busybox", "sleep", "1000")
+    engine("update", "--restart", "no", "once")
+    os.kill(engine.inspect("once")["State"]["Pid"], signal.SIGKILL)  # not by a command of ours
+    until(lambda: engine.inspect("once")["State"]["Status"] == "exited")
+    assert engine.inspect("once")["RestartCount"] == 0
+
+
 def test_rm_removes_it_at_its_end(engine):
     engine("run", "-d", "--rm", "--name", "brief", "busybox", "true")
     until(lambda: engine("ps", "-aq") == "")

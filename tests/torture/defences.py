@@ -192,7 +192,7 @@ DEFENCES = (
             "        network.detach(places.run, container)\n", "        pass\n",
             f"{CRASH}::test_a_keeper_killed_beside_published_ports_leaves_no_network"),
     Defence("keeper killed before a removal", "runtime/engine/ward.py",
-            '        self.take_down(remove=self.plan["HostConfig"]["AutoRemove"] and not self._again())\n',
+            '        self.take_down(remove=self._settings()["AutoRemove"] and not self._again())\n',
             "        self.take_down(remove=False)\n", f"{CRASH}::test_what_had_ended_keeps_its_code"),
     Defence("client killed in a creation", "runtime/engine/documents.py",
             "        if abandoned(places, holder):\n", "        if not holder:\n",

@@ -115,6 +115,20 @@ def rules_of(*entries, version=1):
 DENY = {"allow": False, "access": "rwm"}
 
 
+def test_v1_writes_what_the_rules_come_to_and_each_of_it_once():
+    allow = {"allow": True, "type": "c", "major": 1, "access": "rwm"}
+    tty = {**allow, "major": 5, "minor": 0}
+    docker = [DENY, {**allow, "minor": 5}, {**allow, "minor": 3}, {**allow, "minor": 9, "access": "r"}, tty]
+    closed = [step[2] for step in rules_of(DENY).steps() if step[0] == "write"]
+    wrote = [step[2] for step in rules_of(*docker).steps() if step[0] == "write"]
+    assert sorted(wrote) == sorted(closed)
+    assert wrote[0] == "a *:* rwm"
+    shut = [{**tty, "major": 7, "minor": 7}, {**tty, "major": 7, "minor": 7, "allow": False}]
+    assert [step[2] for step in rules_of(DENY, *shut).steps() if step[0] == "write"] == closed
+    opened = [step for step in rules_of(DENY, {**DENY, "allow": True}).steps() if step[0] == "write"]
+    assert [(path.rpartition("/")[2], line) for _, path, line in opened] == [("devices.allow", "a *:* rwm")]
+
+
 def test_default_devices_stay_after_a_denial_of_all():
     lines = [s[2] for s in rules_of(DENY).steps() if s[0] == "write"]
     assert lines[0] == "a *:* rwm"
