@@ -7,10 +7,19 @@ import pytest
 from bench.scenarios.network import PATHS, WORKS, Network
 from tests.fakes.fake_target import INIT, LISTENING, FakeTarget
 
-PRINTED = {
-    "sockperf ping-pong": "sockperf: [Total Run] RunTime=1.0 sec; SentMessages=901; ReceivedMessages=900\n",
-    "iperf3 -c": '"sum_received":\t{\n\t"seconds":\t1.0,\n\t"bytes":\t4096000,\n}\n',
-}
+
+def printed(seconds):
+    """What the clients print: 900 round trips and 4096000 bytes in so many seconds."""
+    return {
+        "sockperf ping-pong": f"sockperf: [Total Run] RunTime={seconds} sec; Warm up time=400 msec; "
+        "SentMessages=901; ReceivedMessages=900\nsockperf: [Valid Duration] RunTime=0.5 sec; "
+        "SentMessages=30; ReceivedMessages=30\n",
+        "iperf3 -c": '"sum_received":\t{\n\t"start":\t0,\n\t"end":\t9,\n'
+        f'\t"seconds":\t{seconds},\n\t"bytes":\t4096000,\n}}\n',
+    }
+
+
+PRINTED = printed("0.000002")  # a fake answers at once, and no client asked for longer than the host saw
 
 
 def box(*, address="10.9.0.2", listens=True, printed=None):
@@ -54,6 +63,13 @@ def test_a_container_is_asked_from_inside_and_from_a_bare_process(measure):
     assert {box.network for box in container.boxes} == {"bridge"}
 
 
+def test_a_rate_is_per_second_in_which_the_client_asked(measure):
+    run = measure(Network(), FakeTarget("native", behaviour=box()), runs=1)
+    found = {(m.params["work"], one.value) for m in run.measurements for one in m.samples}
+    assert dict(found) == {"round trips": pytest.approx(4.5e8), "bytes": pytest.approx(2.048e12)}
+    assert len(found) == 2
+
+
 def test_no_port_is_used_twice_and_every_server_is_ended(measure):
     native = FakeTarget("native", behaviour=box())
     measure(Network(), native, runs=3)
@@ -72,6 +88,8 @@ def test_no_port_is_used_twice_and_every_server_is_ended(measure):
             {"printed": {"iperf3 -c": '"sum_received":{"bytes":0}', "ping-pong": "ReceivedMessages=0"}},
             "gave no",
         ),
+        ({"printed": printed("9.0")}, "gave no number"),
+        ({"printed": printed("0.000")}, "gave no number"),
     ],
 )
 def test_what_gives_no_number_is_a_failure(measure, faults, said):
