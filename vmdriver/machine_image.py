@@ -24,11 +24,13 @@ printf '\\036tare init\\n' >/dev/ttyS0
 exec /sbin/init "$@"
 """
 
+_DEVICE = r"dev-virtio\x2dports-tare.agent.device"
+
 # The same path for both, so that systemd opens it once: a port lets nobody else in (systemd.exec(5)).
-_UNIT = b"""[Unit]
+_UNIT = f"""[Unit]
 Description=Tare's agent on its virtio-serial port
-Requires=dev-virtio\\x2dports-tare.agent.device
-After=basic.target dev-virtio\\x2dports-tare.agent.device
+Requires={_DEVICE}
+After=basic.target {_DEVICE}
 
 [Service]
 ExecStart=/usr/lib/tare/agent
@@ -41,10 +43,15 @@ Environment=HOME=/root TERM=dumb
 
 [Install]
 WantedBy=multi-user.target
-"""
+""".encode()
 
 # udev loads the port's module and names it; only with this tag does systemd hear of it.
 _RULE = b"""SUBSYSTEM=="virtio-ports", ATTR{name}=="tare.agent", TAG+="systemd"
+"""
+
+# Who boots it has a deadline of his own; systemd's 90 s are short where a busy host emulates the machine.
+_PATIENCE = b"""[Unit]
+JobRunningTimeoutSec=infinity
 """
 
 _GRUB = f"""set timeout=0
@@ -76,6 +83,7 @@ def machine_files(hostname: str = "tare") -> tuple[ImageFile, ...]:
         # Empty, as systemd wants it in an image that is cloned: each boot makes its own.
         ImageFile("etc/machine-id", b""),
         ImageFile("etc/systemd/system/tare-agent.service", _UNIT),
+        ImageFile(f"etc/systemd/system/{_DEVICE}.d/90-tare.conf", _PATIENCE),
         ImageFile("etc/udev/rules.d/90-tare.rules", _RULE),
         ImageFile(wanted, target="../tare-agent.service"),
         *(ImageFile(f"etc/systemd/system/{unit}", target="/dev/null") for unit in _MASKED),
