@@ -3,7 +3,8 @@
 Most of a rebuild whose every step is in the cache is to load the builder: 0.2 s. So such a build leaves a
 note of all that it depended on, and the next one with the same command and directory only compares. The
 variables that it looked up have to have the values that they had, or none again; the names that it used have
-to stand for the same images, the builder's own code has to have the modes, sizes, inodes and times that it
+to stand for the same images and its steps to have the same results in the cache (another build may have made
+one anew), the builder's own code has to have the modes, sizes, inodes and times that it
 had, the image's blobs have to be there, and of the context either the same holds, as make and git have it, or
 all names, modes, links and contents are equal, which is what a COPY's key is made of. Whatever differs leads
 to the ordinary build.
@@ -32,12 +33,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_FORMAT = "tare/again/3"
+_FORMAT = "tare/again/4"
 _MOST = 20_000  # files; to look at more takes as long as an ordinary build
 _MOST_BYTES = 64 << 20  # of contents, likewise
 _CHUNK = 1 << 18
 _NOTES = 100
 _SETTLED = 1_000_000_000  # nanoseconds
+QUIET = {"-q", "--quiet", "--progress=quiet"}  # one of these is among the words of a silent build's note
 _HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
 _CODE = [
     f"{_HERE}/{name}" for name in ("runtime/builder", "runtime/image", "runtime/environment.py", "bench/cli")
@@ -93,8 +95,11 @@ def find(name: str, arguments: list[str]) -> str | None:
         if form != _FORMAT or _variables(asked, os.environ, salt) != variables:
             return None
         blobs, (code, seen, content, count, *words) = words[: int(count)], words[int(count) :]
-        names, roots = words[: int(count)], words[int(count) :]
+        names, (made, count, *words) = words[: int(count)], words[int(count) :]
+        steps, roots = words[: int(count)], words[int(count) :]
         if not _in_store(store, names) or Seen(_CODE).digest != code:
+            return None
+        if Seen(steps, contents=True).digest != made:
             return None
         if Seen(roots).digest != seen and not (content and Seen(roots, contents=True).digest == content):
             return None
@@ -138,9 +143,12 @@ class Seen:
         self._newest = 0
         for root in roots:
             try:
-                self._add(root, os.stat(root))  # noqa: PTH116
-                if os.path.isdir(root):  # noqa: PTH112
+                status = os.stat(root)  # noqa: PTH116
+                self._add(root, status)
+                if stat.S_ISDIR(status.st_mode):
                     self._walk(root, code=root in _CODE)
+                elif not stat.S_ISREG(status.st_mode):
+                    raise Unknowable  # a pipe says something else each time
             except FileNotFoundError:
                 self._words.append(f"{root} is not there")
             except OSError as err:
@@ -209,9 +217,10 @@ class Note:
     def _looked(self) -> tuple[Seen, Seen]:
         return Seen(_CODE), Seen(self._roots)
 
-    def keep(self, digest: str, blobs: list[str], names: list[str]) -> None:
+    def keep(self, digest: str, blobs: list[str], names: list[str], steps: tuple[list[str], str]) -> None:
         """Write the note, if all is as it was; `blobs` are the files that make up the image.
 
+        `steps` are the files of the cache's entries, and the digest of their contents as the build had them.
         `names` are entries of the store's `index.json`: bases, and the image's own. Whoever holds the lock on
         that file has seen that they mean what they meant for the build.
         """
@@ -227,6 +236,7 @@ class Note:
         os.makedirs(place, 0o700, exist_ok=True)  # noqa: PTH103
         words = [_FORMAT, digest, *self._environment(), str(len(blobs)), *blobs]
         words += [*seen, content, str(len(names)), *names]
+        words += [steps[1], str(len(steps[0])), *steps[0]]
         # Not synced: a note that a crash spoils is as good as none.
         draft = f"{place}/.{command}.{os.getpid()}"
         with open(draft, "w", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123

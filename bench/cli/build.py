@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from bench.cli.context import Context
+    from runtime.builder.cache import Cache
     from runtime.builder.executor import Options
     from runtime.builder.plan import Plan, Request
     from runtime.builder.progress import Progress
@@ -132,13 +133,15 @@ def build(context: Context, /, **given: Unpack[Given]) -> None:
     places = executor.Places(context.store(), context.run, context.data)
     with source(given["where"], given["file"], context.data) as found:
         recipe = stages.read(parse(found.content, found.name))
-        plans: list[Plan] = []
-        image = executor.build(places, recipe, request, found.context, names, options=how, seen=plans.append)
+        done: list[tuple[Plan, Cache]] = []
+        image = executor.build(
+            places, recipe, request, found.context, names, options=how, seen=lambda *each: done.append(each)
+        )
     for each in outputs:
         each.write(places.store, image, names)
     _keep(image, names, given["iidfile"], given["metadata"])
-    if note and not plans[0].fetches:
-        _leave(note, places.store, plans[0], image, names)
+    if note and not done[0][0].fetches:
+        _leave(note, places.store, done[0], image, names)
     click.echo(image.digest, err=any(each.on_stdout for each in outputs))
 
 
@@ -151,7 +154,10 @@ def _note(context: Context, given: Given) -> again.Note | None:
     """Return what this build would have to find again; None for one that reads or writes more than that."""
     where, file = Path(given["where"]), given["file"]
     asked = [name for name in _UNREPEATABLE if given.get(name)]
-    if not again.lookups or not given["tags"] or asked or file == "-" or not where.is_dir():
+    quiet = given["quiet"] or given["progress"] == "quiet"
+    if not again.lookups or not given["tags"] or asked or "-" in {file, given["where"]} or not where.is_dir():
+        return None
+    if quiet and not again.QUIET & set(sys.argv):
         return None
     own = Path(file) if file else where / "Dockerfile"
     ignored = (where / ".dockerignore", own.with_name(f"{own.name}.dockerignore"))
@@ -162,16 +168,25 @@ def _note(context: Context, given: Given) -> again.Note | None:
         return None
 
 
-def _leave(note: again.Note, store: Store, plan: Plan, image: Image, names: tuple[Reference, ...]) -> None:
+def _leave(
+    note: again.Note, store: Store, done: tuple[Plan, Cache], image: Image, names: tuple[Reference, ...]
+) -> None:
     """Keep a note, if every name means what it meant for this build: somebody else may have moved one."""
     digests = (image.digest, image.manifest.config.digest, *(layer.digest for layer in image.layers))
     with store.tags.held():
         # A build that names its image as its base is called would have another base.
-        wanted = [*plan.bases, *((str(name), image.digest) for name in names)]
+        wanted = [*done[0].bases, *((str(name), image.digest) for name in names)]
         entries = [store.entry(name) for name, digest in wanted if store.resolve(name).digest == digest]
         known = [entry.decode() for entry in entries if entry]
-        if len(known) == len(wanted):
-            note.keep(image.digest, [str(store.blobs.path(digest)) for digest in digests], known)
+        if len(known) == len(wanted) and (steps := _steps(done[1])):
+            note.keep(image.digest, [str(store.blobs.path(digest)) for digest in digests], known, steps)
+
+
+def _steps(cache: Cache) -> tuple[list[str], str] | None:
+    """Return the files of the steps' results, and what they hold; None if another build has changed one."""
+    files = [str(cache.file(name)) for name in cache.used]
+    digest = again.Seen(files, contents=True).digest
+    return (files, digest) if cache.is_current() else None
 
 
 def own_namespaces() -> None:

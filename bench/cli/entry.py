@@ -24,7 +24,7 @@ def main() -> NoReturn:
 
 
 def _answer(digest: str) -> NoReturn:
-    if not {"-q", "--quiet"} & set(sys.argv):
+    if not again.QUIET & set(sys.argv):
         sys.stderr.write("nothing has changed since the last build: every step is cached\n")
     try:
         sys.stdout.write(f"{digest}\n")

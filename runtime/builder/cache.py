@@ -61,6 +61,14 @@ class Cache:
             self.used[self._name(key)] = found[0]
         return found
 
+    def file(self, name: str) -> Path:
+        """Return the file of an entry of `used`."""
+        return self._root / name
+
+    def is_current(self) -> bool:
+        """Say whether entries still say what was used of them: another build may have made one anew."""
+        return all(self.read(self.file(name)) == (layer,) for name, layer in self.used.items())
+
     def _imported(self, key: str) -> tuple[Layer | None] | None:
         for path, entries in self._sources:
             if self._name(key) in entries:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from runtime.builder.cache import Cache
     from runtime.builder.chain import Chain, Layer
     from runtime.builder.context import Context
     from runtime.builder.making import Maker
@@ -66,9 +67,9 @@ class Options:
 
 def build(
     places: Places, recipe: Recipe, request: Request, context: Context, names: tuple[Reference, ...],
-    *, options: Options, seen: Callable[[Plan], None] = lambda _: None,
+    *, options: Options, seen: Callable[[Plan, Cache], None] = lambda *_: None,
 ) -> Image:  # fmt: skip
-    """Build an image and give it its names, if any; `seen` is shown what is to be done.
+    """Build an image and give it its names, if any; `seen` is shown what is to be done, and the cache.
 
     A DockerfileFault shows the instruction that failed; nothing stays of it.
     """
@@ -76,12 +77,12 @@ def build(
     with ExitStack() as stack:
         fetcher = Fetcher(functools.cache(lambda: stack.enter_context(scratch(places.data))))
         planned = plan(recipe, request, context, bases.resolve, fetcher.content)
-        seen(planned)
         runner = stack.enter_context(running.Deferred(places.run, places.data))
         stack.enter_context(places.store.writing())
         executor = _Executor(
             places, planned, context, bases.found, runner=runner, fetcher=fetcher, options=options
         )
+        seen(planned, executor.cache)
         executor.make()
         return executor.finish(names)
 
@@ -94,7 +95,7 @@ class _Executor:
         self._places, self._context, self._fetcher = places, context, fetcher
         self._store, self._plan, self._bases = places.store, planned, bases
         self._runner, self._options = runner, options
-        self._cache = cache.Cache(places.store, options.epoch, options.cache_from)
+        self.cache = cache.Cache(places.store, options.epoch, options.cache_from)
         self._now = int(time.time()) if options.epoch is None else options.epoch
         self._chains: dict[int, Chain] = {}
 
@@ -122,7 +123,7 @@ class _Executor:
             created=created,
         )
         for directory in self._options.cache_to:
-            transfer.write(directory, self._cache.used, self._store)
+            transfer.write(directory, self.cache.used, self._store)
         return output.store(self._store, document, tuple(layer.descriptor for layer in chain), names)
 
     def _base(self) -> Image | None:
@@ -155,7 +156,7 @@ class _Executor:
         node, progress = self._plan.graph.nodes[number], self._options.progress
         key = cache.key(node.own, inputs)
         progress.begun(number, _shown(node))
-        if self._options.use_cache and number not in self._plan.fresh and (found := self._cache.find(key)):
+        if self._options.use_cache and number not in self._plan.fresh and (found := self.cache.find(key)):
             progress.cached(number)
             return found[0]
         try:
@@ -163,7 +164,7 @@ class _Executor:
         except BaseException:
             progress.failed(number)
             raise
-        self._cache.keep(key, layer)
+        self.cache.keep(key, layer)
         progress.done(number)
         return layer
 

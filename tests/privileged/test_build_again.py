@@ -229,6 +229,38 @@ def test_a_build_that_does_more_is_never_answered(lab, options):
     assert NOTHING not in lab.build(*words)[1]
 
 
+def test_a_step_that_another_build_made_anew_is_seen(lab):
+    (lab.context / "Dockerfile").write_text("FROM busybox\nRUN head -c 9 /dev/urandom > /chance\n")
+    old = lab.noted()
+    new, _ = lab.build("--no-cache", "-t", "another")
+    found, said = lab.build()
+    assert NOTHING not in said
+    assert found == new != old
+
+
+@pytest.mark.parametrize("words", [["-f", "/dev/stdin", "."], ["-"]])
+def test_what_comes_through_a_pipe_is_read_each_time(lab, tmp_path, words):
+    (tmp_path / "-").mkdir()  # a directory of this name is not what is meant by it
+    for value in ("1", "2"):
+        text = f"FROM busybox\nENV A={value}\n"
+        # The pipe is older than a second when the build begins.
+        done = subprocess.run(
+            ["sh", "-c", f"printf '{text}' | (sleep 1.2; exec \"$@\")", "sh", sys.executable, "-c",
+             f"import sys; sys.path.insert(0, {str(ROOT)!r}); {TARE[2]}",
+             "--root", str(lab.home), "image", "build", "-t", "made", *words],
+            cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert f"A={value}" in lab.store.resolve("made").config.env
+        assert NOTHING not in done.stderr
+
+
+@pytest.mark.parametrize("words", ["-q", "--quiet", "-qt also", "--progress quiet", "--progress=quiet"])
+def test_a_quiet_build_stays_quiet(lab, words):
+    time.sleep(1.1)
+    assert {lab.build(*words.split())[1] for _ in range(3)} == {""}
+
+
 def test_what_was_just_written_is_not_noted(lab):
     for _ in range(2):
         (lab.context / "a").write_text("a")

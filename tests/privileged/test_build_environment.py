@@ -110,7 +110,7 @@ def test_who_reads_all_has_a_note_for_all(lab, monkeypatch):
     note = again.Note(str(lab.home / "images"), [str(lab.context / "absent")], lookups)
     monkeypatch.setattr(note, "_began", 1 << 63)
     (entry,) = lab.store.tags.read()
-    note.keep("sha256:0", [], [lab.store.entry(str(entry)).decode()])
+    note.keep("sha256:0", [], [lab.store.entry(str(entry)).decode()], ([], again.Seen([]).digest))
     assert found(lab) == "sha256:0"
     monkeypatch.setenv("GITHUB_RUN_ID", "7")
     assert found(lab) is None
