@@ -181,16 +181,19 @@ def _fill(root: int, volume: Document) -> None:
         return
     try:
         if os.path.isdir(f"/proc/self/fd/{place}") and os.listdir(f"/proc/self/fd/{place}"):  # noqa: PTH112
-            _copy_tree(f"/proc/self/fd/{place}", volume["Source"])
+            _copy_tree(place, volume["Source"])
     finally:
         os.close(place)
 
 
-def _copy_tree(source: str, target: str) -> None:
+def _copy_tree(source: int, target: str) -> None:
     import subprocess  # noqa: PLC0415 - only a new volume over a directory that holds something
 
-    # cp(1) keeps owners, modes, times, links and attributes.
-    done = subprocess.run(["cp", "-a", f"{source}/.", target], capture_output=True, text=True, check=False)
+    # cp(1) keeps owners, modes, times, links and attributes; the directory is one of its own descriptors.
+    done = subprocess.run(
+        ["cp", "-a", f"/proc/self/fd/{source}/.", target], pass_fds=[source], capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
     if done.returncode:
         raise RuntimeFault(f"cannot fill the volume {target}: {done.stderr.strip()}")
 

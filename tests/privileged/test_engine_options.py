@@ -133,6 +133,22 @@ def test_groups(engine):
     )
 
 
+@pytest.mark.parametrize("how", ["named", "declared"])
+def test_a_new_volume_begins_with_what_the_image_has_there(engine, how):
+    script = "mkdir -p /d/s; echo 1 > /d/s/x; ln -s s/x /d/l; chmod 1770 /d/s; chown 3:4 /d/s"
+    engine("run", "-d", "--name", "filled", "busybox", "sh", "-c", script)
+    engine("wait", "filled")
+    engine("commit", *(["-c", "VOLUME /d"] if how == "declared" else []), "filled", "with-files")
+    engine("rm", "filled")
+    options = ["-v", "begun:/d"] if how == "named" else []
+    said = engine("run", "--rm", *options, "with-files", "sh", "-c",
+                  "cat /d/l; stat -c '%a %u:%g' /d/s; grep -c ' /d ' /proc/self/mountinfo")  # fmt: skip
+    assert said == "1\n1770 3:4\n1\n"
+    if how == "named":
+        assert engine("run", "--rm", *options, "busybox", "cat", "/d/l") == "1\n"
+        engine("volume", "rm", "begun")
+
+
 def test_mounts_at_length(engine, tmp_path):
     (tmp_path / "x").write_text("1\n")
     options = ("--mount", f"type=bind,src={tmp_path},dst=/a,readonly", "--mount", "source=kept,target=/b")
