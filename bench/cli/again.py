@@ -33,13 +33,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_FORMAT = "tare/again/4"
+_FORMAT = "tare/again/5"
 _MOST = 20_000  # files; to look at more takes as long as an ordinary build
 _MOST_BYTES = 64 << 20  # of contents, likewise
 _CHUNK = 1 << 18
 _NOTES = 100
 _SETTLED = 1_000_000_000  # nanoseconds
-QUIET = {"-q", "--quiet", "--progress=quiet"}  # one of these is among the words of a silent build's note
+_QUIET = "quiet"  # a word of a silent build's note
 _HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
 _CODE = [
     f"{_HERE}/{name}" for name in ("runtime/builder", "runtime/image", "runtime/environment.py", "bench/cli")
@@ -56,7 +56,7 @@ class Unknowable(Exception):  # noqa: N818 - no error: the ordinary build goes o
     """Too much to look at, or something that can't be seen."""
 
 
-def begin(arguments: list[str]) -> str | None:
+def begin(arguments: list[str]) -> tuple[str, bool] | None:
     """Return what `find` does for this process; where that is nothing, its build may leave a note."""
     global command, lookups  # noqa: PLW0603 - a process has one command line, and one environment
     command = identity(arguments)
@@ -85,12 +85,15 @@ def _digest(words: Iterable[str]) -> str:
     return blake2b(os.fsencode("\0".join(words)), digest_size=32).hexdigest()
 
 
-def find(name: str, arguments: list[str]) -> str | None:
-    """Return the digest of the image that the noted build of that identity gave, if nothing has changed."""
+def find(name: str, arguments: list[str]) -> tuple[str, bool] | None:
+    """Return the digest of the image that the noted build of that identity gave, if nothing has changed.
+
+    And whether that build was to be silent.
+    """
     store = f"{_data(arguments)}/images"
     try:
         with open(f"{store}/builds/{name}", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
-            form, digest, salt, variables, count, *words = file.read().split("\0")
+            form, digest, said, salt, variables, count, *words = file.read().split("\0")
         asked, (count, *words) = words[: int(count)], words[int(count) :]
         if form != _FORMAT or _variables(asked, os.environ, salt) != variables:
             return None
@@ -103,7 +106,7 @@ def find(name: str, arguments: list[str]) -> str | None:
             return None
         if Seen(roots).digest != seen and not (content and Seen(roots, contents=True).digest == content):
             return None
-        return digest if all(os.path.isfile(blob) for blob in blobs) else None  # noqa: PTH113
+        return (digest, said == _QUIET) if all(os.path.isfile(blob) for blob in blobs) else None  # noqa: PTH113
     except (OSError, ValueError, Unknowable):
         return None
 
@@ -206,11 +209,14 @@ def _contents(roots: list[str]) -> str:
 class Note:
     """What a build that begins now would have to find again; `store` is the image store's directory.
 
-    `lookups` are those of this process. Unknowable as `Seen` is.
+    `lookups` are those of this process, `quiet` its build's wish. Unknowable as `Seen` is.
     """
 
-    def __init__(self, store: str, roots: list[str], lookups: environment.Lookups) -> None:
+    def __init__(
+        self, store: str, roots: list[str], lookups: environment.Lookups, *, quiet: bool = False
+    ) -> None:
         self._store, self._roots, self._lookups = store, roots, lookups
+        self._said = _QUIET if quiet else ""
         self._began = time.time_ns()
         self._before = self._looked()
 
@@ -234,7 +240,7 @@ class Note:
             return
         place = f"{self._store}/builds"
         os.makedirs(place, 0o700, exist_ok=True)  # noqa: PTH103
-        words = [_FORMAT, digest, *self._environment(), str(len(blobs)), *blobs]
+        words = [_FORMAT, digest, self._said, *self._environment(), str(len(blobs)), *blobs]
         words += [*seen, content, str(len(names)), *names]
         words += [steps[1], str(len(steps[0])), *steps[0]]
         # Not synced: a note that a crash spoils is as good as none.

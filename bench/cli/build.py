@@ -157,13 +157,11 @@ def _note(context: Context, given: Given) -> again.Note | None:
     quiet = given["quiet"] or given["progress"] == "quiet"
     if not again.lookups or not given["tags"] or asked or "-" in {file, given["where"]} or not where.is_dir():
         return None
-    if quiet and not again.QUIET & set(sys.argv):
-        return None
     own = Path(file) if file else where / "Dockerfile"
     ignored = (where / ".dockerignore", own.with_name(f"{own.name}.dockerignore"))
     try:
         roots = [str(path.absolute()) for path in (where, own, *ignored)]
-        return again.Note(str(context.data / "images"), roots, again.lookups)
+        return again.Note(str(context.data / "images"), roots, again.lookups, quiet=quiet)
     except again.Unknowable:
         return None
 

@@ -17,14 +17,14 @@ def main() -> NoReturn:
     if "build" in sys.argv[1:5]:
         found = again.begin(sys.argv[1:])
         if found is not None:
-            _answer(found)
+            _answer(*found)
     from bench.cli.main import main as command  # noqa: PLC0415 - 0.1 s
 
     command()
 
 
-def _answer(digest: str) -> NoReturn:
-    if not again.QUIET & set(sys.argv):
+def _answer(digest: str, quiet: bool) -> NoReturn:
+    if not quiet:
         sys.stderr.write("nothing has changed since the last build: every step is cached\n")
     try:
         sys.stdout.write(f"{digest}\n")

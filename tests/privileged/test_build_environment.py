@@ -73,13 +73,13 @@ def test_only_what_was_looked_up_matters(lab, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setenv(name, "1")
             assert found(lab) is None, name
-        assert found(lab) == digest
+        assert found(lab) == (digest, False)
     for name in IRRELEVANT:
         with monkeypatch.context() as patch:
             patch.setenv(name, "1")
-            assert found(lab) == digest, name
+            assert found(lab) == (digest, False), name
             patch.delenv(name)
-            assert found(lab) == digest, name
+            assert found(lab) == (digest, False), name
     monkeypatch.delenv("GIVEN")
     assert found(lab) is None
 
@@ -111,7 +111,7 @@ def test_who_reads_all_has_a_note_for_all(lab, monkeypatch):
     monkeypatch.setattr(note, "_began", 1 << 63)
     (entry,) = lab.store.tags.read()
     note.keep("sha256:0", [], [lab.store.entry(str(entry)).decode()], ([], again.Seen([]).digest))
-    assert found(lab) == "sha256:0"
+    assert found(lab) == ("sha256:0", False)
     monkeypatch.setenv("GITHUB_RUN_ID", "7")
     assert found(lab) is None
 
