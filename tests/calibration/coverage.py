@@ -37,14 +37,14 @@ def coverage(shapes: Iterable[Shape], seed: int, repeats: int = REPEATS) -> Iter
                 if what == "median" and shape.paired and shape.independent:
                     continue  # the same as that of the groups
                 required = shape.required and (what == "ratio" or shape.independent)
-                yield _row(f"{what}, {shape.name}, n = {n}", hits, repeats, shape.most if required else None)
+                yield _row(f"{what}, {shape.name}, n = {n}", hits, repeats, required=required)
 
 
-def _row(what: str, hits: int, repeats: int, most: float | None) -> Row:
-    if most is None:
+def _row(what: str, hits: int, repeats: int, *, required: bool) -> Row:
+    if not required:
         return Row("coverage", what, *share(hits, repeats))
-    met = LEAST <= hits / repeats <= most
-    return Row("coverage", what, *share(hits, repeats), f"{LEAST:.0%} to {most:.0%}", met)
+    met = LEAST <= hits / repeats <= MOST
+    return Row("coverage", what, *share(hits, repeats), f"{LEAST:.0%} to {MOST:.0%}", met)
 
 
 def _holds(estimate: Any, truth: float) -> bool:

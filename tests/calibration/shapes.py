@@ -26,7 +26,7 @@ class Shape:
     """`draw(rng, repeats, n)` gives values [repeats, 2, n] of two like targets, of this `median` and `ratio`.
 
     Where rounds are not `independent` of each other, nothing is required of the interval of a median, which
-    takes them for it. `most` is the highest coverage that is wanted.
+    takes them for it.
     """
 
     name: str
@@ -36,7 +36,6 @@ class Shape:
     required: bool = True
     independent: bool = True
     ratio: float = 1.0
-    most: float = 0.97
 
 
 def _normal(rng: np.random.Generator, repeats: int, n: int) -> Any:
@@ -119,7 +118,7 @@ def simulated() -> list[Shape]:
         Shape("drifting, groups", 1.0, drifting(DRIFT)),
         Shape("drifting, pairs", 1.0, drifting(DRIFT), paired=True),
         Shape("drifting fourfold, pairs", 1.0, drifting(4 * DRIFT), paired=True, required=False),
-        Shape("bimodal, far apart", 1.1, _apart, most=1.0),
+        Shape("bimodal, far apart", 1.1, _apart),
         Shape("wandering, pairs", 1.0, _wandering, paired=True, independent=False),
         Shape("visited, pairs", 1.0, _visited, paired=True, independent=False),
     ]
