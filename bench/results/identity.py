@@ -13,6 +13,10 @@ def timestamp(moment: datetime | None = None) -> str:
 
 
 def new_id(moment: datetime | None = None, *, suffix: str | None = None) -> str:
-    """Return an identifier such as `20261123T201500Z-ab12cd`; it sorts by time."""
+    """Return an identifier such as `20261123T201500Z-042ab12cd`: it sorts by time, to the millisecond.
+
+    Three digits of milliseconds come before the random part: of two runs of one second the later one has
+    to be the latest.
+    """
     moment = (moment or datetime.now(UTC)).astimezone(UTC)
-    return f"{moment:%Y%m%dT%H%M%SZ}-{suffix or secrets.token_hex(3)}"
+    return f"{moment:%Y%m%dT%H%M%SZ}-{moment.microsecond // 1000:03d}{suffix or secrets.token_hex(3)}"

@@ -54,6 +54,7 @@ def test_a_run_is_saved_under_its_name_and_the_name_moves(tare, fakes, results):
     assert f"saved {before} as main\n" in first.err
     assert f"saved {after} as main, which was {before}\n" in second.err
     assert after in tare("results", "show", "main").out
+    assert after in tare("results", "show", "latest").out
 
 
 def test_a_run_that_is_written_elsewhere_is_copied_when_it_is_saved(tare, fakes, results, tmp_path):

@@ -211,8 +211,10 @@ def test_a_link_is_followed_not_replaced(header, tmp_path):
 
 def test_identifiers_sort_by_time():
     early, late = (datetime(2026, 11, 23, hour, 15, tzinfo=UTC) for hour in (9, 20))
-    assert new_id(late, suffix="ab12cd") == "20261123T201500Z-ab12cd"
+    moment = late.replace(microsecond=42_900)
+    assert new_id(moment, suffix="ab12cd") == "20261123T201500Z-042ab12cd"
     assert new_id(early) < new_id(late)
+    assert new_id(late, suffix="ffffff") < new_id(moment, suffix="000000"), "two of one second"
     assert timestamp(late) == "2026-11-23T20:15:00.000Z"
 
 
