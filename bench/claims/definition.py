@@ -93,7 +93,9 @@ class Part(Data, frozen=True, kw_only=True):
     baseline, where they are others. `emulation` tells what samples without hardware virtualization are good
     for: nothing; or, where emulation only makes the figure larger, as its upper bound; or all, where it is
     indifferent: bytes of a disk's file or at a socket, or what a program prints, which no processor changes.
-    `fast_shown` tells whether a preliminary evaluation shows one run of what emulation can't decide, or none.
+    `fast_shown` tells whether a preliminary evaluation shows one run of what emulation can't decide, or none;
+    `fast_supports`, whether its few runs may support this part: where the host's noise is as wide as the
+    margin, an interval of six runs fits into it on one day and not on the next.
     """
 
     name: Text
@@ -110,6 +112,7 @@ class Part(Data, frozen=True, kw_only=True):
     runs: Runs = 1
     fast_runs: Runs = 1
     fast_shown: bool = True
+    fast_supports: bool = True
 
     @property
     def targets(self) -> tuple[str, ...]:

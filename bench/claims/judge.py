@@ -122,6 +122,8 @@ def _decided(part: Part, run: Run, found: Figure) -> Finding:
         return _open(part, "emulated", ", ".join(emulated), found=found, run=run)
     if part.baseline and (shut := _shut(part, run)):
         return _open(part, "unlike-itself", shut, found=found, run=run)
+    if outcome == "supported" and run.mode == "fast" and not part.fast_supports:
+        return _open(part, "not-by-few", found=found, run=run)
     if outcome in {"supported", "refuted"}:
         return _finding(part, outcome, found=found, run=run)
     return _open(part, outcome, found=found, run=run)

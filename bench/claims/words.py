@@ -49,6 +49,10 @@ SAYINGS: Mapping[str, tuple[str, str]] = {
         "the interval reaches over the limit: more runs, or a quieter host, are needed",
         "区间跨越界限: 需要更多次运行或更安静的主机",
     ),
+    "not-by-few": (
+        "within the limit, which so few runs may be by luck: only the full evaluation, no --fast, decides it",
+        "在界限之内, 但运行次数太少, 可能出于偶然: 只有不带 --fast 的完整评估才能支持它",
+    ),
     "beyond": (
         "faster in the box by more than the margin, so the comparison itself is in doubt",
         "容器内快出界限以上, 比较本身可疑",
