@@ -5,21 +5,22 @@ from __future__ import annotations
 import json
 import os
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import again
+from bench.cli import build_note
 from bench.cli import build_options as options
 from bench.cli import build_output as output
+from bench.cli.build_given import with_options
 from runtime import environment
 from runtime.errors import RuntimeFault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
     from typing import Unpack
 
+    from bench.cli.build_given import Given
     from bench.cli.context import Context
     from runtime.builder.cache import Cache
     from runtime.builder.executor import Options
@@ -27,90 +28,11 @@ if TYPE_CHECKING:
     from runtime.builder.progress import Progress
     from runtime.image.image import Image
     from runtime.image.reference import Reference
-    from runtime.image.store import Store
-
-
-class Given(TypedDict):
-    """The command line as click hands it over."""
-
-    where: str
-    file: str
-    tags: tuple[str, ...]
-    args: tuple[str, ...]
-    labels: tuple[str, ...]
-    target: str
-    platform: str
-    hosts: tuple[str, ...]
-    network: str
-    secrets: tuple[str, ...]
-    agents: tuple[str, ...]
-    sources: tuple[str, ...]
-    targets: tuple[str, ...]
-    pull: bool
-    no_cache: bool
-    fresh: tuple[str, ...]
-    outputs: tuple[str, ...]
-    iidfile: Path | None
-    metadata: Path | None
-    progress: str
-    quiet: bool
-
-
-_PATH = click.Path(path_type=Path)
-_OPTIONS = (
-    click.option("-f", "--file", "file", default="", help="The Dockerfile, if elsewhere; - is stdin."),
-    click.option("-t", "--tag", "tags", multiple=True, metavar="NAME[:TAG]", help="Name the image."),
-    click.option("--build-arg", "args", multiple=True, metavar="NAME[=VALUE]", help="Set an ARG's value."),
-    click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Add a label."),
-    click.option("--target", default="", help="Stage to build; the last one if not given."),
-    click.option("--platform", default="", metavar="OS/ARCH", help="Checked: only this machine's is built."),
-    click.option("--add-host", "hosts", multiple=True, metavar="NAME:ADDRESS", help="A name for each RUN."),
-    click.option(
-        "--network",
-        type=click.Choice(["default", "host", "none"]),
-        default="default",
-        help="The network of a RUN that names none.",
-    ),
-    click.option(
-        "--secret", "secrets", multiple=True, metavar="id=ID[,src=FILE|,env=NAME]", help="For RUN --mount."
-    ),
-    click.option("--ssh", "agents", multiple=True, metavar="default|ID=SOCKET", help="For RUN --mount."),
-    click.option("--cache-from", "sources", multiple=True, metavar="type=local,src=DIR", help="Import it."),
-    click.option("--cache-to", "targets", multiple=True, metavar="type=local,dest=DIR", help="Export it."),
-    click.option("--pull", is_flag=True, help="Pull base images though the store has them."),
-    click.option("--no-cache", is_flag=True, help="Make every step anew."),
-    click.option(
-        "--no-cache-filter", "fresh", multiple=True, metavar="STAGE[,STAGE]", help="Make these stages anew."
-    ),
-    click.option(
-        "-o",
-        "--output",
-        "outputs",
-        multiple=True,
-        metavar="DIR|-|type=TYPE[,dest=PATH]",
-        help="Also put the result there: local, tar, oci.",
-    ),
-    click.option("--iidfile", type=_PATH, help="Write the image's digest to a file."),
-    click.option("--metadata-file", "metadata", type=_PATH, help="Write what was made to a file, as JSON."),
-    click.option(
-        "--progress",
-        type=click.Choice(["auto", "plain", "tty", "quiet"]),
-        default="auto",
-        help="How to show the steps; auto is tty on a terminal, else plain.",
-    ),
-    click.option("-q", "--quiet", is_flag=True, help="Print nothing but the digest."),
-)
-
-
-def _with_options(function: Callable[..., None]) -> Callable[..., None]:
-    for add in reversed(_OPTIONS):
-        function = add(function)
-    return function
 
 
 @click.command("build", cls=options.Command)
 @click.argument("where", metavar="DIRECTORY|TAR|-")
-@_with_options
+@with_options
 @click.pass_obj
 def build(context: Context, /, **given: Unpack[Given]) -> None:
     """Build an image from the Dockerfile in a directory, and print its digest.
@@ -125,7 +47,7 @@ def build(context: Context, /, **given: Unpack[Given]) -> None:
     from runtime.builder.dockerfile import parse  # noqa: PLC0415
     from runtime.image.reference import Reference  # noqa: PLC0415
 
-    note = _note(context, given)
+    note = build_note.note_for(context, given)
     own_namespaces()
     names = tuple(Reference.parse(tag) for tag in given["tags"])
     request, how = _request(given), _options(context, given)
@@ -141,50 +63,8 @@ def build(context: Context, /, **given: Unpack[Given]) -> None:
         each.write(places.store, image, names)
     _keep(image, names, given["iidfile"], given["metadata"])
     if note and not done[0][0].fetches:
-        _leave(note, places.store, done[0], image, names)
+        build_note.leave(note, places.store, done[0], image, names)
     click.echo(image.digest, err=any(each.on_stdout for each in outputs))
-
-
-_UNREPEATABLE = (
-    "secrets", "agents", "sources", "targets", "pull", "no_cache", "fresh", "outputs", "iidfile", "metadata",
-)  # fmt: skip
-
-
-def _note(context: Context, given: Given) -> again.Note | None:
-    """Return what this build would have to find again; None for one that reads or writes more than that."""
-    where, file = Path(given["where"]), given["file"]
-    asked = [name for name in _UNREPEATABLE if given.get(name)]
-    quiet = given["quiet"] or given["progress"] == "quiet"
-    if not again.lookups or not given["tags"] or asked or "-" in {file, given["where"]} or not where.is_dir():
-        return None
-    own = Path(file) if file else where / "Dockerfile"
-    ignored = (where / ".dockerignore", own.with_name(f"{own.name}.dockerignore"))
-    try:
-        roots = [str(path.absolute()) for path in (where, own, *ignored)]
-        return again.Note(str(context.data / "images"), roots, again.lookups, quiet=quiet)
-    except again.Unknowable:
-        return None
-
-
-def _leave(
-    note: again.Note, store: Store, done: tuple[Plan, Cache], image: Image, names: tuple[Reference, ...]
-) -> None:
-    """Keep a note, if every name means what it meant for this build: somebody else may have moved one."""
-    digests = (image.digest, image.manifest.config.digest, *(layer.digest for layer in image.layers))
-    with store.tags.held():
-        # A build that names its image as its base is called would have another base.
-        wanted = [*done[0].bases, *((str(name), image.digest) for name in names)]
-        entries = [store.entry(name) for name, digest in wanted if store.resolve(name).digest == digest]
-        known = [entry.decode() for entry in entries if entry]
-        if len(known) == len(wanted) and (steps := _steps(done[1])):
-            note.keep(image.digest, [str(store.blobs.path(digest)) for digest in digests], known, steps)
-
-
-def _steps(cache: Cache) -> tuple[list[str], str] | None:
-    """Return the files of the steps' results, and what they hold; None if another build has changed one."""
-    files = [str(cache.file(name)) for name in cache.used]
-    digest = again.Seen(files, contents=True).digest
-    return (files, digest) if cache.is_current() else None
 
 
 def own_namespaces() -> None:

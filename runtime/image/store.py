@@ -16,172 +16,35 @@ from pathlib import Path
 
 from runtime.errors import RuntimeFault
 from runtime.image import disk, layout, owners
-from runtime.image.blobs import Blobs
+from runtime.image.catalogue import Catalogue, unknown
 from runtime.image.checkout import flatten
-from runtime.image.closure import DEPTH, DOCUMENT, Closure
 from runtime.image.digest import Digest
 from runtime.image.image import Image
-from runtime.image.layer.ahead import ahead
-from runtime.image.layer.compression import (
-    CHUNK,
-    GzipWriter,
-    HashingReader,
-    HashingWriter,
-    Readable,
-    Writable,
-)
-from runtime.image.layer.decompression import decompressed
-from runtime.image.layer.unpack import unpack
+from runtime.image.layer.compression import GzipWriter, HashingWriter, Readable, Writable
+from runtime.image.layer.extract import extract_blob, extract_stream
 from runtime.image.locks import locked, try_locked
 from runtime.image.manifest import (
     CONFIG,
-    CONFIG_TYPES,
-    INDEX_TYPES,
     LAYER_GZIP,
     MANIFEST,
-    MANIFEST_TYPES,
     ConfigDocument,
     Descriptor,
-    Index,
     Manifest,
-    decode,
     encode,
 )
 from runtime.image.partial import Partials
-from runtime.image.platform import host_platform
 from runtime.image.reference import Reference
-from runtime.image.seam import corrupt, storage
-from runtime.image.tags import Tags
-
-_HEX_ID = 64
-_SHORTEST_ID = 7
+from runtime.image.seam import storage
 
 
-class Store:
+class Store(Catalogue):
     """The images below `root`, which is made on the first write. Needs no closing."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self.scratch = root / "tmp"
-        self.blobs = Blobs(root / "blobs", self.scratch)
+        super().__init__(root)
         self.partials = Partials(root / "partial", self.blobs)
-        self.tags = Tags(root / "index.json", lock=root / ".index.lock", scratch=self.scratch)
         self.layers = root / f"layers{owners.suffix()}"
         self.checkouts = root / f"checkouts{owners.suffix()}"
-
-    # Finding images
-
-    def resolve(self, ref: str | Reference) -> Image:
-        """Return the image of a name, a digest or the first digits of one.
-
-        A fault of kind `missing` lists the known images; one of kind `corrupt` names the damaged blob.
-        """
-        with storage("read the image store", self.root):
-            return self.load(self.find(ref))
-
-    def find(self, ref: str | Reference) -> Descriptor:
-        """Return the descriptor of the manifest (or index) that a name or digest stands for."""
-        layout.check(self.root)
-        known = self.tags.read()
-        if isinstance(ref, str) and (found := _by_digits(ref, known)) is not None:
-            return found
-        reference = Reference.parse(ref) if isinstance(ref, str) else ref
-        if (named := _by_name(reference, known)) is not None:
-            return named
-        if isinstance(ref, str) and (found := self._unnamed(ref)) is not None:
-            return found
-        raise _unknown(reference, known)
-
-    def entry(self, ref: str) -> bytes | None:
-        """Return what `index.json` holds of a name: as long as it does, the name stands for the same.
-
-        None for what a name does not lead to, but digits of its digest, which others may come to share.
-        """
-        known = self.tags.read()
-        if _by_digits(ref, known) is not None:
-            return None
-        found = _by_name(Reference.parse(ref), known)
-        return encode(found) if found is not None else None
-
-    def _unnamed(self, text: str) -> Descriptor | None:
-        """Return the image of a whole digest that no name leads to, such as one built without a name."""
-        digits = text.removeprefix("sha256:")
-        if len(digits) != _HEX_ID or not set(digits) <= set("0123456789abcdef"):
-            return None
-        digest = Digest(f"sha256:{digits}")
-        if digest not in self.blobs or self.blobs.path(digest).stat().st_size > DOCUMENT:
-            return None
-        content = self.blobs.read(digest)
-        try:
-            manifest = decode(content, Manifest, name=f"blob {digest}")
-        except RuntimeFault:  # a layer, or a configuration
-            return None
-        return Descriptor(media_type=manifest.media_type or MANIFEST, digest=digest, size=len(content))
-
-    def images(self) -> list[tuple[Reference, Image]]:
-        """Return every named image, sorted by name."""
-        with storage("read the image store", self.root):
-            layout.check(self.root)
-            return [(name, self._any(descriptor)) for name, descriptor in self.tags.read().items()]
-
-    def _any(self, descriptor: Descriptor) -> Image:
-        """Read the image for this host, or the first one that is there."""
-        try:
-            return self.load(descriptor)
-        except RuntimeFault as fault:
-            if fault.kind != "host":
-                raise
-            found = self.below(descriptor)
-            if not found:
-                raise
-            return found[0]
-
-    def below(self, descriptor: Descriptor) -> list[Image]:
-        """Read all images of a manifest or index that are there, and leave out attestations and the like."""
-        closure = Closure(self.document, self.blobs.__contains__)
-        entries = [one for one in closure.manifests(descriptor) if one.media_type not in INDEX_TYPES]
-        return [self.load(one) for one in entries if self.manifest(one).config.media_type in CONFIG_TYPES]
-
-    def manifest(self, descriptor: Descriptor) -> Manifest:
-        """Read a manifest."""
-        name = f"blob {descriptor.digest}"
-        content = self.document(descriptor.digest)
-        if descriptor.media_type not in MANIFEST_TYPES:
-            raise corrupt(f"{name} is no image: its media type is {descriptor.media_type}")
-        return decode(content, Manifest, name=name)
-
-    def document(self, digest: Digest) -> bytes:
-        """Return a stored index, manifest or configuration; a blob too large for one is a `corrupt` fault."""
-        return self.blobs.read(digest, most=DOCUMENT)
-
-    def load(self, descriptor: Descriptor, depth: int = 0) -> Image:
-        """Read an image's documents; of an image for many platforms, the one for this host."""
-        name = f"blob {descriptor.digest}"
-        if descriptor.media_type in INDEX_TYPES:
-            if depth > DEPTH:
-                raise corrupt(f"{name} is an index inside an index, more than {DEPTH} deep")
-            index = decode(self.document(descriptor.digest), Index, name=name)
-            chosen = _choose(index, name)
-            if chosen.digest not in self.blobs:
-                raise _elsewhere(name)
-            return self.load(chosen, depth + 1)
-        manifest = self.manifest(descriptor)
-        config = self.document(manifest.config.digest)
-        document = decode(config, ConfigDocument, name=f"blob {manifest.config.digest}")
-        if len(manifest.layers) != len(document.rootfs.diff_ids):
-            raise corrupt(f"{name} lists {len(manifest.layers)} layers, its configuration another number")
-        return Image(descriptor.digest, manifest, document)
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Hold off `prune` while blobs are read that may lose their name meanwhile."""
-        if not self.root.exists():
-            yield
-            return
-        with locked(self.root / ".lock", exclusive=False):
-            yield
-
-    # Writing
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -247,7 +110,7 @@ class Store:
         reference = Reference.parse(ref) if isinstance(ref, str) else ref
         with self.writing():
             if not self.tags.remove(reference):
-                raise _unknown(reference, self.tags.read())
+                raise unknown(reference, self.tags.read())
         return reference
 
     # Unpacked content
@@ -283,19 +146,9 @@ class Store:
                 return
             with disk.building(path, self.scratch) as tree:
                 if source is None:
-                    self.unpack_layer(layer, diff_id, tree)
+                    extract_blob(self.blobs, layer, diff_id, tree)
                 else:
-                    _check(layer, diff_id, _extract(source, f"blob {layer.digest}", tree))
-
-    def unpack_layer(self, layer: Descriptor, diff_id: Digest, tree: Path) -> None:
-        """Extract a layer into an empty directory, checking both of its digests on the way."""
-        with self.blobs.open(layer.digest) as blob:
-            packed = HashingReader(blob)
-            found = _extract(packed, f"blob {layer.digest}", tree)
-            packed.drain()
-        if packed.digest != layer.digest:
-            raise corrupt(f"blob {layer.digest} is damaged: its content has the digest {packed.digest}")
-        _check(layer, diff_id, found)
+                    extract_stream(source, layer, diff_id, tree)
 
     @contextmanager
     def _one_at_a_time(self, path: Path) -> Iterator[None]:
@@ -312,69 +165,3 @@ class Store:
         self.blobs.path(Digest.of(b"")).parent.mkdir(parents=True, exist_ok=True)
         self.tags.create()
         disk.replace(self.root / layout.NAME, layout.CONTENT, scratch=self.scratch)
-
-
-def _extract(packed: Readable, name: str, tree: Path) -> Digest:
-    """Extract a compressed tar, reading it ahead; returns its diff id."""
-    with decompressed(packed, name=name) as plain:
-        tar = HashingReader(plain)
-        with ahead(tar) as content:
-            unpack(content, tree)
-            while content.read(CHUNK):  # a tar's padding is part of the digest
-                pass
-    return tar.digest
-
-
-def _check(layer: Descriptor, diff_id: Digest, found: Digest) -> None:
-    if found != diff_id:
-        raise corrupt(f"blob {layer.digest} is not the layer {diff_id} that the configuration names")
-
-
-def _by_name(reference: Reference, known: dict[Reference, Descriptor]) -> Descriptor | None:
-    for name, descriptor in known.items():
-        if name == reference or (reference.digest == descriptor.digest and name.name == reference.name):
-            return descriptor
-    return None
-
-
-def _by_digits(text: str, known: dict[Reference, Descriptor]) -> Descriptor | None:
-    digits = text.removeprefix("sha256:")
-    if not (_SHORTEST_ID <= len(digits) <= _HEX_ID and set(digits) <= set("0123456789abcdef")):
-        return None
-    found = {entry.digest: entry for entry in known.values() if entry.digest.hex.startswith(digits)}
-    return next(iter(found.values())) if len(found) == 1 else None
-
-
-def _choose(index: Index, name: str) -> Descriptor:
-    host = host_platform()
-    for entry in index.manifests:
-        if entry.platform and (entry.platform.os, entry.platform.architecture) == (
-            host.os,
-            host.architecture,
-        ):
-            return entry
-    offered = ", ".join(f"{e.platform.os}/{e.platform.architecture}" for e in index.manifests if e.platform)
-    raise RuntimeFault(
-        f"{name} has no image for {host.os}/{host.architecture}, only for {offered or 'nothing'}",
-        kind="host",
-        hint="pick an image that is built for this machine",
-    )
-
-
-def _elsewhere(name: str) -> RuntimeFault:
-    host = host_platform()
-    return RuntimeFault(
-        f"{name} is here for other machines, but not for {host.os}/{host.architecture}",
-        kind="host",
-        hint="pull the image again, without --platform",
-    )
-
-
-def _unknown(reference: Reference, known: dict[Reference, Descriptor]) -> RuntimeFault:
-    names = ", ".join(name.familiar for name in known)
-    return RuntimeFault(
-        f"no image named {reference.familiar}",
-        kind="missing",
-        hint=(f"known images: {names}; " if names else "there are no images yet; ")
-        + "`tare image bootstrap busybox` makes a small one",
-    )

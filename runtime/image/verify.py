@@ -14,6 +14,7 @@ from runtime.image.checkout import flatten
 from runtime.image.digest import Digest
 from runtime.image.image import Image
 from runtime.image.layer import content
+from runtime.image.layer.extract import extract_blob
 from runtime.image.layer.pack import members
 from runtime.image.locks import locked
 from runtime.image.reference import Reference
@@ -115,7 +116,7 @@ def _unpacked(store: Store, images: list[Image]) -> Iterator[Problem]:
     for name, (layer, diff_id) in sorted(layers.items()):
         path = store.layers / name
         if path.exists():
-            yield from _compare(store, path, partial(store.unpack_layer, layer, diff_id))
+            yield from _compare(store, path, partial(extract_blob, store.blobs, layer, diff_id))
     for image in images:
         path = store.checkouts / image.chain_id.hex
         sources = tuple(store.layers / diff_id.hex for diff_id in image.diff_ids)
