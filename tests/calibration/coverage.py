@@ -8,6 +8,7 @@ import numpy as np
 
 from bench.precision import needed
 from bench.stats import median, ratio
+from bench.stats.location import order_interval
 from tests.calibration.verdicts import Row, at_least, share
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 SIZES = (10, 20, 50)
 REPEATS = 6000
 LEAST, MOST = 0.93, 0.97
+NEAR = 0.01
+"""How near the coverage is to be to the exact one, where that is no choice of ours."""
 SEQUENCES = 800
 PRECISIONS = {"normal": 0.02, "log-normal": 0.15, "bimodal": 0.06}
 LONGEST = 2000
@@ -36,15 +39,27 @@ def coverage(shapes: Iterable[Shape], seed: int, repeats: int = REPEATS) -> Iter
             for what, hits in found.items():
                 if what == "median" and shape.paired and shape.independent:
                     continue  # the same as that of the groups
-                required = shape.required and (what == "ratio" or shape.independent)
-                yield _row(f"{what}, {shape.name}, n = {n}", hits, repeats, required=required)
+                name = f"{what}, {shape.name}, n = {n}"
+                if not shape.required or (what == "median" and not shape.independent):
+                    yield Row("coverage", name, *share(hits, repeats))
+                else:
+                    yield _row(name, hits, repeats, _exact(n) if shape.hollow and what == "median" else None)
 
 
-def _row(what: str, hits: int, repeats: int, *, required: bool) -> Row:
-    if not required:
-        return Row("coverage", what, *share(hits, repeats))
-    met = LEAST <= hits / repeats <= MOST
-    return Row("coverage", what, *share(hits, repeats), f"{LEAST:.0%} to {MOST:.0%}", met)
+def _row(what: str, hits: int, repeats: int, exact: float | None) -> Row:
+    counted = share(hits, repeats)
+    if exact is None:
+        return Row("coverage", what, *counted, f"{LEAST:.0%} to {MOST:.0%}", LEAST <= counted[0] <= MOST)
+    return Row("coverage", what, *counted, f"{exact:.1%}, exact", abs(counted[0] - exact) <= NEAR)
+
+
+def _exact(n: int) -> float | None:
+    """Return the level of the order statistics around the median of n values, where it is not as wanted.
+
+    They have few levels to offer: at n = 10 it is 97.9 %, and the next ones in cover 89.1 %.
+    """
+    *_, level = order_interval(range(n))
+    return None if LEAST <= level <= MOST else level
 
 
 def _holds(estimate: Any, truth: float) -> bool:

@@ -26,7 +26,8 @@ class Shape:
     """`draw(rng, repeats, n)` gives values [repeats, 2, n] of two like targets, of this `median` and `ratio`.
 
     Where rounds are not `independent` of each other, nothing is required of the interval of a median, which
-    takes them for it.
+    takes them for it. Where nothing lies at the median (`hollow`), its interval covers what the order
+    statistics that it ends at do, and no interval of them covers anything between.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Shape:
     paired: bool = False
     required: bool = True
     independent: bool = True
+    hollow: bool = False
     ratio: float = 1.0
 
 
@@ -118,7 +120,7 @@ def simulated() -> list[Shape]:
         Shape("drifting, groups", 1.0, drifting(DRIFT)),
         Shape("drifting, pairs", 1.0, drifting(DRIFT), paired=True),
         Shape("drifting fourfold, pairs", 1.0, drifting(4 * DRIFT), paired=True, required=False),
-        Shape("bimodal, far apart", 1.1, _apart),
+        Shape("bimodal, far apart", 1.1, _apart, hollow=True),
         Shape("wandering, pairs", 1.0, _wandering, paired=True, independent=False),
         Shape("visited, pairs", 1.0, _visited, paired=True, independent=False),
     ]
