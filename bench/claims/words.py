@@ -46,8 +46,8 @@ SAYINGS: Mapping[str, tuple[str, str]] = {
     "few-runs": ("too few runs for an interval of the {}", "运行次数太少, 无法得到{}的区间"),
     "low-level": ("more runs are needed: the interval has only {}", "需要更多次运行: 区间的置信水平仅为 {}"),
     "undecided": (
-        "the interval reaches over the limit: more runs, or a quieter host, are needed",
-        "区间跨越界限: 需要更多次运行或更安静的主机",
+        "the interval reaches the limit, or all but: more runs, or a quieter host, are needed",
+        "区间跨越界限或过于接近: 需要更多次运行或更安静的主机",
     ),
     "not-by-few": (
         "within the limit, which so few runs may be by luck: only the full evaluation, no --fast, decides it",
