@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 # /proc/stat counts in ticks of 10 ms: a share of fewer ticks than this is noise, so it is left out.
 FEWEST_TICKS = 20
+FEWEST_QUIET_TICKS = 10  # of half a CPU, rather than a twentieth: one CPU has 15 in a quiet moment
 CPU_FIELDS = 8  # user nice system idle iowait irq softirq steal; guest time is inside user already
 IDLE, IOWAIT, STEAL = 3, 4, 7
 
@@ -138,7 +139,7 @@ class Sentinels:
     def _other_load(self, begin: Reading, end: Reading) -> dict[str, float]:
         ticks = _ticks(begin, end)
         seconds = end.monotonic - begin.monotonic
-        if ticks is None or sum(ticks) < FEWEST_TICKS or seconds <= 0:
+        if ticks is None or sum(ticks) < FEWEST_QUIET_TICKS or seconds <= 0:
             return {}
         busy = sum(ticks) - ticks[IDLE] - ticks[IOWAIT] - ticks[STEAL]
         own = end.usage.cpu - begin.usage.cpu

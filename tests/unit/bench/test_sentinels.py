@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench import exclusion, pressure, processes
+from bench.scenario import QUIET
 from bench.sentinels import Sentinels
 
 
@@ -92,6 +93,16 @@ def test_others_load_is_looked_for_in_the_gap_and_not_in_the_sample(host):
     found = sentinels.stop()
     assert found["load_other"] > 0.5
     assert exclusion.reason(found) == "other-load"
+
+
+def test_one_cpu_shows_others_load_in_a_quiet_moment_too(host):
+    host.spend(idle=1)
+    sentinels = Sentinels(root=host.root, ticks_per_second=100)
+    sentinels.start()
+    sentinels.stop()
+    host.spend(user=round(100 * QUIET))
+    sentinels.start()
+    assert exclusion.reason(sentinels.stop()) == "other-load"
 
 
 def test_a_quiet_gap_has_no_load(host):
