@@ -25,7 +25,7 @@ NOTHING = 100
 PROCESSES = 30
 PATIENCE = 60.0
 """Seconds for all echoes; an emulated guest takes 5 ms for one."""
-WITHOUT_A_BOX: tuple[Kind, ...] = ("socket pair", "terminal")
+WITHOUT_A_BOX: tuple[Kind, ...] = ("socket pair", "named pipes", "terminal")
 
 
 def own_costs() -> Iterator[Calibration]:

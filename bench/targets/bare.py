@@ -7,14 +7,16 @@ import socket
 import subprocess
 import tty
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from bench.target import Availability, Image, Member, Prepared
+from bench.targets.pipes import CHANNEL, Pipes
 from bench.workloads import agent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from bench.results.model import Channel
     from bench.target import Box, Kind, Launcher
@@ -23,26 +25,25 @@ BOUNDARY = "the host's shell with the agent's script, a child of the harness"
 
 
 class BareInstance:
-    """A shell on one end of a socket pair or a terminal."""
+    """A shell on one end of a socket pair or a terminal, or between two pipes."""
 
     console: int | None = None
-    requests: int | None = None
     memory_cgroup: Path | None = None
     storage: Sequence[Path] = ()
 
     def __init__(self, name: str, channel: Channel) -> None:
         self.name = name
-        with ExitStack() as opened:
-            ours, theirs = _pair(channel)
-            opened.callback(os.close, ours)
-            try:
-                self._process = subprocess.Popen(
-                    ["/bin/sh", "-c", SCRIPT], stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL
-                )
-            finally:
-                os.close(theirs)
-            opened.pop_all()
-        self.agent = ours
+        with ExitStack() as opened, ExitStack() as lent:
+            ours, theirs = _ends(channel)
+            for held, ends in ((opened, ours), (lent, theirs)):
+                for end in ends:
+                    held.callback(os.close, end)
+            self._process = subprocess.Popen(
+                ["/bin/sh", "-c", SCRIPT], stdin=theirs[0], stdout=theirs[-1], stderr=subprocess.DEVNULL
+            )
+            self._opened = opened.pop_all()
+        self.agent = ours[0]
+        self.requests = ours[1] if len(ours) > 1 else None
 
     def members(self) -> Sequence[Member]:
         """Return the shell."""
@@ -54,7 +55,7 @@ class BareInstance:
             return
         self._process.kill()
         self._process.wait()
-        os.close(self.agent)
+        self._opened.close()
 
     def leftovers(self) -> Sequence[str]:
         """Name the process if it is still there."""
@@ -68,14 +69,22 @@ class BareInstance:
 SCRIPT = agent.source().decode()
 
 
-def _pair(channel: Channel) -> tuple[int, int]:
-    """Return our end and theirs; a terminal passes bytes on as they are, without an echo of its own."""
+def _ends(channel: Channel) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return our ends and theirs: one that is read and written, or one to read and one to write.
+
+    A terminal passes bytes on as they are, without an echo of its own.
+    """
     if channel == "terminal":
         ours, theirs = os.openpty()
         tty.setraw(theirs)
-        return ours, theirs
+        return (ours,), (theirs,)
+    if channel == CHANNEL:
+        with TemporaryDirectory(prefix="tare-") as place:  # open pipes need no name
+            pipes = Pipes.make(Path(place))
+            there = [(pipes.place / "in", os.O_RDONLY), (pipes.place / "out", os.O_WRONLY)]
+            return (pipes.agent, pipes.requests), tuple(os.open(path, way) for path, way in there)
     first, second = socket.socketpair()
-    return first.detach(), second.detach()
+    return (first.detach(),), (second.detach(),)
 
 
 class Bare:

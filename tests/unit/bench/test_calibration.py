@@ -28,7 +28,7 @@ def test_the_null_target_is_ready_at_once_and_leaves_nothing():
     assert running.instance.leftovers() == []
 
 
-@pytest.mark.parametrize("channel", ["socket pair", "terminal"])
+@pytest.mark.parametrize("channel", ["socket pair", "named pipes", "terminal"])
 def test_a_bare_process_replies_on_every_kind_of_channel(channel):
     before = descriptors()
     with climb(Bare(channel), "b") as running:
@@ -49,6 +49,7 @@ def test_the_harness_costs_less_than_a_process_and_all_is_there():
         ("null", "socket pair"): calibration.NOTHING,
         ("bare process", "socket pair"): calibration.PROCESSES,
         ("echo", "socket pair"): calibration.ECHOES,
+        ("echo", "named pipes"): calibration.ECHOES,
         ("echo", "terminal"): calibration.ECHOES,
     }
     middle = {key: sorted(samples)[len(samples) // 2] for key, samples in found.items()}
@@ -62,6 +63,13 @@ def test_each_target_is_listened_to_once_and_never_in_a_run_that_counts(measure)
     assert found == {"native": calibration.ECHOES, "vm": calibration.ECHOES}
     asked = [len(instance.inside.asked) for instance in machine.instances]
     assert asked == [1 + calibration.ECHOES, 1, 1, 1, 1, 1]
+
+
+def test_a_target_that_claims_let_run_once_is_listened_to_all_the_same(measure):
+    run = measure(Startup(), virtual(), runs=1, bounds={"startup": {"vm": 1}})
+    (ready,) = (m for m in run.measurements if m.metric == "ready")
+    assert [sample.warmup for sample in ready.samples] == [False]
+    assert [one.target for one in run.calibrations] == ["vm"]
 
 
 def test_the_launcher_of_nothing_says_that_it_is_nothing():
