@@ -87,12 +87,22 @@ def target(
     if missing:
         pytest.skip(f"{tare_target_name}: {missing}")
     benchmark = request.getfixturevalue("benchmark") if "benchmark" in request.fixturenames else None
-    test = request.node.nodeid.partition("[")[0]
+    test = _without(tare_target_name, request.node.nodeid)
     probe = Probe(tare_laboratory, tare_target_name, test, benchmark)
     try:
         yield probe
     finally:
         probe.close()
+
+
+def _without(name: str, test: str) -> str:
+    """Return a test's id without the target's name, which has a place of its own; other parameters stay.
+
+    What is measured under other parameters is something else, and its figures are no samples of one.
+    """
+    function, _, parameters = test.partition("[")
+    rest = f"-{parameters.removesuffix(']')}-".replace(f"-{name}-", "-", 1)[1:-1]
+    return f"{function}[{rest}]" if rest else function
 
 
 def _targets(config: pytest.Config) -> tuple[list[str], list[Variant]]:

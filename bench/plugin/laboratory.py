@@ -6,11 +6,12 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from bench import exclusion
+from bench.calibration import own_costs
 from bench.clock import now
 from bench.environment import survey
 from bench.harness import Found, Plan, header
+from bench.results import Calibration, Measurement, Sample, Writer, new_id
 from bench.results import Image as ResultImage
-from bench.results import Measurement, Sample, Writer, new_id
 from bench.scenario import Sizes
 from bench.scenarios.repeated import prepared
 from bench.scenarios.startup import BOX
@@ -61,6 +62,8 @@ class Laboratory:
             known = targets(drivers)
             self._found = {name: Found(known[name], known[name].availability()) for name in self._names}
             self._writer = stack.enter_context(self._writing(self._file)) if self._file else None
+            if self._writer:
+                self._writer.calibrate(*own_costs())
             self._stack = stack.pop_all()
         return self
 
@@ -122,6 +125,12 @@ class Laboratory:
                 for metric, value in values.items()
             )
         )
+
+    def listened(self, name: str, echoes: tuple[float, ...]) -> None:
+        """Write to the file what the channel to an instance of a target costs, once: seconds of each echo."""
+        if self._writer and name not in {one.target for one in self._writer.run.calibrations}:
+            channel = self._launchers[name].prepared.channel
+            self._writer.calibrate(Calibration(kind="echo", channel=channel, target=name, samples=echoes))
 
     def _writing(self, file: Path) -> Writer:
         plan = Plan(

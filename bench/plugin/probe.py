@@ -7,7 +7,8 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bench.clock import elapsed, now
+from bench.calibration import echoes
+from bench.clock import now
 from bench.errors import BenchFault
 from bench.exchange.pytest_export import MARK
 from bench.ladder import Running, climb
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from bench.channel import Finished
     from bench.plugin.laboratory import Laboratory
 
-ECHOES = 100
 PATIENCE = 60.0
 
 
@@ -131,15 +131,12 @@ class Probe:
 
     def echo(self) -> float:
         """Return the median seconds of a request and its reply on the channel of a fresh instance."""
-        box = self.start()
-        durations = []
-        for _ in range(ECHOES):
-            asked = now()
-            box.ping()
-            durations.append(elapsed(asked, now()))
-        with self._stack.pop_all():  # no sample: it only carried the echoes
-            self._running = None
-        return statistics.median(durations)
+        self.start()
+        running, self._running = self._running, None  # no sample: it only carries the echoes
+        with self._stack.pop_all():
+            found = echoes(running.channel) if running else ()
+        self._laboratory.listened(self.name, found)
+        return statistics.median(found)
 
     def close(self) -> None:
         """Remove what still runs."""

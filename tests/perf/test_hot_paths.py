@@ -29,7 +29,7 @@ def test_start(benchmark, target):
 
 
 def test_record_a_sample(benchmark, tmp_path):
-    """The whole file is written between two samples: here one of 1,000, as of a rigorous run."""
+    """Between two samples a line is added to the journal of the file: here one of 1,000 samples."""
     run = plain_run({READY: draws(1, 0.01, n=1000)})
     one = msgspec.structs.replace(run.measurements[0], samples=run.measurements[0].samples[:1])
     writer = Writer(tmp_path / "run.json", run)

@@ -10,6 +10,7 @@ from bench.errors import BenchFault
 from bench.plugin import laboratory as laboratory_module
 from bench.plugin.laboratory import Laboratory
 from bench.plugin.probe import Probe
+from bench.pytest_plugin import _without
 from bench.results import Environment, load, validate
 from tests.fakes.fake_target import FakeTarget, obedient, stuck, virtual
 
@@ -49,6 +50,20 @@ def test_without_an_option_it_is_what_the_ini_file_says_or_the_bare_process(tmp_
         tmp_path, "def test_start(target):\n    pass\n", "--collect-only", "-q", "-o", "tare_targets=vm"
     )
     assert "test_start[vm]" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("test", "rest"),
+    [
+        ("t.py::test_start[native]", "t.py::test_start"),
+        ("t.py::test_start[native-64m]", "t.py::test_start[64m]"),
+        ("t.py::test_start[64m-native-x]", "t.py::test_start[64m-x]"),
+        ("t.py::T::test_start[a-native]", "t.py::T::test_start[a]"),
+        ("t.py::test_start", "t.py::test_start"),
+    ],
+)
+def test_figures_under_other_parameters_are_those_of_another_test(test, rest):
+    assert _without("native", test) == rest
 
 
 def test_an_unknown_target_is_a_usage_error(tmp_path):
@@ -133,6 +148,10 @@ def test_a_measured_start_is_timed_in_rounds_and_kept_with_its_ladder(lab):
     for m in run.measurements:
         assert [s.warmup for s in m.samples] == [True, False, False, False]
         assert all("window" in s.sentinels for s in m.samples)
+    kinds = [(one.kind, one.channel, one.target) for one in run.calibrations]
+    assert kinds[-1] == ("echo", "socket pair", "native")
+    assert {kind for kind, *_ in kinds} == {"null", "bare process", "echo"}
+    assert all(one.samples for one in run.calibrations)
     info = benchmark.extra_info["tare"]
     assert (info["target"], info["metric"], info["kind"]) == ("native", "call", "native")
     assert 0 < info["echo_seconds"] < 10
@@ -184,9 +203,9 @@ def test_what_a_test_leaves_running_is_removed_and_is_no_sample(lab):
 
 
 def test_a_start_that_fails_leaves_nothing(lab, monkeypatch):
-    monkeypatch.setattr("bench.ladder.PATIENCE", 0.2)
     native = FakeTarget("native", behaviour=stuck)
     with lab(native) as laboratory:
+        monkeypatch.setattr("bench.ladder.PATIENCE", 0.2)  # not for the calibration before
         probe = Probe(laboratory, "native", "t")
         with pytest.raises(BenchFault, match="no marker"):
             probe.start()
