@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from bench import warmup
 from bench.course import Deadline
+from bench.precision import FIRST, needed
 from bench.results import Caveat, Measurement, Run
 from bench.stats.estimate import LEVEL
 from bench.stats.holm import holm
@@ -21,6 +22,12 @@ NARROW = 1.2
 """Factor by which an interval is too narrow that is worth a warning."""
 NAMED = 4
 """Measurements that a warning names."""
+
+
+OF_THE_RUN = frozenset({
+    "disturbed", "accounts", "time", "warm-up", "sequence", "precision", "a/a", "resumed"
+})  # fmt: skip
+"""Codes of what only the run itself shows; other warnings are about the host and known before."""
 
 
 def emulation(accelerators: Iterable[Accelerator]) -> list[Caveat]:
@@ -91,6 +98,27 @@ def warming(run: Run, decisive: Iterable[str]) -> list[Caveat]:
     return found
 
 
+def imprecise(run: Run, decisive: Mapping[str, str], share: float | None) -> list[Caveat]:
+    """Warn of medians that `--precision` was to make known to `share`, and that the last run has not.
+
+    `decisive` is the metric by scenario of which that is asked; "": of none.
+    """
+    if share is None:
+        return []
+    asked = [m for m in run.measurements if m.metric == decisive.get(m.scenario)]
+    short = {_label(m): len(counted(m)) for m in asked if needed(_in_order(m), share) > len(counted(m))}
+    if not short:
+        return []
+    return [
+        Caveat(
+            code="precision",
+            text=f"not known to {share * 100:g} % as --precision asks: "
+            + ", ".join(f"{name} (n = {n})" for name, n in short.items()),
+            remedy=f"allow more runs (--runs, at least {FIRST}) or time (--max-time), or ask for less",
+        )
+    ]
+
+
 def unlike_itself(run: Run) -> list[Caveat]:
     """Warn of every target that differs from itself: what differs between its runs is not the target."""
     shut = [v for v in run.verdicts if v.get("kind") == "a/a" and not v["passed"]]
@@ -98,7 +126,7 @@ def unlike_itself(run: Run) -> list[Caveat]:
         Caveat(
             code="a/a",
             text=f"{v['scenario']}/{v['target']}/{v['metric']}: two halves of its runs differ by a factor "
-            f"of {v['ratio']:.3g} (p = {v['p']:.2g}), so no difference from other targets can be claimed",
+            f"of {v['ratio']:.3g} (p = {v['p']:.2g}), so no difference as small as that is claimed",
             remedy="run again on a quieter host; `tare system check` tells what disturbs this one",
         )
         for v in shut

@@ -95,6 +95,7 @@ def execute(plan: Plan) -> Run:
             caveats.time(session.deadline),
             caveats.warming(run, decisive),
             caveats.sequence(run),
+            caveats.imprecise(run, {one.name: one.decisive for one in plan.scenarios}, plan.sizes.precision),
         )
         writer.warn(*chain.from_iterable(found))
         writer.conclude(judged(writer.path, plan.claims))

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
+from bench.caveats import OF_THE_RUN
 from bench.columns import table
 from bench.compare.formats.words import GATE, GATE_WORDS, gate_cells
 from bench.errors import BenchFault, Kind
 from bench.results import Run
 from bench.stats.estimate import Estimate
-from bench.stats.gate import key, recorded
+from bench.stats.gate import key, known
 from bench.stats.summary import Summary, summarise
 from bench.units import FACTORS, quantity
 
@@ -22,11 +23,16 @@ _KINDS: dict[int, Kind] = {2: "usage", 3: "host"}
 
 def print_summary(run: Run) -> None:
     """Print every median with its interval, and what its A/A gate says, to standard output."""
-    known, summaries = recorded(run), summarise(run)
-    rows = [(*_row(summary), *gate_cells(known.get(key(summary)))) for summary in summaries]
+    found, summaries = known(run), summarise(run)
+    rows = [(*_row(summary), *gate_cells(found.get(key(summary)))) for summary in summaries]
     click.echo(table(("SCENARIO", "TARGET", "METRIC", "N", "MEDIAN", "INTERVAL", *GATE), rows))
     if rows:
         click.echo(f"\n{GATE_WORDS}")
+
+
+def warned(run: Run) -> list[str]:
+    """Return in words what weakens the figures of this very run; the host's weaknesses are in the report."""
+    return [f"{w.text}\n  mend it: {w.remedy}" for w in run.warnings if w.code in OF_THE_RUN]
 
 
 def took(run: Run) -> str:
@@ -58,7 +64,7 @@ def _row(summary: Summary) -> tuple[str, ...]:
     name = f"{summary.metric} {params}".strip()
     estimate = summary.estimate
     if estimate is None:
-        return summary.scenario, target, name, "0", "-", f"all {summary.excluded} set aside"
+        return summary.scenario, target, name, "0", "-", summary.lack
     median = quantity(estimate.value, summary.unit)
     factor, _ = FACTORS.get(summary.unit, (1.0, summary.unit))
     return summary.scenario, target, name, str(summary.n), median, _interval(estimate, factor)

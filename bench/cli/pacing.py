@@ -65,7 +65,8 @@ OPTIONS = (
     click.option(
         "--precision",
         type=Percent(),
-        help="Run until each median of startup and cpu is known to P% either way (at most --runs, or 1000).",
+        help="Run until each median of startup, cpu, io and network is known to P% either way (at most "
+        "--runs, or 1000).",
     ),
     click.option("--cold", is_flag=True, help="Start from a page cache without the image; startup alone."),
     click.option("--max-time", type=Seconds(), metavar="SECONDS", help="Begin no turn after that time."),

@@ -13,9 +13,9 @@ import click
 from bench.cli.afterwards import Afterwards
 from bench.cli.context import Context
 from bench.cli.judging import judging
-from bench.cli.outcome import make_report, print_summary, took
+from bench.cli.outcome import make_report, print_summary, took, warned
 from bench.cli.pacing import again, agree, pacing
-from bench.cli.scenarios import wanted
+from bench.cli.scenarios import check_precision, wanted
 from bench.cli.table import table
 from bench.cli.targets import Targets, chosen
 from bench.harness import Plan, execute
@@ -97,6 +97,8 @@ def command(
     make_report(plan.file, html)
     duration = f"\ntook     {took(run)}" if took(run) else ""
     click.echo(f"\nresults  {plan.file}\nreport   {html}{duration}")
+    for text in warned(run):
+        context.say(f"tare: {text}")
     for failure in run.failures:
         words = failure.text.partition("\n")[0]
         context.say(f"tare: {failure.scenario} on {failure.target} failed: {words}")
@@ -109,6 +111,8 @@ def command(
 def _plan(context: Context, names: Sequence[str], mode: Mode | None, options: dict[str, Any]) -> Plan:
     asked = chosen(options)
     measured = wanted(names, [version.name for version in asked.versions], cold=options["cold"])
+    if options["precision"]:
+        check_precision(measured)
     identity = new_id()
     seed = random.SystemRandom().randrange(2**31) if options["seed"] is None else options["seed"]
     return Plan(

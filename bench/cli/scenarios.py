@@ -23,6 +23,13 @@ def wanted(names: Sequence[str], versions: Sequence[str], *, cold: bool) -> tupl
     return tuple(fit[name] for name in dict.fromkeys(asked) if name in fit)
 
 
+def check_precision(measured: Sequence[Scenario]) -> None:
+    """Refuse --precision where nothing of what is measured would heed it; BadParameter."""
+    if not any(one.decisive for one in measured):
+        fit = ", ".join(name for name, one in scenarios(()).items() if one.decisive)
+        raise click.BadParameter(f"--precision goes with {fit}; of the others the number of runs is given")
+
+
 def _check(names: Sequence[str], known: Collection[str], refusal: str) -> None:
     for name in names:
         if name not in {*known, ALL}:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from bench.results import Environment, Run
 
@@ -45,12 +45,16 @@ def facts(environment: Environment) -> dict[str, str]:
     return found | {f"versions.{name}": version for name, version in e.versions.items()}
 
 
-def described(run: Run) -> dict[str, str]:
-    """Return the facts of a run: its host's, and for each measured target its version and images."""
+def described(run: Run, among: Container[tuple[str, str]] | None = None) -> dict[str, str]:
+    """Return the facts of a run: its host's, and for each measured target its version and images.
+
+    `among` are the pairs of scenario and target that matter; None: all.
+    """
     found = facts(run.environment) | {"order": run.order}
-    used = {m.target for m in run.measurements}
+    measured = [m for m in run.measurements if among is None or (m.scenario, m.target) in among]
+    used = {m.target for m in measured}
     found |= {f"targets.{t.name}.version": t.version for t in run.targets if t.version and t.name in used}
-    for m in run.measurements:
+    for m in measured:
         if m.image is not None:
             found[f"{m.scenario}.{m.target}.image"] = f"{m.image.reference} {m.image.digest[:19]}"
         if m.boundary:

@@ -21,12 +21,15 @@ _WORDS: dict[tuple[str, Direction], Verdict] = {
     ("size", "higher"): "larger",
     ("size", "lower"): "smaller",
 }
-WORSE: frozenset[Verdict] = frozenset({"slower", "larger"})
+CLAIMED: frozenset[Verdict] = frozenset(_WORDS.values())
+"""Verdicts that the two differ."""
+PLENTY = frozenset({"instances", "overlap"})
+"""Metrics that are no rates and of which more is better all the same."""
 
 
-def better(unit: Unit) -> Better:
+def better(unit: Unit, metric: str) -> Better:
     """Return which direction is the good one: more per second, but fewer seconds, bytes and events."""
-    return "higher" if unit == "1/s" else "lower"
+    return "higher" if unit == "1/s" or metric in PLENTY else "lower"
 
 
 def word(direction: Direction, unit: Unit) -> Verdict:

@@ -6,6 +6,7 @@ is at most 5 %. Warm-ups and excluded samples do not count.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from bench.compare.merit import DIAGNOSTIC
 from bench.compare.row import Row, Side
 from bench.errors import BenchFault
 from bench.stats.comparison import MARGIN, compare, family
-from bench.stats.gate import FEWEST, gates, key, recorded
+from bench.stats.gate import FEWEST, key, known
 from bench.stats.location import median
 from bench.stats.pairing import match
 from bench.stats.summary import counted
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from bench.results import Measurement, Run
     from bench.stats.comparison import Comparison
-    from bench.stats.gate import Gate, Known
+    from bench.stats.gate import Known
 
 TOLD = frozenset({"rounds", "disturbed", "time", "resumed", "sequence"})
 """Codes of a run's warnings that weaken a comparison with it; a shut A/A gate has a note of its own."""
@@ -77,32 +78,36 @@ def compare_runs(base: Run, new: Run, *, margin: float = MARGIN, keep: Keep = ev
     have measured nothing alike.
     """
     one, other = _measured(base, keep), _measured(new, keep)
-    found = _report(one, other, margin, (base.id, new.id))
+    gates = known(base), known(new)
+    found = _report(one, other, margin, (base.id, new.id), gates)
     notes = [
         *_state(base, "the base"),
         *_state(new, "the new run"),
-        *_gates(base, "the base", one.values()),
-        *_gates(new, "the new run", other.values()),
+        *_gates(base, "the base", one.values(), gates[0]),
+        *_gates(new, "the new run", other.values(), gates[1]),
         *_same(base, new),
     ]
-    return replace(found, differences=differing(described(base), described(new)), notes=tuple(notes))
+    both = _pairs(one) & _pairs(other)  # what one side alone has measured is told as such
+    differences = differing(described(base, both), described(new, both))
+    return replace(found, differences=differences, notes=tuple(notes))
 
 
 def compare_targets(
     run: Run, base: str, new: str, *, margin: float = MARGIN, keep: Keep = everything
 ) -> Report:
     """Compare two targets of one run, which took turns, so that no drift of the host is between them."""
-    known = list(dict.fromkeys(m.target for m in run.measurements))
+    measured = list(dict.fromkeys(m.target for m in run.measurements))
     for name in (base, new):
-        if name not in known:
+        if name not in measured:
             raise BenchFault(
                 f"run {run.id} has not measured {name}",
-                hint=f"it has: {', '.join(known) or 'nothing'}",
+                hint=f"it has: {', '.join(measured) or 'nothing'}",
                 kind="usage",
             )
     one, other = (_anonymous(run, name, keep) for name in (base, new))
-    found = _report(one, other, margin, (f"{run.id}: {base}", f"{run.id}: {new}"), within=True)
-    notes = [*_state(run, "the run"), *_gates(run, "the run", [*one.values(), *other.values()])]
+    gates, ids = known(run), (f"{run.id}: {base}", f"{run.id}: {new}")
+    found = _report(one, other, margin, ids, (gates, gates), within=True)
+    notes = [*_state(run, "the run"), *_gates(run, "the run", [*one.values(), *other.values()], gates)]
     return replace(found, notes=tuple(notes), pair=Pair(base, new))
 
 
@@ -111,6 +116,7 @@ def _report(
     new: dict[Key, Measurement],
     margin: float,
     ids: tuple[str, str],
+    gates: tuple[Mapping[Key, Known], Mapping[Key, Known]],
     *,
     within: bool = False,
 ) -> Report:
@@ -121,7 +127,13 @@ def _report(
             hint="compare runs of the same scenarios and targets; `tare results show RUN` shows one's",
             kind="usage",
         )
-    rows = _judged([_row(base[key], new[key], margin, within=within) for key in shared])
+    rows = _judged([
+        replace(
+            _row(base[key], new[key], margin, within=within),
+            unlike=max(_unlike(base[key], gates[0]), _unlike(new[key], gates[1])),
+        )
+        for key in shared
+    ])  # fmt: skip
     left, right = (_named(a[key] for key in a if key not in b) for a, b in ((base, new), (new, base)))
     return Report(ids[0], ids[1], margin, tuple(rows), {}, left, right, ())
 
@@ -140,6 +152,11 @@ def _anonymous(run: Run, target: str, keep: Keep) -> dict[Key, Measurement]:
 
 def _key(m: Measurement) -> Key:
     return m.scenario, m.target, m.metric, tuple(sorted(m.params.items()))
+
+
+def _pairs(measured: Mapping[Key, Measurement]) -> set[tuple[str, str]]:
+    """Return scenario and target of each."""
+    return {(m.scenario, m.target) for m in measured.values()}
 
 
 def _named(rest: Iterable[Measurement]) -> tuple[str, ...]:
@@ -194,15 +211,21 @@ def _with(row: Row, comparison: Comparison) -> Row:
     return replace(row, comparison=comparison)
 
 
-def _gates(run: Run, who: str, compared: Iterable[Measurement]) -> list[str]:
+def _unlike(m: Measurement, gates: Mapping[Key, Known]) -> float:
+    """Return by which factor, as a logarithm, a target with a shut gate differs from itself; else 0."""
+    gate = gates.get(key(m))
+    if gate is None or gate.passed:
+        return 0.0
+    return abs(math.log(gate.ratio)) if gate.ratio > 0 else math.inf
+
+
+def _gates(run: Run, who: str, compared: Iterable[Measurement], gates: Mapping[Key, Known]) -> list[str]:
     """Say what the A/A gates of a run mean for what is compared."""
-    known: Mapping[Key, Known | Gate] = recorded(run) or {key(gate): gate for gate in gates(run)}
-    found = [(f"{m.scenario}/{m.target}/{m.metric}", known.get(key(m))) for m in compared]
+    found = [(f"{m.scenario}/{m.target}/{m.metric}", gates.get(key(m))) for m in compared]
     shut = dict.fromkeys(name for name, gate in found if gate and not gate.passed)
     none = sum(gate is None for _, gate in found)
-    notes = [
-        f"in {who} ({run.id}) not like itself (A/A gate): {', '.join(shut)}; what differs may be the host"
-    ]
+    alike = f"in {who} ({run.id}) not like itself (A/A gate): {', '.join(shut)}; what differs may be the host"
+    notes = [f"{alike}, so no difference as small as that from itself is claimed"]
     few = f"in {who} ({run.id}) {none} of {len(found)} figures have no A/A gate, which takes {FEWEST} runs"
     return (notes if shut else []) + ([few] if none else [])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Row:
-    """A metric under the same parameters on both sides; `why` says what keeps them from being compared."""
+    """A metric under the same parameters on both sides; `why` says what keeps them from being compared.
+
+    `unlike` is by which factor, as a logarithm, a side with a shut A/A gate differs from itself, else 0.
+    """
 
     scenario: str
     metric: str
@@ -50,6 +54,7 @@ class Row:
     new: Side
     comparison: Comparison | None
     why: str = ""
+    unlike: float = 0.0
 
     @property
     def target(self) -> str:
@@ -65,7 +70,19 @@ class Row:
     @property
     def verdict(self) -> Verdict:
         """What became of it: slower or faster, larger or smaller, equivalent, inconclusive."""
-        return merit.word(self.comparison.verdict, self.unit) if self.comparison else "inconclusive"
+        if self.comparison is None or (self.is_drowned and self.comparison.verdict in {"higher", "lower"}):
+            return "inconclusive"
+        return merit.word(self.comparison.verdict, self.unit)
+
+    @property
+    def is_drowned(self) -> bool:
+        """Whether the two may differ by no more than one of them does from itself: then none is claimed."""
+        if self.comparison is None or not self.unlike:
+            return False
+        low, high = self.comparison.ratio.low, self.comparison.ratio.high
+        if low is None or high is None:
+            return True
+        return math.log(low) <= self.unlike and -math.log(high) <= self.unlike
 
     @property
     def detects(self) -> float | None:
@@ -75,16 +92,19 @@ class Row:
     @property
     def worse(self) -> bool:
         """Whether it is confirmed to be worse."""
-        return self.verdict in merit.WORSE
+        change = self.change
+        return self.verdict in merit.CLAIMED and change is not None and change.value > 0
 
     @property
     def change(self) -> Change | None:
         """By how much it got worse; None where nothing could be compared."""
-        return None if self.comparison is None else _change(self.comparison.ratio, self.unit)
+        if self.comparison is None:
+            return None
+        return _change(self.comparison.ratio, up=merit.better(self.unit, self.metric) == "lower")
 
 
-def _change(ratio: Estimate, unit: Unit) -> Change:
-    up = merit.better(unit) == "lower"
+def _change(ratio: Estimate, *, up: bool) -> Change:
+    """Return by how much it got worse; with `up` more is worse."""
     ends = (ratio.low, ratio.high) if up else (ratio.high, ratio.low)
     value, low, high = (None if r is None else (r - 1 if up else 1 - r) for r in (ratio.value, *ends))
     return Change(value or 0.0, low, high, ratio.level)

@@ -40,7 +40,8 @@ class Threshold:
     def judge(self, row: Row) -> Outcome:
         """Return "regressed" when it is confirmed that the row is worse by more than the share.
 
-        Confirmed: p as adjusted for all rows is at most 5 %, and all of the 95 % interval is beyond it.
+        Confirmed: p as adjusted for all rows is at most 5 %, and all of the 95 % interval is beyond it, and
+        beyond what a side with a shut A/A gate differs from itself.
         "held" when the interval lies below, "undecided" when the share is inside.
         """
         change = row.change
@@ -50,7 +51,7 @@ class Threshold:
             return "undecided"
         if change.high <= self.share:
             return "held"
-        sure = row.comparison.p <= 1 - LEVEL and change.low > self.share
+        sure = row.comparison.p <= 1 - LEVEL and change.low > self.share and not row.is_drowned
         return "regressed" if sure else "undecided"
 
 

@@ -69,7 +69,7 @@ def _case(s: Summary) -> Case:
     params = " ".join(f"{name}={value}" for name, value in s.params.items())
     name, group = f"{s.metric} {params}".strip(), f"{s.scenario}.{s.target}"
     if s.estimate is None:
-        return Case(group, name, failure=f"no sample counts: {s.excluded} of {s.excluded} set aside")
+        return Case(group, name, failure=f"no sample counts ({s.lack})")
     ends = (quantity(s.estimate.low, s.unit), quantity(s.estimate.high, s.unit))
     said = f"median {quantity(s.estimate.value, s.unit)}, interval {ends[0]} to {ends[1]}, n = {s.n}"
     return Case(group, name, output=said, seconds=s.estimate.value if s.unit == "s" else None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bench.compare.formats.markdown import code, escape, table
 from bench.compare.formats.words import GATE, GATE_WORDS, gate_cells
 from bench.stats.estimate import LEVEL
-from bench.stats.gate import key, recorded
+from bench.stats.gate import key, known
 from bench.stats.summary import summarise
 from bench.units import quantity
 
@@ -21,8 +21,8 @@ HEADER = ("SCENARIO", "TARGET", "METRIC", "N", "MEDIAN", "INTERVAL", *GATE)
 
 def export(run: Run) -> str:
     """Return a heading, the table, and the warnings of the run."""
-    known = recorded(run)
-    rows = [(*_row(summary), *gate_cells(known.get(key(summary)))) for summary in summarise(run)]
+    found = known(run)
+    rows = [(*_row(summary), *gate_cells(found.get(key(summary)))) for summary in summarise(run)]
     return "\n".join([
         f"### Tare: {code(run.id)}\n",
         f"{escape(shlex.join(run.command))}, seed {run.seed}, begun {run.started}\n",
@@ -38,7 +38,7 @@ def _row(s: Summary) -> tuple[str, ...]:
     target = s.target + "".join(f" ({name})" for name in s.accelerators)
     name = " ".join([s.metric, *(f"{key}={value}" for key, value in s.params.items())])
     if s.estimate is None:
-        return s.scenario, target, name, "0", "-", f"all {s.excluded} set aside"
+        return s.scenario, target, name, "0", "-", s.lack
     e = s.estimate
     ends = f"{quantity(e.low, s.unit)} to {quantity(e.high, s.unit)}" if e.has_interval else "-"
     level = f" ({e.level:.0%} only)" if e.has_interval and e.level < LEVEL else ""

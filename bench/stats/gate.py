@@ -70,13 +70,21 @@ class Known:
     detectable: float
     p: float
     passed: bool
+    ratio: float
+
+
+def known(run: Run) -> dict[Key, Known]:
+    """Return the gates that a run has recorded; imported or cut off it has none: those of its samples."""
+    return recorded(run) or {
+        key(one): Known(one.floor, one.detectable, one.p, one.passed, one.ratio.value) for one in gates(run)
+    }
 
 
 def recorded(run: Run) -> dict[Key, Known]:
     """Return the gates that were found at the end of a run, by measurement; nothing is computed."""
     return {
         (v["scenario"], v["target"], v["metric"], tuple(sorted(v["params"].items()))): Known(
-            v["floor"], v["detectable"], v["p"], v["passed"]
+            v["floor"], v["detectable"], v["p"], v["passed"], v["ratio"]
         )
         for v in run.verdicts
         if v.get("kind") == "a/a"

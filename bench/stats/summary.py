@@ -38,6 +38,11 @@ class Summary:
     maximum: float | None
     accelerators: tuple[Accelerator, ...]
 
+    @property
+    def lack(self) -> str:
+        """Why there is no estimate: all samples are set aside, or there are but warm-ups, as after a kill."""
+        return f"all {self.excluded} set aside" if self.excluded else "none counts yet"
+
 
 @dataclass(frozen=True)
 class Ratio:

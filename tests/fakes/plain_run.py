@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HOST = Environment(
     distribution="Debian 12", cgroup="v2", kernel=Kernel(release="6.1"), cpu=Cpu(model="CPU A", count=4)
 )
-UNITS = {"rate": "1/s", "pss": "B", "uss": "B", "unexplained": "B"}
+UNITS = {"rate": "1/s", "pss": "B", "uss": "B", "unexplained": "B", "instances": "count"}
 
 
 def plain_run(

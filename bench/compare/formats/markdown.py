@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.compare.formats import words
+from bench.compare.merit import CLAIMED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bench.compare.report import Report
+    from bench.compare.row import Row
     from bench.compare.threshold import Finding
-
-_MARKS = {"slower": "🔴 ", "larger": "🔴 ", "faster": "🟢 ", "smaller": "🟢 "}
 
 
 def render(report: Report, findings: Sequence[Finding]) -> str:
@@ -24,7 +24,7 @@ def render(report: Report, findings: Sequence[Finding]) -> str:
         *(f"> **Warning** {escape(text)}" for text in words.warnings(report)),
         *_differences(report),
         "",
-        *table(words.HEADER, [_marked(words.cells(row)) for row in report.rows]),
+        *table(words.HEADER, [_marked(row) for row in report.rows]),
         "",
         *(f"- **Regression:** {escape(f.text)}" for f in regressed),
         *(f"- Undecided: {escape(f.text)}" for f in undecided),
@@ -52,8 +52,10 @@ def code(text: str) -> str:
     return f"`{plain}`"
 
 
-def _marked(cells: tuple[str, ...]) -> list[str]:
-    return [*cells[:-1], _MARKS.get(cells[-1], "") + cells[-1]]
+def _marked(row: Row) -> list[str]:
+    """Return the cells of a row, with a mark where it got worse or better."""
+    *cells, verdict = words.cells(row)
+    return [*cells, f"{'🔴' if row.worse else '🟢'} {verdict}" if row.verdict in CLAIMED else verdict]
 
 
 def _differences(report: Report) -> Iterator[str]:

@@ -3,10 +3,11 @@
 import msgspec
 import pytest
 
-from bench.caveats import accounts, disturbance, emulation, time, unlike_itself, warming
+from bench.caveats import accounts, disturbance, emulation, imprecise, time, unlike_itself, warming
 from bench.course import Deadline
 from bench.results import Measurement, Sample
 from bench.target import Accelerator
+from tests.fakes.plain_run import draws, plain_run
 from tests.fakes.sample_run import startup_run
 
 
@@ -96,3 +97,13 @@ def test_turns_for_which_there_was_no_time_are_counted():
     deadline.miss("startup vm")
     (caveat,) = time(deadline)
     assert "1 of startup vm turns" in caveat.text
+
+
+def test_a_precision_that_was_not_reached_is_told():
+    run = plain_run({("startup", "native", "ready"): draws(1, 1.0, spread=0.05, n=40)})
+    ready = {"startup": "ready"}
+    assert imprecise(run, ready, None) == []
+    assert imprecise(run, ready, 0.2) == []
+    assert imprecise(run, {"startup": ""}, 0.001) == []
+    (found,) = imprecise(run, ready, 0.001)
+    assert found.text == "not known to 0.1 % as --precision asks: startup/native/ready (n = 40)"

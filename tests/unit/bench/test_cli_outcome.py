@@ -25,7 +25,10 @@ def test_medians_are_shown_in_the_units_of_people(capsys, tmp_path):
     assert any(row[0] == "cpu" and row[4].endswith(" 1/s") and "work=integer" in row[2] for row in rows)
     ready = next(row for row in rows if row[:3] == ["startup", "native", "ready"])
     assert 1.5 < float(ready[4].removesuffix(" ms")) < 2.1
-    assert ready[6:] == ["-", "-"]  # too few runs for a gate
+    assert ready[6].endswith(" %")
+    assert ready[7] == "yes"
+    machine = next(row for row in rows if row[:3] == ["startup", "vm (tcg)", "ready"])
+    assert machine[6:] == ["-", "-"]  # too few runs for a gate
     low, high = map(float, ready[5].split(" to "))
     assert low <= float(ready[4].removesuffix(" ms")) <= high
     machines = {row[1] for row in rows if row[1].startswith("vm")}
@@ -34,7 +37,8 @@ def test_medians_are_shown_in_the_units_of_people(capsys, tmp_path):
 
 def test_the_gate_and_the_smallest_effect_stand_beside_each_median(capsys):
     run = startup_run()
-    gate = {"kind": "a/a", "scenario": "startup", "metric": "ready", "params": {}, "floor": 0.03, "p": 0.5}
+    gate = {"kind": "a/a", "scenario": "startup", "metric": "ready", "params": {}, "floor": 0.03, "p": 0.5,
+            "ratio": 1.0}  # fmt: skip
     like = {**gate, "target": "native", "detectable": 0.0512, "passed": True}
     unlike = {**gate, "target": "container", "detectable": 1.26, "passed": False}
     print_summary(msgspec.structs.replace(run, verdicts=(like, unlike)))

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -241,3 +242,22 @@ def test_a_foreign_file_that_makes_no_sense_is_refused(tare, results, tmp_path, 
 def test_an_export_without_a_format_is_refused(tare, results):
     done = tare("results", "export", FIRST)
     assert (done.code, "no format is given" in done.err) == (2, True)
+
+
+def test_what_a_run_can_detect_is_told_where_no_gate_was_recorded(tare, results):
+    """Runs of pytest, imported ones and those that were cut off have the samples and no verdicts."""
+    header, figures = (tare("results", "show", FIRST).out.splitlines()[place] for place in (-4, -3))
+    assert header.split()[-2:] == ["DETECTS", "A/A"]
+    assert re.search(r" \d+(\.\d+)? %\s+yes$", figures), figures
+    assert re.search(r"\| \d+(\.\d+)? % \| yes \|", tare("results", "export", FIRST, "-f", "markdown").out)
+
+
+def test_a_run_that_was_killed_before_its_first_counted_turn_set_nothing_aside(tare, results):
+    run = plain_run({READY: [0.1]}, number=3, finished=None)
+    (m,) = run.measurements
+    warmup = msgspec.structs.replace(m.samples[0], warmup=True)
+    cold = msgspec.structs.replace(m, samples=(warmup,))
+    store(results, msgspec.structs.replace(run, measurements=(cold,)))
+    assert re.search(r"ready +0 +- +none counts yet", tare("results", "show").out)
+    assert "none counts yet" in tare("results", "export", "-f", "markdown").out
+    assert "no sample counts (none counts yet)" in tare("results", "export", "-f", "junit").out

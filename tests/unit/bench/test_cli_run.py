@@ -137,3 +137,20 @@ def test_a_report_that_cannot_be_made_tells_where_the_results_are(tmp_path):
     with pytest.raises(BenchFault, match=r"the report could not be made: .*run.json") as caught:
         make_report(file, tmp_path / "page.html")
     assert f"safe in {file}; try again with: tare report {file} -o" in caught.value.hint
+
+
+def test_a_precision_that_nothing_would_heed_is_refused(tare):
+    done = tare("run", "memory", "layers", "--precision", "2%", "--dry-run")
+    assert done.code == 2
+    assert "--precision goes with startup, cpu, io, network" in " ".join(done.err.split())
+    assert tare("run", "memory", "cpu", "-t", "native", "--precision", "2%", "--dry-run").code == 0
+
+
+def test_a_run_that_ends_short_of_its_precision_says_so(tare, fakes, tmp_path):
+    fakes(FakeTarget("native"))
+    file = tmp_path / "run.json"
+    done = tare("run", "startup", "-t", "native", "--precision", "0.001%", "-r", 3, "-q", "--json", file)
+    assert "tare: not known to 0.001 % as --precision asks" in done.err
+    assert [w.text for w in load(file).warnings if w.code == "precision"] == [
+        "not known to 0.001 % as --precision asks: startup/native/ready (n = 3)"
+    ]

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from bench.compare import threshold
 from bench.compare.report import compare_runs, compare_targets, selection
 from bench.errors import BenchFault
 from bench.results import Caveat, Cpu, Failure
@@ -10,6 +11,7 @@ from tests.fakes.plain_run import HOST, draws, plain_run
 
 INIT = ("startup", "native", "init")
 READY, TEARDOWN = ("startup", "native", "ready"), ("startup", "native", "teardown")
+INSTANCES = ("density", "container", "instances")
 RATE, PSS = ("cpu", "native", "rate"), ("memory", "native", "pss")
 
 
@@ -28,6 +30,8 @@ def pair(key, factor, *, spread=0.02, n=20):
         (PSS, 1.2, "larger", True),
         (PSS, 0.8, "smaller", False),
         (READY, 1.0, "equivalent", False),
+        (INSTANCES, 0.8, "smaller", True),
+        (INSTANCES, 1.2, "larger", False),
     ],
 )
 def test_the_verdict_knows_which_direction_is_the_good_one(key, factor, verdict, worse):
@@ -35,7 +39,10 @@ def test_the_verdict_knows_which_direction_is_the_good_one(key, factor, verdict,
     assert (row.verdict, row.worse) == (verdict, worse)
 
 
-@pytest.mark.parametrize(("key", "factor", "share"), [(READY, 1.2, 0.2), (RATE, 0.8, 0.2), (RATE, 1.2, -0.2)])
+@pytest.mark.parametrize(
+    ("key", "factor", "share"),
+    [(READY, 1.2, 0.2), (RATE, 0.8, 0.2), (RATE, 1.2, -0.2), (INSTANCES, 0.8, 0.2)],
+)
 def test_the_change_counts_what_got_worse_as_positive(key, factor, share):
     (row,) = compare_runs(*pair(key, factor, spread=1e-6)).rows
     assert row.change.value == pytest.approx(share, abs=1e-4)
@@ -152,7 +159,7 @@ def test_a_base_unlike_itself_or_with_too_few_runs_is_told():
     assert "1 of 2 figures have no A/A gate, which takes 12 runs" in told
     assert f"in the base ({base.id}) not like itself (A/A gate): startup/native/ready" in told
     verdict = {"kind": "a/a", "scenario": "startup", "target": "native", "metric": "ready", "params": {},
-               "floor": 0.01, "detectable": 0.02, "p": 1.0, "passed": True}  # fmt: skip
+               "floor": 0.01, "detectable": 0.02, "p": 1.0, "ratio": 1.0, "passed": True}  # fmt: skip
     calm = msgspec.structs.replace(base, verdicts=(verdict,))
     assert not [note for note in compare_runs(calm, calm).notes if "not like itself" in note]
 
@@ -190,3 +197,52 @@ def test_what_weakens_a_run_weakens_a_comparison_with_it():
     told = compare_runs(weak, run).notes
     assert f"the base ({run.id}): rounds of one process" in told
     assert not any("slow" in note for note in told)
+
+
+def shut(run, ratio):
+    """Return the run with a shut gate: its target is by this factor unlike itself."""
+    gate = {
+        "kind": "a/a", "scenario": "startup", "target": "native", "metric": "ready", "params": {},
+        "floor": 0.01, "detectable": 0.02, "p": 0.001, "ratio": ratio, "passed": False,
+    }  # fmt: skip
+    return msgspec.structs.replace(run, verdicts=(gate,))
+
+
+@pytest.mark.parametrize("unlike", [1.3, 1 / 1.3])
+def test_no_difference_is_claimed_that_a_target_has_from_itself(unlike):
+    base, new = pair(READY, 1.2)
+    (row,) = compare_runs(base, new).rows
+    assert row.verdict == "slower"
+    for runs in ((shut(base, unlike), new), (base, shut(new, unlike))):
+        report = compare_runs(*runs)
+        assert report.rows[0].verdict == "inconclusive"
+        assert not report.rows[0].worse
+        assert threshold.judge(report, [threshold.parse("ready:5")])[0].outcome == "undecided"
+        assert any("no difference as small as that from itself is claimed" in note for note in report.notes)
+        assert threshold.exit_code(threshold.judge(report, []), strict=True) == 4
+
+
+def test_a_difference_beyond_that_from_itself_is_claimed_all_the_same():
+    base, new = pair(READY, 1.2)
+    assert [row.verdict for row in compare_runs(shut(base, 1.05), new).rows] == ["slower"]
+    assert [row.verdict for row in compare_runs(base, shut(new, 0.95)).rows] == ["slower"]
+    assert [row.verdict for row in compare_runs(new, shut(base, 1.05)).rows] == ["faster"]
+
+
+def test_what_one_side_alone_has_measured_is_no_other_condition():
+    both = {READY: [1.0] * 6, ("startup", "container", "ready"): [1.0] * 6}
+    base, new = plain_run(both), plain_run({READY: [1.0] * 6}, number=2)
+    base = msgspec.structs.replace(
+        base, targets=tuple(msgspec.structs.replace(t, version="1") for t in base.targets)
+    )
+    new = msgspec.structs.replace(
+        new, targets=tuple(msgspec.structs.replace(t, version="1") for t in new.targets)
+    )
+    report = compare_runs(base, new)
+    assert report.differences == {}
+    assert report.only_base == ("startup/container/ready",)
+    other = msgspec.structs.replace(new, targets=(msgspec.structs.replace(new.targets[0], version="2"),))
+    assert compare_runs(base, other).differences == {"targets.native.version": ("1", "2")}
+    assert compare_runs(base, plain_run(both, number=2), keep=selection(["container"], ())).differences == {
+        "targets.container.version": ("1", "unknown")
+    }
