@@ -47,7 +47,7 @@ def command(
     """Show the median of every figure over the stored runs, the oldest first.
 
     Only runs that ended in order count. A change point is found by E-divisive at 2.5 % a series, and has
-    at least two later runs that confirm it; what of the host changed with it is named.
+    at least two later runs that confirm it; what of the host and of the target changed with it is named.
     """
     thresholds = [threshold.parse(text) for text in options["fail_on"]]
     shelf = Shelf(context.results)

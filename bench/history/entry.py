@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bench.compare.facts import facts
+from bench.compare.facts import described
 from bench.errors import BenchFault
 from bench.results import load
 from bench.results.model import Parameter, Unit  # noqa: TC001 - msgspec reads the annotations
@@ -81,7 +81,7 @@ def read(path: Path) -> Entry:
         scenarios=tuple(dict.fromkeys(m.scenario for m in measured)),
         targets=tuple(dict.fromkeys(m.target for m in measured)),
         figures=tuple(figure for s in summarise(run) if (figure := _figure(s))),
-        facts=facts(run.environment),
+        facts=described(run),
         failures=len(run.failures),
     )
 

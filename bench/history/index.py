@@ -20,7 +20,7 @@ from bench.results import beside
 if TYPE_CHECKING:
     from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 FILE = "index.sqlite"
 PATIENCE = 30.0  # seconds for a lock that another process holds
 TABLE = (

@@ -21,6 +21,8 @@ Key = tuple[str, str, str, str]
 NEEDED = 10
 """Fewer runs can be put in too few orders for a division to be rare, however large the step.
 Each side has at least three, so that later ones confirm a change."""
+CONFIRMED = 2
+"""Later runs that have to be nearer to what is after a change than to what was before it."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,10 @@ class Series:
         found = changes([point.figure.median for point in points])
         edges = [*(change.index for change in found), len(points)]
         steps = [self._step(points, change, end) for change, end in zip(found, edges[1:], strict=True)]
-        return [step for step in steps if step.later]
+        return [step for step in steps if step.later >= CONFIRMED]
 
     def _step(self, points: Sequence[Point], change: Change, end: int) -> Step:
-        share = change.ratio - 1 if better(self.unit) == "lower" else 1 - change.ratio
+        share = change.ratio - 1 if better(self.unit, self.metric) == "lower" else 1 - change.ratio
         after = [point.figure.median for point in points[change.index + 1 : end]]
         later = sum(abs(value - change.after) < abs(value - change.before) for value in after)
         return Step(points[change.index], change, share, later)
@@ -94,7 +96,16 @@ def series(entries: Iterable[Entry]) -> list[Series]:
             if figure.metric in DIAGNOSTIC:
                 continue
             before = last.get(figure.series)
-            moved = tuple(differing(before.facts, entry.facts)) if before else ()
+            pair = [_conditions(one, figure) for one in (before, entry)] if before else [{}, {}]
+            moved = tuple(differing(*pair))
             found[figure.series].append(Point(entry, figure, moved))
             last[figure.series] = entry
     return [Series(*key, unit=points[-1].figure.unit, points=tuple(points)) for key, points in found.items()]
+
+
+def _conditions(entry: Entry, figure: Figure) -> dict[str, str]:
+    """Return what a run knows of the host and of the figure's own target: others' images move nothing."""
+    own = {f"targets.{figure.target}.version"}
+    own |= {f"{figure.scenario}.{figure.target}.{what}" for what in ("image", "boundary")}
+    others = {n for n in entry.facts if n.startswith("targets.") or n.endswith((".image", ".boundary"))}
+    return {name: value for name, value in entry.facts.items() if name not in others - own}

@@ -199,6 +199,20 @@ def test_the_last_runs_alone_are_no_change_yet(tare, results):
     assert [change["first_run"] for change in ready["changes"]] == ["20261010T120000Z-00000a"]
 
 
+def test_a_change_that_one_later_run_confirms_waits_for_another(tare, results):
+    """The second run after it is nearer to what was before."""
+    factors = [1.0] * 20 + [1.10, 1.03, 1.11]
+    for number, factor in enumerate(factors, 1):
+        store(results, plain_run({READY: draws(number, 0.01, factor=factor, spread=0.002)}, number=number))
+    (ready,) = json.loads(tare("history", "--change-points", "--format", "json").out)
+    assert ready["changes"] == []
+    store(results, plain_run({READY: draws(24, 0.01, factor=1.1, spread=0.002)}, number=24))
+    (ready,) = json.loads(tare("history", "--change-points", "--format", "json").out)
+    assert [(change["first_run"][:8], change["confirmed_by"]) for change in ready["changes"]] == [
+        ("20261021", 2)
+    ]
+
+
 def test_a_short_history_says_that_nothing_can_be_found_in_it(tare, results):
     for number in range(1, 10):
         factor = 3.0 if number > 5 else 1.0
@@ -215,6 +229,20 @@ def test_conditions_that_changed_with_it_are_named(tare, results):
         figures = {READY: draws(number, 0.01, factor=factor)}
         store(results, plain_run(figures, number=number, environment=other))
     assert re.search(r"worse by \d+\.\d% .* changed: cgroup$", tare("history", "--change-points").out, re.M)
+
+
+def test_the_version_of_the_target_is_a_condition_and_that_of_another_is_none(tare, results):
+    other = ("startup", "container", "ready")
+    for number in range(1, 13):
+        factor = 1.2 if number > 6 else 1.0
+        figures = {key: draws(seed + number, 0.01, factor=factor) for key, seed in ((READY, 0), (other, 100))}
+        run = plain_run(figures, number=number)
+        old, *rest = run.targets
+        changed = msgspec.structs.replace(old, version=f"image app:{1 + (number > 6)}")
+        store(results, msgspec.structs.replace(run, targets=(changed, *rest)))
+    found = json.loads(tare("history", "--change-points", "--format", "json").out)
+    moved = {one["target"]: [change["conditions_changed"] for change in one["changes"]] for one in found}
+    assert moved == {"native": [["targets.native.version"]], "container": [[]]}
 
 
 @pytest.mark.parametrize(("limit", "code"), [("ready:5", 1), ("ready:20", 0), ("init:1", 0)])
