@@ -32,8 +32,9 @@ def gates(view: View) -> list[Table]:
         return []
     words = (
         "A/A gate: the runs of one target, dealt out to two groups as if they were two targets. A difference "
-        "from another target below the first share can't be told from none and is not claimed; one of the "
-        "second share is found in 95 % of such runs. p is adjusted for all rows (Holm)."
+        "between these below the first share can't be told from none; one of the second share is found in "
+        "95 % of such runs. What targets share of a round cancels in a comparison of the two, which names "
+        "what it detects itself. p is adjusted for all rows (Holm)."
     )
     without = sum(s.estimate is not None for s in view.summaries) - len(rows)
     if without:
@@ -47,7 +48,7 @@ def gates(view: View) -> list[Table]:
         "A/A ratio",
         "interval",
         "p",
-        "not claimed below",
+        "none told below",
         "detectable",
         "like itself",
     )
