@@ -6,6 +6,7 @@ point numbers.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -25,9 +26,11 @@ EXPECTED = sha256("".join(f"{n}\n" for n in range(1, LAST + 1)).encode()).hexdig
 PROGRAM = (
     "cd /; find bin usr -type f | sort | xargs sha256sum | sha256sum; find bin usr -type l | sort "
     f"| sha256sum; seq 1 {LAST} | sha256sum; "
-    "awk 'BEGIN { for (i = 1; i < 2000; i++) s += sin(i) / sqrt(i); printf \"%.17g\\n\", s }'; uname -r"
+    "awk 'BEGIN { for (i = 1; i < 2000; i++) s += (i % 7 - 3) / i; printf \"%.17g\\n\", s }'; uname -r"
 )
-LINES = 5
+"""Sines and roots are not in every busybox's awk."""
+SAYS = re.compile(r"([0-9a-f]{64}  -\n){3}-?\d+\.\d+\n\S+")
+"""Three digests, a number, and the name of a kernel."""
 PATIENCE = 120.0
 TARGETS = (
     "container", "docker", "podman", "crun", "runc", "gvisor", "lxc", "nspawn", "bwrap", "native", "vm",
@@ -80,17 +83,16 @@ class Anywhere(Repeated):
             done = running.channel.execute(PROGRAM, now() + PATIENCE)
         *lines, kernel = said(done.output, slot.target)
         same = self._reference.agrees(launcher.prepared.image, tuple(lines)) and EXPECTED in lines[2]
-        values = [
-            fact("same_output", holds=same),
-            fact("same_output_elsewhere", holds=same and kernel != os.uname().release),
-        ]
+        values = [fact("same_output", holds=same)]
+        if kernel != os.uname().release:  # a host may run the very kernel that its guests are given
+            values.append(fact("same_output_elsewhere", holds=same))
         session.record(Place(self.name, slot, launcher.prepared), values, session.sentinels.stop())
 
 
 def said(output: str, target: str) -> list[str]:
-    """Return the lines of the program; BenchFault unless there are as many as there have to be."""
+    """Return the lines of the program; BenchFault for any others, such as an error that all boxes print."""
     lines = output.strip().splitlines()
-    if len(lines) != LINES:
+    if not SAYS.fullmatch("\n".join(lines)):
         raise BenchFault(
             f"the program printed something else in {target}: {output[-300:]!r}",
             hint="the program is in bench/scenarios/anywhere.py; run it by hand in that box",
