@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.channel import KEPT_OUTPUT, Channel, ChannelFault
 from bench.clock import elapsed, now
 from bench.target import Availability, Box, Image, Kind, Launcher, Prepared
+from bench.targets import uml_registers
 from bench.targets.drivers import Drivers
 from bench.targets.foreground import ForegroundLauncher, root
 from bench.targets.program import Program, found, tail
@@ -33,6 +34,7 @@ ENVIRONMENT = ("TMPDIR=/dev/shm",)
 PROBE = "printf '\\036tare init\\n'"
 ENOUGH = 64  # MiB for a kernel and a shell
 PATIENCE = 20.0
+COMPLETED = "; too old for this CPU's registers (AMX): a library of Tare's completes what it writes to them"
 REGISTERS = "set fp regs failed"
 ROLES = {"linux.uml": "UML kernel and its processes"}
 
@@ -52,14 +54,18 @@ class UserModeLinux:
         there = found(UML, reason="")
         if not there.available:
             return there
+        try:
+            env = environment(self._drivers)
+        except OSError as missing:
+            return Availability(available=False, reason=f"{_too_old()}, or a library of Tare's: {missing}")
         begun = now()
-        refused = probe(self._drivers)
+        refused = probe(self._drivers, env)
         if refused:
             return Availability(available=False, reason=refused)
         reason = (
             f"a kernel in user space, proven by one that reached user space in {elapsed(begun, now()):.1f} s"
         )
-        return replace(there, reason=reason)
+        return replace(there, reason=reason + _how(env))
 
     @contextmanager
     def launcher(self, box: Box) -> Iterator[Launcher]:
@@ -68,11 +74,23 @@ class UserModeLinux:
         def words(name: str, place: Path) -> tuple[str, ...]:
             return command(name, place, tree.path, box.memory // MIB, INIT)
 
+        env = environment(self._drivers)
         with root(self._drivers, box) as tree:
             yield ForegroundLauncher(
                 self._drivers, tree.place, words, Resources(), ROLES,
-                tree.prepared(BOUNDARY, "uml", (Path(UML.path),)), env=ENVIRONMENT,
+                tree.prepared(BOUNDARY + _how(env), "uml", (Path(UML.path),)), env=env,
             )  # fmt: skip
+
+
+def environment(drivers: Drivers) -> tuple[str, ...]:
+    """Return the kernel's environment; OSError where it needs a library that can't be made."""
+    if not uml_registers.needed(UML.version):
+        return ENVIRONMENT
+    return (*ENVIRONMENT, f"LD_PRELOAD={uml_registers.library(drivers.data)}")
+
+
+def _how(env: tuple[str, ...]) -> str:
+    return "" if env == ENVIRONMENT else COMPLETED
 
 
 def command(name: str, place: Path, tree: Path, mib: int, script: str) -> tuple[str, ...]:
@@ -83,7 +101,7 @@ def command(name: str, place: Path, tree: Path, mib: int, script: str) -> tuple[
     )  # fmt: skip
 
 
-def probe(drivers: Drivers) -> str:
+def probe(drivers: Drivers, env: tuple[str, ...]) -> str:
     """Boot a kernel on the host's own shell; return why it does not come so far, or nothing."""
     with scratch(drivers.run) as place:
 
@@ -91,7 +109,7 @@ def probe(drivers: Drivers) -> str:
             return command(name, own, Path("/"), ENOUGH, PROBE)
 
         nothing = Prepared(Image("probe", ""), "uml", BOUNDARY)
-        launcher = ForegroundLauncher(drivers, place, words, Resources(), ROLES, nothing, env=ENVIRONMENT)
+        launcher = ForegroundLauncher(drivers, place, words, Resources(), ROLES, nothing, env=env)
         instance = launcher.start(f"uml-probe-{os.getpid()}")
         channel = Channel(instance.agent)
         try:
@@ -104,11 +122,11 @@ def probe(drivers: Drivers) -> str:
 
 
 def _refusal(said: str) -> str:
-    """Say why a kernel did not come to user space.
-
-    Before Linux 6.13 it keeps a processor's state in a buffer of fixed size, and ptrace takes all or nothing:
-    where the processor has AMX the first program dies.
-    """
+    """Say why a kernel did not come to user space."""
     if REGISTERS in said:
-        return f"{UML.name} {UML.version} can't set this CPU's registers (AMX): it takes 6.13 or newer"
+        return _too_old()
     return f"{UML.name} does not come to user space: {tail(said)}"
+
+
+def _too_old() -> str:
+    return f"{UML.name} {UML.version} can't set this CPU's registers (AMX): it takes 6.13 or newer"
