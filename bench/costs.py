@@ -18,7 +18,8 @@ LONG = 120
 """Seconds from which on minutes are told."""
 
 FAST: Mapping[str, float] = {
-    "startup container": 0.1, "startup vm-full": 24.0,
+    "startup container": 0.1, "startup docker": 0.8,
+    "startup vm": 4.0, "startup vm-micro": 3.5, "startup vm-full": 24.0,
     "memory container": 3.4, "memory vm": 8.3, "memory vm-full": 51.0,
     "layers layers": 6.3, "layers flattened": 10.6, "layers qcow2-full": 18.3, "layers qcow2-linked": 18.6,
     "cpu native": 7.0, "cpu container": 7.2, "cpu vm": 13.3,
@@ -34,7 +35,7 @@ FAST: Mapping[str, float] = {
     "anywhere vm": 3.7, "anywhere uml": 2.0,
     "registry container": 4.2,
     "limits native": 1.3, "limits container": 6.7,
-    "lifecycle container": 0.4, "lifecycle vm-full": 24.0,
+    "lifecycle container": 0.4, "lifecycle vm": 9.0, "lifecycle vm-full": 24.0,
     "isolation native": 0.1, "isolation container": 0.3,
     "contention native": 8.2,
     "recovery container": 0.2, "recovery vm": 9.0,
@@ -50,6 +51,7 @@ LONGER: Mapping[str, float] = {
     "network native": 14.0, "network container": 14.0,
     "density container": 4.0,
     "limits native": 2.3, "limits container": 16.0,
+    "lifecycle vm": 25.0,
     "contention native": 15.0,
 }  # fmt: skip
 """Seconds of a turn at the default sizes, where that is another number."""

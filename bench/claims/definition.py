@@ -89,13 +89,14 @@ class Part(Data, frozen=True, kw_only=True):
     """One decision: a figure of one experiment and the rule for it. Without a scenario, it waits for one.
 
     A `control` is no part of the claim: it shows that the experiment can see what the claim denies, and
-    nothing is decided unless it holds. `over` is the parameter of a slope. `baseline_params` are those of the
-    baseline, where they are others. `emulation` tells what samples without hardware virtualization are good
-    for: nothing; or, where emulation only makes the figure larger, as its upper bound; or all, where it is
-    indifferent: bytes of a disk's file or at a socket, or what a program prints, which no processor changes.
-    `fast_shown` tells whether a preliminary evaluation shows one run of what emulation can't decide, or none;
-    `fast_supports`, whether its few runs may support this part: where the host's noise is as wide as the
-    margin, an interval of six runs fits into it on one day and not on the next.
+    nothing is decided unless it holds. An `optional` part counts only where its target can run. `over` is the
+    parameter of a slope. `baseline_params` are those of the baseline, where they are others. `emulation`
+    tells what samples without hardware virtualization are good for: nothing; or, where emulation only makes
+    the figure larger, as its upper bound; or all, where it is indifferent: bytes of a disk's file or at a
+    socket, or what a program prints, which no processor changes. `fast_shown` tells whether a preliminary
+    evaluation shows one run of what emulation can't decide, or none; `fast_supports`, whether its few runs
+    may support this part: where the host's noise is as wide as the margin, an interval of six runs fits into
+    it on one day and not on the next.
     """
 
     name: Text
@@ -113,6 +114,7 @@ class Part(Data, frozen=True, kw_only=True):
     fast_runs: Runs = 1
     fast_shown: bool = True
     fast_supports: bool = True
+    optional: bool = False
 
     @property
     def targets(self) -> tuple[str, ...]:

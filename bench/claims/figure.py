@@ -55,6 +55,11 @@ def _fits(part: Part, m: Measurement) -> bool:
     return {name: value for name, value in m.params.items() if name != part.over} == params
 
 
+def occasions(part: Part, run: Run) -> int:
+    """Return on how many occasions a fact was looked at: the fewest of any of its measurements."""
+    return min((len(m.samples) for m in used(part, run)), default=0)
+
+
 def figure(part: Part, run: Run, *, fast: bool, family: int = 1) -> Figure | None:
     """Return the figure of a part; None with too few runs for any. `family`: parts of the claim."""
     known = used(part, run)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from bench.claims.definition import Always, AtLeast, Equivalent
-from bench.claims.figure import Figure, figure, kind, used
+from bench.claims.figure import Figure, figure, kind, occasions, used
 from bench.claims.rules import boundary, decide
 from bench.claims.words import named
 from bench.stats.estimate import LEVEL
@@ -85,12 +85,18 @@ def _verdict(claim: Claim, run: Run) -> dict[str, Any]:
     family = sum(part.role == "claim" for part in claim.part)
     findings = [judge(part, run, family=family) for part in claim.part]
     return {
-        "kind": "claim", "claim": claim.id, "verdict": combine(findings),
+        "kind": "claim", "claim": claim.id, "verdict": combine(_asked(claim, findings, run)),
         "preliminary": run.mode == "fast", "definition": claim.digest, "data": digest(claim, run),
         "repeat": ["tare", "claims", claim.id, *(["--fast"] if run.mode == "fast" else []),
                    "--seed", str(run.seed)],
         "parts": [msgspec.json.decode(msgspec.json.encode(one)) for one in findings],
     }  # fmt: skip
+
+
+def _asked(claim: Claim, findings: Sequence[Finding], run: Run) -> list[Finding]:
+    """Return the findings that make the verdict: without optional ones whose target can't run here."""
+    here, both = {one.name for one in run.targets if one.available}, zip(claim.part, findings, strict=True)
+    return [found for part, found in both if not part.optional or set(part.targets) <= here]
 
 
 def judge(part: Part, run: Run, *, family: int = 1) -> Finding:
@@ -122,11 +128,19 @@ def _decided(part: Part, run: Run, found: Figure) -> Finding:
         return _open(part, "emulated", ", ".join(emulated), found=found, run=run)
     if part.baseline and (shut := _shut(part, run)):
         return _open(part, "unlike-itself", shut, found=found, run=run)
-    if outcome == "supported" and run.mode == "fast" and not part.fast_supports:
-        return _open(part, "not-by-few", found=found, run=run)
-    if outcome in {"supported", "refuted"}:
+    if outcome == "supported":
+        return _supported(part, run, found)
+    if outcome == "refuted":
         return _finding(part, outcome, found=found, run=run)
     return _open(part, outcome, found=found, run=run)
+
+
+def _supported(part: Part, run: Run, found: Figure) -> Finding:
+    if run.mode == "fast" and not part.fast_supports:
+        return _open(part, "not-by-few", found=found, run=run)
+    if isinstance(part.rule, Always) and (few := occasions(part, run)) < _fixed(part, run):
+        return _open(part, "few-occasions", str(few), found=found, run=run)
+    return _finding(part, "supported", found=found, run=run)
 
 
 def _absent(part: Part, run: Run) -> Finding | None:
@@ -145,6 +159,10 @@ def _absent(part: Part, run: Run) -> Finding | None:
             return _open(part, "unshown", proven.name)
         return _open(part, "not-measured", name)
     return None
+
+
+def _fixed(part: Part, run: Run) -> int:
+    return part.fast_runs if run.mode == "fast" else part.runs
 
 
 def _emulated(part: Part, run: Run) -> list[str]:

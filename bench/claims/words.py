@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from math import log10
 from typing import TYPE_CHECKING, Any, Literal
+
+from bench.claims import part_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +40,8 @@ SAYINGS: Mapping[str, tuple[str, str]] = {
     "ratio": ("ratio of medians", "中位数之比"),
     "to": ("to", "至"),
     "flips-at": ("flips at", "界限"),
+    "below": ("{} orders of magnitude below that", "低于界限 {} 个数量级"),
+    "above": ("{} orders of magnitude above that", "高于界限 {} 个数量级"),
     "and": ("and", "与"),
     "excluded": ("{} samples were disturbed and are set aside", "{} 个受干扰的样本已排除"),
     "no-scenario": ("Tare has no scenario for it yet", "Tare 尚无相应的场景"),
@@ -44,6 +49,10 @@ SAYINGS: Mapping[str, tuple[str, str]] = {
     "failed": ("it could not be measured: {}", "测量失败: {}"),
     "not-measured": ("there are no samples of {}", "没有 {} 的样本"),
     "few-runs": ("too few runs for an interval of the {}", "运行次数太少, 无法得到{}的区间"),
+    "few-occasions": (
+        "it held, on {} occasions: fewer than were fixed beforehand",
+        "成立, 但只有 {} 次, 少于预先规定的次数",
+    ),
     "low-level": ("more runs are needed: the interval has only {}", "需要更多次运行: 区间的置信水平仅为 {}"),
     "undecided": (
         "the interval reaches the limit, or all but: more runs, or a quieter host, are needed",
@@ -85,7 +94,9 @@ def heading(record: Mapping[str, Any], lang: Language) -> str:
 
 def evidence(part: Mapping[str, Any], lang: Language) -> str:
     """Return one line on a part: what was found, how well it is known, where it flips, what is missing."""
-    name = part["part"] + (f" [{say('control', lang)}]" if part["role"] == "control" else "")
+    name = part_names.in_(part["part"], lang)
+    if part["role"] == "control":
+        name += f" [{say('control', lang)}]"
     pieces = [piece for piece in (_figure(part, lang), _why(part, lang)) if piece]
     if part["excluded"]:
         pieces.append(say("excluded", lang).format(part["excluded"]))
@@ -113,7 +124,17 @@ def _figure(part: Mapping[str, Any], lang: Language) -> str:
     what = f"{part['scenario']} {part['metric']} {box}{accelerators}: {of}"
     limits = f" {say('and', lang)} ".join(amount(one, unit) for one in part["flips_at"])
     found = f"{amount(part['value'], unit)} {_interval(part, unit, lang)}"
-    return f"{what} {found}, {say('flips-at', lang)} {limits}"
+    return ", ".join(filter(None, (f"{what} {found}", f"{say('flips-at', lang)} {limits}", _far(part, lang))))
+
+
+def _far(part: Mapping[str, Any], lang: Language) -> str:
+    """Return how far a figure is from its limit, where that is an order of magnitude or more."""
+    value, limits = part["value"], part["flips_at"]
+    if part["of"] == "share" or len(limits) != 1 or min(value, *limits) <= 0:
+        return ""
+    orders = log10(value / limits[0])
+    code = "below" if orders < 0 else "above"
+    return say(code, lang).format(f"{abs(orders):.1f}") if abs(orders) >= 1 else ""
 
 
 def named(of: str, over: str) -> str:

@@ -46,7 +46,7 @@ def test_a_preliminary_evaluation_may_leave_it_out():
 
 @pytest.mark.parametrize("fast", [True, False])
 def test_an_upper_bound_has_its_runs_and_no_warm_up(fast):
-    (part,) = claims()["startup-vm"].part
+    part, *_ = claims()["startup-vm"].part
     slots = [slot for slot in planned("startup", fast=fast) if slot.target == "vm-full"]
     assert len(slots) == (part.fast_runs if fast else part.runs)
     assert not any(slot.warmup for slot in slots)

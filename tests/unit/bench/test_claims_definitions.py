@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from bench.claims import part_names
 from bench.claims.definition import Always, AtLeast, Equivalent
 from bench.claims.load import FILE, asked, claims, parse, select
 from bench.claims.words import LANGUAGES, SAYINGS
@@ -34,6 +35,13 @@ def test_a_claim_is_worded_in_both_languages(claim):
     assert not CHINESE.search(claim.says.en + claim.flip.en)
     assert CHINESE.search(claim.flip.zh)
     assert CHINESE.search(claim.says.zh) or claim.says.zh == "build once, run anywhere"  # the course's words
+
+
+def test_every_part_has_a_chinese_name_and_no_other_has():
+    assert set(part_names.chinese()) == {part.name for claim in claims().values() for part in claim.part}
+    assert [name for name, zh in part_names.chinese().items() if not CHINESE.search(zh)] == []
+    assert [part_names.in_("fork", lang) for lang in LANGUAGES] == ["fork", "创建进程 (fork)"]
+    assert part_names.in_("of another version", "zh") == "of another version"
 
 
 def test_every_saying_is_in_both_languages():

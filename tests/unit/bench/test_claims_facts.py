@@ -182,3 +182,33 @@ def looked(*, topmost=1.0, per_layer=1e-6, kept=0.0):
 def test_a_stack_that_is_looked_up_otherwise_changes_the_verdict(changes, verdict):
     (record,) = verdicts([claims()["overlay-lookup"]], looked(**changes))
     assert record["verdict"] == verdict
+
+
+@pytest.mark.parametrize(("mode", "needed"), [("fast", 3), ("default", 6)])
+def test_a_fact_has_to_hold_on_as_many_occasions_as_were_fixed(mode, needed):
+    part = msgspec.structs.replace(fact(), runs=6, fast_runs=3)
+    for n, verdict in ((needed, "supported"), (needed - 1, "not evaluable here")):
+        run = msgspec.structs.replace(run_of(row("fact", (1,) * n), row("fact", (1,) * 9, size=2)), mode=mode)
+        found = judge(part, run)
+        assert (found.verdict, found.why) == (verdict, "" if verdict == "supported" else "few-occasions")
+    broken = msgspec.structs.replace(run_of(row("fact", (0,))), mode=mode)
+    assert judge(part, broken).verdict == "refuted"  # one counterexample is enough
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.003, "3.5 orders of magnitude below that"),
+        (3e4, "3.5 orders of magnitude above that"),
+        (2.0, ""),
+    ],
+)
+def test_how_far_a_figure_is_from_its_limit_is_said(value, words):
+    rows = [row("ready", [value * (1 + i / 1000) for i in range(8)], "s", scenario="startup")]
+    part = Part(
+        name="p", scenario="startup", target="container", metric="ready",
+        rule=AtLeast(of="median", limit=10.0),
+    )  # fmt: skip
+    said = evidence(msgspec.json.decode(msgspec.json.encode(judge(part, run_of(*rows)))), "en")
+    assert ("orders of magnitude" in said) == bool(words)
+    assert said.endswith(words)

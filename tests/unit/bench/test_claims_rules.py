@@ -337,3 +337,25 @@ def test_parts_make_a_whole(parts, whole):
     absent = msgspec.structs.replace(control, verdict=OPEN, why="no-target")
     assert combine([*findings, control, absent]) == whole
     assert combine([*findings, absent]) == OPEN
+
+
+@pytest.mark.parametrize(
+    ("docker", "verdict"),
+    [(None, "supported"), ([1.0 + i / 100 for i in range(80)], "supported"), ([20.0] * 80, "partly")],
+)
+def test_an_optional_part_counts_where_its_target_is(docker, verdict):
+    claim = claims()["startup-container"]
+    ours = {("startup", "container", "ready"): [1.0 + i / 100 for i in range(80)]}
+    theirs = {("startup", "docker", "ready"): docker} if docker else {}
+    run = plain_run(ours | theirs)
+    if not docker:
+        gone = Target(name="docker", title="", kind="container", available=False, reason="not installed")
+        run = msgspec.structs.replace(run, targets=(*run.targets, gone))
+    (record,) = verdicts([claim], run)
+    assert record["verdict"] == verdict
+    assert record["parts"][1]["why"] == ("" if docker else "no-target")  # said all the same
+    fault = Failure(scenario="startup", target="docker", round=0, text="no")
+    there = Target(name="docker", title="", kind="container", available=True)
+    run = plain_run(ours)
+    run = msgspec.structs.replace(run, targets=(*run.targets, there), failures=(fault,))
+    assert verdicts([claim], run)[0]["verdict"] == "partly"  # it is here, and does not work

@@ -77,7 +77,8 @@ def test_a_verdict_is_printed_and_kept_with_its_evidence(tare, later, fakes, cal
     assert record["definition"] == claims()["startup-container"].digest
     (ready,) = [m for m in run.measurements if m.metric == "ready"]
     assert record["data"] == sha256(msgspec.json.encode(ready, order="deterministic")).hexdigest()
-    (part,) = record["parts"]
+    part, docker = record["parts"]
+    assert (docker["target"], docker["verdict"]) == ("docker", "not evaluable here")  # and asked for nothing
     assert (part["of"], part["n"], part["unit"], part["flips_at"]) == ("median", 12, "s", [10.0])
     assert part["low"] <= part["value"] <= part["high"]
 
@@ -90,6 +91,7 @@ def test_the_same_in_chinese(tare, later, fakes):
     assert "Tare 尚无相应的场景" in done.out
     assert claims()["startup-container"].flip.zh in done.out
     assert "preliminary" not in done.out
+    assert "容器: 成立; startup ready container: 中位数" in done.out
 
 
 def test_an_emulated_guest_refutes_minutes_a_fortiori(tare, fakes):
