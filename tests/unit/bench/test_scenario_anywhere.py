@@ -5,6 +5,7 @@ import os
 import pytest
 
 from bench.scenarios.anywhere import EXPECTED, Anywhere
+from bench.targets.installed import names
 from tests.fakes.fake_target import FakeTarget, obedient, virtual
 
 OURS = os.uname().release
@@ -55,3 +56,7 @@ def test_a_box_that_can_not_run_the_program_is_a_failure(measure, behaviour):
     (failure,) = run.failures
     assert "printed something else in container" in failure.text
     assert not run.measurements
+
+
+def test_every_box_that_starts_the_image_itself_takes_part():
+    assert set(Anywhere().targets) == set(names()) - {"native", "vm-full", "tare-oci"}
