@@ -20,28 +20,34 @@ from runtime.network import links, sysctls
 from runtime.network.netlink import Netlink
 from runtime.network.netns import entered
 
-SECONDS = 60
 _MS_REC, _MS_PRIVATE = 0x4000, 1 << 18
 
 
 def in_lab(scenario, *args):
-    """Run `scenario(*args)` in a fork with its own network; its failure is the test's, with its traceback."""
+    """Run `scenario(*args)` in a fork with its own network; its failure is the test's, with its traceback.
+
+    It may take as long as its test: pytest's own time limit, which the guest extends, ends both.
+    """
     read, write = os.pipe()
     pid = os.fork()
     if not pid:
         os.close(read)
         _scenario(write, scenario, args)
     os.close(write)
-    with os.fdopen(read, encoding="utf-8") as report:
-        text = report.read()
-    _, status = os.waitpid(pid, 0)
+    try:
+        with os.fdopen(read, encoding="utf-8") as report:
+            text = report.read()
+    except BaseException:
+        os.kill(pid, signal.SIGKILL)
+        raise
+    finally:
+        _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 0, text or f"the lab ended with {status}"
 
 
 def _scenario(report, scenario, args):
     code = 1
     try:
-        signal.alarm(SECONDS)
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
         syscalls.unshare(namespaces.flags("network", "mount"))
         syscalls.mount("none", "/", "", _MS_REC | _MS_PRIVATE)
