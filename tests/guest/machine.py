@@ -27,7 +27,7 @@ BOX = Box(workload="bench", memory=2 << 30, cpus=2)
 MOUNT = "mkdir -p /tests && mount -o ro /dev/vdb /tests && sh /tests/tare/tests/guest/prepare.sh"
 # Delegate=yes hands the scope every controller, and the promise that systemd keeps out of what is below it.
 PYTEST = """cd /work && systemd-run --quiet --scope -p Delegate=yes env PYTHONPATH=/tests/wheels \
-PYTHONDONTWRITEBYTECODE=1 HOME=/root LC_ALL=C.UTF-8 TARE_TEST_ROOT=/work/.data \
+HOME=/root LC_ALL=C.UTF-8 TARE_TEST_ROOT=/work/.data \
 python3 -m pytest -p no:cacheprovider -o timeout=600"""
 LOG = "/run/pytest.log"
 EVERY = 10  # seconds
