@@ -41,7 +41,7 @@ def test_a_published_port_is_reached_and_gone_with_the_container(tmp_path):
     environment = {**os.environ, "TARE_ROOT": str(tmp_path), "PYTHON": sys.executable}
     done = subprocess.run(
         ["unshare", "-n", "sh", "-c", SCRIPT], cwd=ROOT, env=environment, capture_output=True, text=True,
-        check=False, timeout=60,
+        check=False,
     )  # fmt: skip
     lines = done.stdout.splitlines()
     assert lines[:2] == ["80/tcp -> 127.0.0.1:8099", "hello"], done.stderr
