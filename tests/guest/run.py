@@ -17,6 +17,7 @@ PATIENCE = float(os.environ.get("TARE_GUEST_PATIENCE", "14400"))  # seconds
 _PRIVILEGED = (
     "container", "container_cli", "container_life", "container_limits", "native_process", "starter", "vfork",
     "cgroup_real", "oci_lifecycle", "confinement", "mounts_oci", "network_bridge", "network_crash",
+    "engine_network", "engine_life",
     "rootless_oci", "rootless_cgroup", "oci_podman", "oci_dockerd", "apparmor",
 )  # fmt: skip
 TESTS = (
