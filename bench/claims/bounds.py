@@ -42,5 +42,5 @@ def _enough(part: Part, *, fast: bool) -> int | None:
     if part.emulation == "indifferent" or isinstance(part.rule, Always):
         return None
     if part.emulation == "upper-bound":
-        return part.fast_runs if fast else part.runs
+        return part.fixed(fast=fast)
     return SHOWN if part.fast_shown or not fast else 0

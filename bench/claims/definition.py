@@ -121,6 +121,10 @@ class Part(Data, frozen=True, kw_only=True):
         """The targets that have to be measured."""
         return tuple(name for name in (self.target, self.baseline) if name)
 
+    def fixed(self, *, fast: bool) -> int:
+        """Return the fewest runs that decide it, in a preliminary evaluation or in the full one."""
+        return self.fast_runs if fast else self.runs
+
 
 class Claim(Data, frozen=True, kw_only=True):
     """A hypothesis in words, what decides it, and what would flip the verdict."""

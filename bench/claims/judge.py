@@ -138,7 +138,7 @@ def _decided(part: Part, run: Run, found: Figure) -> Finding:
 def _supported(part: Part, run: Run, found: Figure) -> Finding:
     if run.mode == "fast" and not part.fast_supports:
         return _open(part, "not-by-few", found=found, run=run)
-    if isinstance(part.rule, Always) and (few := occasions(part, run)) < _fixed(part, run):
+    if isinstance(part.rule, Always) and (few := occasions(part, run)) < part.fixed(fast=run.mode == "fast"):
         return _open(part, "few-occasions", str(few), found=found, run=run)
     return _finding(part, "supported", found=found, run=run)
 
@@ -159,10 +159,6 @@ def _absent(part: Part, run: Run) -> Finding | None:
             return _open(part, "unshown", proven.name)
         return _open(part, "not-measured", name)
     return None
-
-
-def _fixed(part: Part, run: Run) -> int:
-    return part.fast_runs if run.mode == "fast" else part.runs
 
 
 def _emulated(part: Part, run: Run) -> list[str]:

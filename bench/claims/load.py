@@ -57,7 +57,7 @@ def asked(chosen: Sequence[Claim], *, fast: bool) -> dict[str, dict[str, int]]:
     """
     found: dict[str, dict[str, int]] = {}
     for part in (part for claim in chosen for part in claim.part if part.scenario):
-        runs = part.fast_runs if fast else part.runs
+        runs = part.fixed(fast=fast)
         counts = found.setdefault(part.scenario, {})
         for name in (*part.targets, *filter(None, [str(part.params.get("layout", ""))])):
             counts[name] = max(counts.get(name, 0), runs)
