@@ -6,6 +6,7 @@ import math
 import os
 import select
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,7 @@ class Started:
         self.cgroup = cgroup
         self._state, self._run, self._channel = state, run, channel
         self._status: ExitStatus | None = None
+        self._asked: list[int] = []  # for its end; taken by one thread each
 
     def __enter__(self) -> Started:
         return self
@@ -67,23 +69,33 @@ class Started:
     def wait(self, timeout: float | None = None) -> ExitStatus:
         """Wait until process 1 ends; TimeoutError after `timeout` seconds. Later calls repeat the answer."""
         if self._status is None:
+            self._ask()
             if not _readable(self.pidfd, timeout):
                 raise TimeoutError(f"{self.id} still runs after {timeout} s")
             code, oom = self._reap()
             self._status = ExitStatus(None, -code, oom) if code < 0 else ExitStatus(code, None, oom)
         return self._status
 
+    def _ask(self) -> None:
+        """Have it reaped, and told of, as soon as it ends; asking only then would take a wake-up more."""
+        if self.pidfd < 0:
+            raise RuntimeFault("the instance has been removed", kind="usage", hint="wait before removing")
+        if not self._asked:
+            self._asked.append(self._channel.post({"op": "wait", "id": self.id}))
+
     def _reap(self) -> tuple[int, bool]:
-        kills: list[int] = []
+        try:
+            kills = self.cgroup.oom_kills() if self.cgroup else 0  # while the spawner reaps
+        except OSError as err:
+            raise RuntimeFault.from_os(err, f"read why {self.id} ended") from err
+        reply = self._channel.collect(self._taken())
+        return os.waitstatus_to_exitcode(reply["status"]), kills > 0
 
-        def count() -> None:
-            try:
-                kills.append(self.cgroup.oom_kills() if self.cgroup else 0)
-            except OSError as err:
-                raise RuntimeFault.from_os(err, f"read why {self.id} ended") from err
-
-        reply = self._channel.request({"op": "reap", "id": self.id}, meanwhile=count)
-        return os.waitstatus_to_exitcode(reply["status"]), kills[0] > 0
+    def _taken(self) -> int:
+        while True:
+            self._ask()
+            with suppress(IndexError):  # another thread was there first
+                return self._asked.pop()
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send a signal to process 1; nothing happens once it has ended."""
@@ -132,6 +144,8 @@ class Started:
         if self.pidfd >= 0:
             os.close(self.pidfd)
             self.pidfd = -1
+        while self._asked:
+            self._channel.abandon(self._asked.pop())
 
     @property
     def upper(self) -> Path | None:
@@ -168,8 +182,6 @@ def _below(path: str, places: list[str]) -> bool:
 
 
 def _readable(fd: int, timeout: float | None) -> bool:
-    if fd < 0:
-        raise RuntimeFault("the instance has been removed", kind="usage", hint="wait before removing")
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     return bool(poll.poll(None if timeout is None else math.ceil(timeout * 1000)))

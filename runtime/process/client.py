@@ -11,13 +11,14 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runtime.errors import RuntimeFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_Found = TypeVar("_Found")
 _STARTERS = 3  # that may die of something else than the start that is asked for
 _SOURCES = Path(__file__).resolve().parents[2]
 # -I -S: no site packages, no environment, half the start-up time. The sockets arrive as descriptors.
@@ -47,25 +48,40 @@ class _Line:
 
     def __init__(self, end: socket.socket) -> None:
         self._socket, self._lock, self._seq = end, threading.Lock(), 0
+        self._posted: set[int] = set()
+        self._early: dict[int, dict[str, Any]] = {}  # came while another reply was waited for
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
 
-    def request(
-        self,
-        message: dict[str, Any],
-        fds: tuple[int, ...] = (),
-        meanwhile: Callable[[], None] | None = None,
-    ) -> tuple[dict[str, Any], list[int]]:
-        """Send and wait for the reply; returns it with the descriptors it carries; OSError, or EOFError.
-
-        `meanwhile` is called while the other side works.
-        """
+    def request(self, message: dict[str, Any], fds: tuple[int, ...] = ()) -> tuple[dict[str, Any], list[int]]:
+        """Send and wait for the reply; returns it with the descriptors it carries; OSError, or EOFError."""
         with self._lock:
             self._seq += 1
             message["seq"] = self._seq
             socket.send_fds(self._socket, [marshal.dumps(message)], fds)
-            if meanwhile:
-                meanwhile()
             return self._receive(self._seq)
+
+    def post(self, message: dict[str, Any]) -> int:
+        """Send what is answered later, without descriptors; returns the number for `collect`; OSError."""
+        with self._lock:
+            self._seq += 1
+            message["seq"] = self._seq
+            self._posted.add(self._seq)
+            self._socket.send(marshal.dumps(message))
+            return self._seq
+
+    def collect(self, number: int) -> dict[str, Any]:
+        """Wait for the reply to what was posted; once only. OSError, or EOFError."""
+        with self._lock:
+            try:
+                return self._early.pop(number, None) or self._receive(number)[0]
+            finally:
+                self._posted.discard(number)  # when this is interrupted, nobody asks for it again
+
+    def abandon(self, number: int) -> None:
+        """Drop the reply to what was posted, when it comes."""
+        with self._lock:
+            self._posted.discard(number)
+            self._early.pop(number, None)
 
     def tell(self, message: dict[str, Any]) -> None:
         """Send what has no reply; OSError."""
@@ -80,6 +96,8 @@ class _Line:
             reply: dict[str, Any] = marshal.loads(data)  # noqa: S302 - the spawner is this interpreter too
             if reply["seq"] == seq:
                 return reply, fds
+            if reply["seq"] in self._posted:
+                self._early[reply["seq"]] = reply
             for fd in fds:  # the reply to a request whose caller was interrupted
                 os.close(fd)
 
@@ -132,9 +150,21 @@ class Channel:
             hint="see what kills it (dmesg, if the host has no memory left), and try again",
         )
 
-    def request(self, message: dict[str, Any], meanwhile: Callable[[], None] | None = None) -> dict[str, Any]:
-        """Reap or remove (see `runtime.process.spawner`); `meanwhile` is called while that goes on."""
-        return self._control_request(message, meanwhile)[0]
+    def request(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Remove (see `runtime.process.spawner`)."""
+        return self._control_request(message)[0]
+
+    def post(self, message: dict[str, Any]) -> int:
+        """Ask to wait (see `runtime.process.spawner`); the number is for `collect`, later."""
+        return self._through(lambda: self._control.post(message))
+
+    def collect(self, number: int) -> dict[str, Any]:
+        """Return the reply to what was posted, once it is there; once only."""
+        return _granted(self._through(lambda: self._control.collect(number)))
+
+    def abandon(self, number: int) -> None:
+        """Have no use for the reply any more."""
+        self._control.abandon(number)
 
     def tell(self, message: dict[str, Any]) -> None:
         """Forget (see `runtime.process.spawner`); nobody needs to know when the spawner has died."""
@@ -154,19 +184,18 @@ class Channel:
                 raise
         return None
 
-    def _control_request(
-        self, message: dict[str, Any], meanwhile: Callable[[], None] | None = None
-    ) -> tuple[dict[str, Any], list[int]]:
+    def _control_request(self, message: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+        reply, received = self._through(lambda: self._control.request(message))
+        return _granted(reply), received
+
+    def _through(self, act: Callable[[], _Found]) -> _Found:
         try:
-            reply, received = self._control.request(message, meanwhile=meanwhile)
+            return act()
         except OSError as err:
             raise RuntimeFault.from_os(err, f"reach the spawner (process {self.pid})") from err
         except EOFError as err:
             hint = "remove what it left with: tare system prune"
             raise RuntimeFault(f"the spawner (process {self.pid}) has died", hint=hint) from err
-        if "error" in reply:
-            raise Refusal(**reply["error"])
-        return reply, received
 
     def close(self) -> None:
         """Close the sockets, on which the spawner removes all instances and exits; wait for it."""
@@ -174,3 +203,9 @@ class Channel:
             self._starter.close()
             self._control.close()
             self._process.wait()
+
+
+def _granted(reply: dict[str, Any]) -> dict[str, Any]:
+    if "error" in reply:
+        raise Refusal(**reply["error"])
+    return reply

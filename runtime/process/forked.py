@@ -22,11 +22,15 @@ class Forked:
     """Forks in its constructor; `end` reaps.
 
     `client` is the socket that the starter serves, `owner` the spawner's identity in each record, `strange`
-    what the starter must not keep open.
+    and the descriptors `pidfds` what the starter must not keep open.
     """
 
     def __init__(
-        self, client: socket.socket, owner: dict[str, int], strange: Iterable[socket.socket]
+        self,
+        client: socket.socket,
+        owner: dict[str, int],
+        strange: Iterable[socket.socket],
+        pidfds: Iterable[int] = (),
     ) -> None:
         self.notes, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LARGEST)
@@ -35,6 +39,8 @@ class Forked:
             if self.pid == 0:
                 for one in (*strange, self.notes):
                     one.close()
+                for fd in pidfds:
+                    os.close(fd)
                 _become(Starter(client, theirs, owner))
 
     def told(self) -> Iterator[dict[str, Any] | None]:

@@ -4,7 +4,8 @@ It forks a starter (`runtime.process.starter`), which makes the children, as the
 and removes. Requests and replies are values, marshalled, on one SOCK_SEQPACKET socket, descriptors as
 SCM_RIGHTS:
   {"op": "starter", "seq"}       -> {"seq"} + a socket to a new starter
-  {"op": "reap", "seq", "id"}    -> {"seq", "status"}: a wait status, or null while it runs
+  {"op": "wait", "seq", "id"}    -> {"seq", "status"}: its wait status, once it has ended; others are served
+                                    meanwhile
   {"op": "remove", "seq", "id"}  -> {"seq"}
   {"op": "forget", "id", "pid"}  no reply: the client has removed what had ended
   {"op": "recover", "seq", "id", "created"} -> {"seq", "pid", "start"} + pidfd, of the process, now killed,
@@ -53,6 +54,7 @@ class Spawner:
         self.starter: Forked | None = None
         self.coming: Instance | None = None  # the last that the starter told of
         self.watch = Watch()
+        self.waits: dict[int, tuple[Instance, int]] = {}  # by pidfd; the request that is to be answered
         self.poll = select.poll()
         self.poll.register(control, select.POLLIN)
 
@@ -60,6 +62,8 @@ class Spawner:
         """Answer until the client is gone."""
         while True:
             ready = {fd for fd, _ in self.poll.poll(self.watch.timeout)}
+            for pidfd in ready & self.waits.keys():
+                self._ended(pidfd)
             # First: what is asked may be about what they tell, and they were there before it.
             if self.starter and self.starter.notes.fileno() in ready:
                 self._listen(self.starter)
@@ -90,11 +94,12 @@ class Spawner:
             self._forget(message)
             return True
         try:
-            fields, fds = _OPERATIONS[message["op"]](self, message)
+            found = _OPERATIONS[message["op"]](self, message)
         except OSError as err:
             report = {"stage": message["op"], "errno": err.errno or 0, "what": str(err.filename or "")}
-            fields, fds = {"error": report}, []
-        self._reply(message["seq"], fields, fds)
+            found = {"error": report}, []
+        if found:
+            self._reply(message["seq"], *found)
         return True
 
     def _look(self) -> None:
@@ -104,7 +109,8 @@ class Spawner:
 
     def _strays(self) -> dict[int, str]:
         """Children that are no instance's yet: at most one, the starter's in hand; their states by pid."""
-        known = {one.state["init"]["pid"] for one in self.instances.values() if one.state["init"]}
+        running = [one for one in self.instances.values() if one.state["init"] and one.status is None]
+        known = {one.state["init"]["pid"] for one in running}
         if self.starter:
             known.add(self.starter.pid)
         return {pid: state for pid, state in children(os.getpid()).items() if pid not in known}
@@ -149,7 +155,7 @@ class Spawner:
 
     def fork_starter(self, client: socket.socket, *strange: socket.socket) -> None:
         """Fork a starter that serves `client` and does not keep `strange` open."""
-        self.starter = Forked(client, self.owner, (self.control, *strange))
+        self.starter = Forked(client, self.owner, (self.control, *strange), self.waits)
         self.poll.register(self.starter.notes, select.POLLIN)
 
     def _end_starter(self) -> None:
@@ -171,8 +177,22 @@ class Spawner:
             finally:
                 os.close(pidfd)
 
-    def _reap(self, message: Message) -> tuple[Message, list[int]]:
-        return {"status": self._known(message["id"]).reap()}, []
+    def _wait(self, message: Message) -> tuple[Message, list[int]] | None:
+        """Answer when it has ended: asked for only then, the status would cost the client a wake-up more."""
+        instance = self._known(message["id"])
+        status = instance.reap()
+        if status is not None:
+            return {"status": status}, []
+        pidfd = os.pidfd_open(instance.state["init"]["pid"])  # a child that is not reaped keeps its number
+        self.waits[pidfd] = instance, message["seq"]
+        self.poll.register(pidfd, select.POLLIN)
+        return None
+
+    def _ended(self, pidfd: int) -> None:
+        instance, seq = self.waits.pop(pidfd)
+        self.poll.unregister(pidfd)
+        os.close(pidfd)
+        self._reply(seq, {"status": instance.reap()}, [])
 
     def _remove(self, message: Message) -> tuple[Message, list[int]]:
         instance = self.instances.pop(message["id"], None)
@@ -212,14 +232,18 @@ class Spawner:
         raise OSError(errno.ECHILD, os.strerror(errno.ECHILD), message["id"])
 
     def _known(self, name: str) -> Instance:
-        if name not in self.instances:
+        instance = self.instances.get(name)
+        if instance is None or not instance.state["init"]:
             raise OSError(errno.ESRCH, os.strerror(errno.ESRCH), name)
-        return self.instances[name]
+        return instance
 
     def _reply(self, seq: int, fields: Message, fds: list[int]) -> None:
         data = marshal.dumps({"seq": seq, **fields})
         try:
-            socket.send_fds(self.control, [data], fds)
+            if fds:
+                socket.send_fds(self.control, [data], fds)
+            else:
+                self.control.send(data)
         except (BrokenPipeError, ConnectionResetError):
             return  # the client died; the next turn of the loop sees it
         finally:
@@ -229,7 +253,7 @@ class Spawner:
 
 _OPERATIONS = {
     "starter": Spawner._starter,  # noqa: SLF001
-    "reap": Spawner._reap,  # noqa: SLF001
+    "wait": Spawner._wait,  # noqa: SLF001
     "remove": Spawner._remove,  # noqa: SLF001
     "recover": Spawner._recover,  # noqa: SLF001
 }

@@ -1,0 +1,122 @@
+"""A wait is asked for before the end and answered at it: by whoever waits, again, or by nobody any more."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from runtime.container import NativeSpec
+from runtime.container.prune import prune
+from runtime.errors import RuntimeFault
+from tests.privileged.test_starter import starter
+
+pytestmark = pytest.mark.privileged
+
+
+def descriptors(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def pidfds(pid: int) -> list[Path]:
+    return [fd for fd in Path(f"/proc/{pid}/fd").iterdir() if "pidfd" in str(fd.readlink())]
+
+
+def waiting(started, found):
+    thread = threading.Thread(target=lambda: found.append(started.wait(20).code))
+    thread.start()
+    return thread
+
+
+def test_everyone_who_waits_hears_how_it_ended(box):
+    read, write = os.pipe()
+    found = []
+    started = box.start("sh", "-c", "read line; exit 7", stdio=read)
+    threads = [waiting(started, found) for _ in range(5)]
+    assert box.sh("echo others are served") == "others are served"
+    os.write(write, b"\n")
+    for thread in threads:
+        thread.join(20)
+    assert found == [7] * 5
+    started.remove()
+    assert started.leftovers() == []
+    os.close(read)
+    os.close(write)
+
+
+def test_waits_that_end_in_any_order_are_told_apart(box):
+    pipes = [os.pipe() for _ in range(4)]
+    boxes = [box.start("sh", "-c", f"read line; exit {n}", stdio=pipes[n][0]) for n in range(4)]
+    for started in boxes:
+        with pytest.raises(TimeoutError):
+            started.wait(0)
+    for number in (2, 0, 3, 1):
+        os.write(pipes[number][1], b"\n")
+        assert boxes[number].wait(20).code == number
+    for started in boxes:
+        started.remove()
+    for fd in (fd for pair in pipes for fd in pair):
+        os.close(fd)
+
+
+def test_one_that_ended_long_ago_is_waited_for(spawner):
+    null = os.open("/dev/null", os.O_RDWR)
+    spec = NativeSpec("n", ("/bin/sh", "-c", "exit 3"))
+    with spawner.start_native(spec, stdin=null, stdout=null, stderr=null) as started:
+        while Path(f"/proc/{started.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            pass
+        assert started.wait(20).code == 3
+    os.close(null)
+
+
+def test_a_wait_that_nobody_comes_back_for_leaves_nothing(box):
+    box.start("true").remove()
+    before = descriptors(box.spawner.pid), descriptors(os.getpid())
+    for _ in range(30):
+        with box.start("sleep", "100") as started, pytest.raises(TimeoutError):
+            started.wait(0)
+    assert box.sh("echo again") == "again"
+    assert (descriptors(box.spawner.pid), descriptors(os.getpid())) == before
+
+
+def test_a_starter_that_comes_later_holds_nobodys_process(box):
+    with box.start("sleep", "100") as started:
+        with pytest.raises(TimeoutError):
+            started.wait(0)
+        box.sh("true")  # by now the spawner waits
+        assert len(pidfds(box.spawner.pid)) == 1
+        os.kill(starter(box.spawner), signal.SIGKILL)
+        assert box.sh("echo again") == "again"
+        assert pidfds(starter(box.spawner)) == []
+        started.kill()
+        assert started.wait(20).signal == signal.SIGKILL
+    assert pidfds(box.spawner.pid) == []
+
+
+def test_a_wait_that_was_given_up_can_be_taken_up_again(box):
+    with box.start("sleep", "100") as started:
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                started.wait(0.01)
+        started.kill()
+        assert started.wait(20).signal == signal.SIGKILL
+        assert started.wait(0).signal == signal.SIGKILL
+
+
+def test_a_wait_for_what_has_been_removed_says_so(box):
+    started = box.start("true")
+    started.remove()
+    with pytest.raises(RuntimeFault, match="has been removed"):
+        started.wait(5)
+
+
+def test_a_wait_without_a_spawner_says_so(box, place):
+    other = box.start("sleep", "100")
+    os.kill(box.spawner.pid, signal.SIGKILL)
+    with pytest.raises(RuntimeFault, match="the spawner"):
+        other.wait(20)
+    prune(*place)
+    assert other.leftovers() == []
