@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 TORN = 70  # exit status of a process whose memory a killed child has left behind (EX_SOFTWARE)
 _CLONE_VM, _CLONE_VFORK, _CLONE_PARENT, _SIGCHLD = 0x100, 0x4000, 0x8000, 17
 _WORD = 8
+_FIRST = 32 << 10  # bytes of a stack, of which a start takes fewer
 
 _libc = ctypes.PyDLL(None, use_errno=True)
 _call = ctypes.cast(ctypes.pythonapi.PyObject_CallNoArgs, ctypes.c_void_p)
@@ -93,6 +94,10 @@ class Stack:
         _libc.pthread_attr_getstack(attributes, ctypes.byref(base), ctypes.byref(size))
         _libc.pthread_attr_destroy(attributes)
         self.base, self.size = base.value, size.value // 2 & ~0xFFF
+
+    def touch(self) -> None:
+        """Have the pages that a child uses first there beforehand: a thread's end gives them back."""
+        ctypes.memset(self.top - _FIRST, 0, _FIRST)
 
     @property
     def top(self) -> int:

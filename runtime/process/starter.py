@@ -64,14 +64,19 @@ class Starter:
 
     def _turn(self) -> None:
         try:
-            if not self._request(vfork.Stack()):
+            # Whatever can be ready before a request is, which would wait for it. No handler of ours may run in
+            # the child, and the thread misses no signal: they are for the one that waits in `serve`.
+            signal.pthread_sigmask(signal.SIG_BLOCK, self._inherited.all)
+            stack = vfork.Stack()
+            stack.touch()
+            if not self._request(stack, *os.pipe2(os.O_CLOEXEC)):
                 os._exit(0)
             _thread.start_new_thread(self._turn, ())
         except BaseException:  # noqa: BLE001 - or nobody would answer any more, and nobody know
             sys.excepthook(*sys.exc_info())
             os._exit(1)
 
-    def _request(self, stack: vfork.Stack) -> bool:
+    def _request(self, stack: vfork.Stack, reader: int, sync: int) -> bool:
         try:
             data, fds, _, _ = socket.recv_fds(self._client, LARGEST, 3, socket.MSG_CMSG_CLOEXEC)
         except ConnectionResetError:  # it died with a reply unread (unix(7))
@@ -80,10 +85,10 @@ class Starter:
             return False
         self._notes.send(data)
         message: Message = marshal.loads(data)  # noqa: S302 - from our own client
-        work = Work(message, self._owner, fds)
+        work = Work(message, self._owner, fds, sync)
         self._current.append(work)
         try:
-            outcome, passed = self._start(work, stack)
+            outcome, passed = self._start(work, stack, reader)
         except OSError as err:
             report = {"stage": "start", "errno": err.errno or 0, "what": str(err.filename or "")}
             outcome, passed = {"error": report, "held": work.held}, []
@@ -105,13 +110,12 @@ class Starter:
     def _note(self, note: Message) -> None:
         self._notes.send(marshal.dumps(note))
 
-    def _start(self, work: Work, stack: vfork.Stack) -> tuple[Message, list[int]]:
-        born_in = work.message["cgroup"]["born_in"]
-        if born_in:
-            work.prepare()
-        reader, work.sync = os.pipe2(os.O_CLOEXEC)
+    def _start(self, work: Work, stack: vfork.Stack, reader: int) -> tuple[Message, list[int]]:
         try:
             try:
+                born_in = work.message["cgroup"]["born_in"]
+                if born_in:
+                    work.prepare()
                 pid, pidfd = self._spawn(work, stack, born_in, reader)
             finally:
                 os.close(work.sync)
@@ -122,8 +126,6 @@ class Starter:
     def _spawn(self, work: Work, stack: vfork.Stack, born_in: str | None, reader: int) -> tuple[int, int]:
         self._inherited.reader = reader
         group = os.open(born_in, os.O_PATH | os.O_CLOEXEC) if born_in else None
-        # No handler of ours may run in the child. The thread ends soon, so it misses no signal.
-        signal.pthread_sigmask(signal.SIG_BLOCK, self._inherited.all)
         flags = work.message["launch"]["clone"] | _CLONE_PARENT
         try:
             return vfork.spawn(stack, flags, self._child, lambda: work.settled, cgroup=group)

@@ -28,12 +28,14 @@ class Work:
 
     __slots__ = ("held", "message", "program", "sequences", "settled", "state", "stdio", "sync")
 
-    def __init__(self, message: dict[str, Any], owner: dict[str, int], stdio: list[int]) -> None:
+    def __init__(
+        self, message: dict[str, Any], owner: dict[str, int], stdio: list[int], sync: int = -1
+    ) -> None:
         self.message, self.stdio = message, stdio
         self.sequences = [ready(one) for one in message["launch"]["mounts"]]
         self.state: dict[str, Any] = {**message["state"], "owner": owner, "init": None}
         self.held = self.settled = False
-        self.sync = -1
+        self.sync = sync
         self.program: Program
 
     def prepare(self) -> None:
