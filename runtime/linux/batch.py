@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 # Called with the address of an entry; returns that of the one at which it stopped. An entry, in words of 8
 # bytes: number (negative: stop), five arguments, what the kernel returned, and how many bytes to go on by:
-# after a success; after the error in the word that follows; after the error in the next but one. A test
-# assembles it anew and compares.
+# after a success; after the error in the word that follows; after the error in the next but one. With a last
+# word that is not zero, what was returned becomes the first argument of the next two. A test assembles it
+# anew and compares.
 SOURCE_X86_64 = """
 run:    push rbx
         mov rbx, rdi
@@ -39,7 +40,7 @@ next:   mov rax, [rbx]
         mov [rbx+48], rax
         mov rcx, [rbx+56]
         test rax, rax
-        jns step
+        jns good
         mov rcx, [rbx+72]
         cmp rax, [rbx+64]
         je step
@@ -51,13 +52,18 @@ step:   add rbx, rcx
 stop:   mov rax, rbx
         pop rbx
         ret
+good:   cmp qword ptr [rbx+96], 0
+        je step
+        mov [rbx+112], rax
+        mov [rbx+216], rax
+        jmp step
 """
 CODE_X86_64 = bytes.fromhex(
-    "534889fb488b034885c0783c488b7b08488b7310488b53184c8b53204c8b43280f0548894330488b4b384885c07914488b4b"
-    "48483b4340740a488b4b58483b435075054801cbebbc4889d85bc3"
+    "534889fb488b034885c0783c488b7b08488b7310488b53184c8b53204c8b43280f0548894330488b4b384885c0791e488b4b"
+    "48483b4340740a488b4b58483b435075054801cbebbc4889d85bc348837b600074ef48894370488983d8000000ebe2"
 )
 _POSSIBLE = os.uname().machine == "x86_64"
-_WORDS = 12
+_WORDS = 13
 _ENTRY, _STOP, _RESULT, _MOST_ARGUMENTS, _MOST_ERRORS = _WORDS * 8, -1, 6, 5, 2
 _Function = ctypes.PYFUNCTYPE(ctypes.c_size_t, ctypes.c_size_t)
 _made: list[ctypes._FuncPointer] = []
@@ -86,18 +92,19 @@ class Batch:
 
     def call(
         self, number: int, *arguments: Argument,
-        ahead: int = 1, errors: Mapping[int, int] | None = None,
+        ahead: int = 1, errors: Mapping[int, int] | None = None, handed_on: bool = False,
     ) -> int:  # fmt: skip
         """Add a call; returns its place.
 
         After it the table goes on `ahead` entries further, or as many as `errors`, of two numbers at most,
-        has for its failure; it stops at any other.
+        has for its failure; it stops at any other. What it returns is `handed_on` to the next two, as the
+        first argument of each.
         """
         words = [self._word(one) for one in arguments]
         ways = [(-number, step * _ENTRY) for number, step in (errors or {}).items()]
         ways += [(0, 0)] * (_MOST_ERRORS - len(ways))
         words += [0] * (_MOST_ARGUMENTS - len(words))
-        self._words += [number, *words, 0, ahead * _ENTRY, *ways[0], *ways[1]]
+        self._words += [number, *words, 0, ahead * _ENTRY, *ways[0], *ways[1], int(handed_on)]
         return len(self) - 1
 
     def stop(self) -> int:

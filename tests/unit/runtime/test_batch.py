@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from runtime.linux import batch
 from runtime.linux.batch import Batch
 
 pytestmark = pytest.mark.skipif(not batch.possible(), reason="tables are made for x86_64")
-MKDIR, SYMLINK, GETPID, CLOSE = 83, 88, 39, 3
+MKDIR, SYMLINK, GETPID, CLOSE, OPEN, WRITE = 83, 88, 39, 3, 2, 1
 
 
 def path(directory, name):
@@ -83,3 +84,19 @@ def test_a_number_that_is_known_late_is_given(tmp_path):
     assert table.run() == 1
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(fd)
+
+
+def test_what_a_call_returns_is_handed_on(tmp_path):
+    (tmp_path / "file").write_text("")
+    table = Batch()
+    table.call(OPEN, path(tmp_path, "absent"), os.O_WRONLY, errors={errno.ENOENT: 3}, handed_on=True)
+    table.call(WRITE, -1, b"absent", 6)
+    table.call(CLOSE, -1)
+    table.call(OPEN, path(tmp_path, "file"), os.O_WRONLY, handed_on=True)
+    table.call(WRITE, -1, b"text", 4)
+    table.call(CLOSE, -1)
+    table.ready()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    assert table.run() == len(table) - 1
+    assert (tmp_path / "file").read_text() == "text"
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
