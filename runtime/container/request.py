@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,12 @@ from runtime.cgroups.manager import Cgroup, Resources
 from runtime.container.spec import environment
 from runtime.errors import RuntimeFault
 from runtime.linux import namespaces
+from runtime.process import ground
 from runtime.rootfs import plan
 from runtime.rootfs.plan import Bind, Place
 
 if TYPE_CHECKING:
-    from runtime.cgroups.hierarchy import Hierarchy
+    from runtime.cgroups.hierarchy import Hierarchy, Tree
     from runtime.container.spec import ContainerSpec, NativeSpec
     from runtime.rootfs.plan import Sequence
     from runtime.rootfs.steps import Step
@@ -40,6 +41,11 @@ class Request:
     def steps(self) -> list[Step]:
         """All steps in order, as the spawner counts them."""
         return [step for sequence in self.sequences for step in sequence.steps]
+
+    @property
+    def ground(self) -> tuple[list[str], list[list[str]], list[str]]:
+        """Directories, steps of `cgroups.tree`, and v1 cgroups to join: all that comes before the root."""
+        return ground.Ground(self.message["ground"]).of(self.message["names"])
 
 
 @cache
@@ -64,11 +70,8 @@ def container(spec: ContainerSpec, run: Path, data: Path, hierarchy: Hierarchy) 
         "caps": spec.capabilities(),
         "no_new_privileges": spec.no_new_privileges,
     }
-    make = [place.directory, place.upper, place.work, place.root]
     state = _state(spec, "container", cgroup, [place.directory])
-    message = _message(run, state, launch, cgroup, spec.resources)
-    message["make"] = make
-    return Request(sequences, cgroup, message)
+    return Request(sequences, cgroup, _message(run, state, launch, cgroup, spec.resources, data=data))
 
 
 def _host_files() -> tuple[Bind, ...]:
@@ -115,17 +118,33 @@ def _message(
     launch: dict[str, Any],
     cgroup: Cgroup | None,
     resources: Resources | None,
+    *,
+    data: Path | None = None,
 ) -> dict[str, Any]:
-    groups: dict[str, Any] = {"steps": [], "joined": [], "born_in": None}
-    if cgroup:
-        groups = {
-            "steps": cgroup.steps(resources or Resources()),
-            "joined": list(cgroup.joined),
-            "born_in": cgroup.born_in,
-        }
+    trees = (tuple(cgroup.trees.items()), cgroup.others) if cgroup else ((), ())
     where = f"{run}/containers/{state['id']}"
     if len(where) > 3000:  # noqa: PLR2004
         raise RuntimeFault(
             f"the path of {state['id']} is too long", kind="usage", hint="use a shorter --root"
         )
-    return {"op": "start", "run": where, "state": state, "make": [], "cgroup": groups, "launch": launch}
+    return {
+        "op": "start", "run": where, "state": state, "launch": launch,
+        "ground": _ground(*trees, resources, data), "names": [state["id"], cgroup.name if cgroup else ""],
+        "born_in": cgroup.born_in if cgroup else None,
+    }  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def _ground(
+    trees: tuple[tuple[str, Tree], ...],
+    others: tuple[Tree, ...],
+    resources: Resources | None,
+    data: Path | None,
+) -> bytes:
+    """Return what all of a kind stand on: the directory, where there is one in `data`, and the cgroups."""
+    place = Place(f"{data}/containers/{ground.ID}")
+    make = [place.directory, place.upper, place.work, place.root] if data else []
+    if not trees:
+        return ground.kind(make, (), ())
+    cgroup = Cgroup(ground.GROUP, dict(trees), others)
+    return ground.kind(make, cgroup.steps(resources or Resources()), cgroup.joined)

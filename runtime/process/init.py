@@ -113,9 +113,9 @@ def _settle_in(work: Work) -> None:
     work.state["init"] = myself()
     if work.held:
         record(work.message["run"], work.state)
+        doors.pass_through(work.ground.joined(work.message["names"]))
     else:
-        work.prepare()
-    doors.pass_through(work.message["cgroup"]["joined"])
+        work.settle()
 
 
 def _identity(launch: dict[str, Any], identity: Identity) -> dict[str, str]:

@@ -6,7 +6,7 @@ starter ends too; the spawner sees it, still has the child, and forks another st
 
 Requests are plain values, marshalled (both ends are one interpreter, and it takes a quarter of JSON's time),
 on one SOCK_SEQPACKET socket, descriptors as SCM_RIGHTS:
-  {"op": "start", "seq", "run", "state", "make", "cgroup", "launch"} + stdin, stdout, stderr
+  {"op": "start", "seq", "run", "state", "ground", "names", "born_in", "launch"} + stdin, stdout, stderr
       -> {"seq", "pid", "start"} + pidfd, after the exec
        | {"seq", "error": {"stage", "errno", "what"}, "held"}: `held` when there is something to remove
 On another one the spawner hears of each instance, before it holds anything and when it runs:
@@ -64,8 +64,8 @@ class Starter:
 
     def _turn(self) -> None:
         try:
-            # Whatever can be ready before a request is, which would wait for it. No handler of ours may run in
-            # the child, and the thread misses no signal: they are for the one that waits in `serve`.
+            # Whatever can be ready before a request is, which would wait for it. No handler of ours may run
+            # in the child, and the thread misses no signal: they are for the one that waits in `serve`.
             signal.pthread_sigmask(signal.SIG_BLOCK, self._inherited.all)
             stack = vfork.Stack()
             stack.touch()
@@ -113,7 +113,7 @@ class Starter:
     def _start(self, work: Work, stack: vfork.Stack, reader: int) -> tuple[Message, list[int]]:
         try:
             try:
-                born_in = work.message["cgroup"]["born_in"]
+                born_in = work.message["born_in"]
                 if born_in:
                     work.prepare()
                 pid, pidfd = self._spawn(work, stack, born_in, reader)

@@ -1,14 +1,9 @@
 """One start: what is asked, and how far it has come."""
 
-# pathlib stays out of the process that forks:
-# ruff: noqa: PTH102, PTH103
-
 from __future__ import annotations
 
-import os
-
-from runtime.cgroups import tree
 from runtime.linux.processes import start_time
+from runtime.process import ground
 from runtime.process.reclaim import claim
 from runtime.rootfs.assemble import ready
 
@@ -26,13 +21,14 @@ class Work:
     to a report of why it can't.
     """
 
-    __slots__ = ("held", "message", "program", "sequences", "settled", "state", "stdio", "sync")
+    __slots__ = ("ground", "held", "message", "program", "sequences", "settled", "state", "stdio", "sync")
 
     def __init__(
         self, message: dict[str, Any], owner: dict[str, int], stdio: list[int], sync: int = -1
     ) -> None:
         self.message, self.stdio = message, stdio
         self.sequences = [ready(one) for one in message["launch"]["mounts"]]
+        self.ground = ground.ready(message["ground"])
         self.state: dict[str, Any] = {**message["state"], "owner": owner, "init": None}
         self.held = self.settled = False
         self.sync = sync
@@ -42,20 +38,15 @@ class Work:
         """Make the record, then what it tells of: directories and cgroups."""
         claim(self.message["run"], self.state)
         self.held = True
-        for directory in self.message["make"]:
-            _make(directory)
-        tree.make(self.message["cgroup"]["steps"])
+        self.ground.make(self.message["names"])
+
+    def settle(self) -> None:
+        """Make the record and what it tells of, and put the caller into its v1 cgroups."""
+        claim(self.message["run"], self.state)
+        self.held = True
+        self.ground.enter(self.message["names"])
 
     def first(self, pid: int) -> dict[str, int]:
         """Pid and start time of the child, seen from the host."""
         found: dict[str, int] = self.state["init"] or {"pid": pid, "start": start_time(pid)}
         return found
-
-
-def _make(directory: str) -> None:
-    try:
-        os.mkdir(directory, 0o755)
-    except FileExistsError:
-        return
-    except FileNotFoundError:
-        os.makedirs(directory, mode=0o755, exist_ok=True)

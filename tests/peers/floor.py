@@ -27,7 +27,7 @@ def write_plan(wanted: Request, path: Path) -> Path:
     """Write the plan of `wanted` to `path`, a verb and its arguments a line, separated by tabs."""
     launch = wanted.message["launch"]
     mounts = [step.wire() for step in wanted.steps]
-    lines = [*_parent(wanted.message), *_child(launch), *_mounts(mounts, Path(launch["place"]))]
+    lines = [*_parent(wanted), *_child(launch), *_mounts(mounts, Path(launch["place"]))]
     for fields in lines:
         if any(mark in field for field in fields for mark in "\t\n"):
             raise ValueError(f"a plan can't hold {fields}")
@@ -35,18 +35,19 @@ def write_plan(wanted: Request, path: Path) -> Path:
     return path
 
 
-def _parent(message: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    for verb, *arguments in message["cgroup"]["steps"]:
+def _parent(wanted: Request) -> Iterator[tuple[str, ...]]:
+    message, (make, steps, joined) = wanted.message, wanted.ground
+    for verb, *arguments in steps:
         if verb not in {"mkdir", "write", "try"}:
             raise ValueError(f"the floor has no {verb}")
         yield verb, *arguments
     seen: dict[str, None] = {}
-    for place in message["make"]:
+    for place in make:
         seen.update(dict.fromkeys((str(Path(place).parent), place)))
     yield from (("mkdir", place) for place in seen)
-    yield from (("join", group) for group in message["cgroup"]["joined"])
-    if message["cgroup"]["born_in"]:
-        yield "born_in", message["cgroup"]["born_in"]
+    yield from (("join", group) for group in joined)
+    if message["born_in"]:
+        yield "born_in", message["born_in"]
     yield from (("rmdir", group) for group in message["state"]["cgroups"])
     yield from (("remove", place) for place in message["state"]["directories"])
 

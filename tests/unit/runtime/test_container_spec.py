@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runtime.cgroups.hierarchy import Hierarchy, Tree
-from runtime.container import Bind, ContainerSpec, NativeSpec, request
+from runtime.container import Bind, ContainerSpec, NativeSpec, Resources, request
 from runtime.container.prune import prune
 from runtime.container.records import find, records
 from runtime.container.started import ExitStatus, handles
@@ -104,6 +104,9 @@ def test_containers_of_a_kind_have_the_same_steps(hierarchy, tmp_path):
         request.container(spec(**kind), tmp_path / "run", tmp_path, hierarchy).message for kind in kinds
     )
     assert mounts(plain) == mounts(other)
+    assert plain["ground"] == other["ground"] == readonly["ground"]
+    limited = request.container(spec(resources=Resources(pids=7)), tmp_path / "run", tmp_path, hierarchy)
+    assert limited.message["ground"] != plain["ground"]
     assert plain["launch"]["place"] != other["launch"]["place"]
     assert mounts(plain) != mounts(layers)
     assert mounts(plain) != mounts(readonly)
@@ -121,12 +124,14 @@ def test_relative_paths_are_the_clients(hierarchy, tmp_path, monkeypatch):
 
 
 def test_state_names_everything_before_it_exists(hierarchy, tmp_path):
-    message = request.container(spec(), tmp_path / "run", tmp_path, hierarchy).message
-    made = [step[1] for step in message["cgroup"]["steps"] if step[0] == "mkdir"]
+    wanted = request.container(spec(), tmp_path / "run", tmp_path, hierarchy)
+    message, (directories, steps, joined) = wanted.message, wanted.ground
+    made = [step[1] for step in steps if step[0] == "mkdir"]
+    assert set(joined) <= set(message["state"]["cgroups"])
     assert set(made) == set(message["state"]["cgroups"]) | set(message["state"]["parents"])
     (place,) = map(Path, message["state"]["directories"])
-    assert message["make"][0] == str(place)
-    assert {Path(directory).parent for directory in message["make"][1:]} == {place}
+    assert directories[0] == str(place)
+    assert {Path(directory).parent for directory in directories[1:]} == {place}
 
 
 def test_two_roots_with_one_name_have_different_cgroups(hierarchy, tmp_path):
@@ -135,10 +140,12 @@ def test_two_roots_with_one_name_have_different_cgroups(hierarchy, tmp_path):
 
 
 def test_a_bare_process_has_nothing_around_it(hierarchy, tmp_path):
-    message = request.native(NativeSpec("n", ("true",), root=tmp_path), tmp_path, hierarchy).message
+    wanted = request.native(NativeSpec("n", ("true",), root=tmp_path), tmp_path, hierarchy)
+    message = wanted.message
     assert (message["launch"]["clone"], message["launch"]["unshare"]) == (0, 0)
     assert mounts(message) == [["chroot", str(tmp_path)]]
-    assert message["state"]["cgroups"] == message["cgroup"]["steps"] == []
+    assert message["state"]["cgroups"] == []
+    assert wanted.ground == ([], [], [])
 
 
 def test_host_network_shares_the_hosts_network_and_names(hierarchy, tmp_path):
