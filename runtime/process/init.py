@@ -16,10 +16,11 @@ import os
 import select
 
 from runtime.cgroups import doors
-from runtime.linux import namespaces, syscalls, vfork
+from runtime.linux import syscalls, vfork
 from runtime.linux.processes import myself
 from runtime.process import accounts, program
 from runtime.process.identity import Identity
+from runtime.process.isolation import Isolation
 from runtime.process.last import Last
 from runtime.process.program import Programs
 from runtime.process.reclaim import record
@@ -43,11 +44,11 @@ class Inherited:
     `spawner` is a socket that hangs up when the spawner dies, `reader` the other end of the child's pipe.
     """
 
-    __slots__ = ("all", "identity", "last", "programs", "reader", "spawner")
+    __slots__ = ("all", "identity", "isolation", "last", "programs", "reader", "spawner")
 
     def __init__(self, spawner: int) -> None:
         self.spawner, self.reader = spawner, -1
-        self.identity = Identity()
+        self.identity, self.isolation = Identity(), Isolation()
         self.all = signal.valid_signals() - vfork.FAULTS
         # Python ignores SIGPIPE, the spawner SIGINT, a shell some more for its background jobs; and an
         # ignored signal stays ignored over exec.
@@ -89,13 +90,7 @@ def _become(current: list[Work], inherited: Inherited) -> None:
     os.close(inherited.reader)
     _while_wanted(work.sync, inherited.spawner)  # or a prune may have been there
     _settle_in(work)
-    os.setsid()
-    if launch["unshare"]:
-        syscalls.unshare(launch["unshare"])
-    if launch["lo"]:
-        namespaces.raise_loopback()
-    if launch["hostname"]:
-        syscalls.sethostname(launch["hostname"])
+    inherited.isolation.begin(launch["unshare"], loopback=launch["lo"], hostname=launch["hostname"])
     if launch["place"]:
         os.chdir(launch["place"])  # what the steps name without a path lies there
     assemble(work.sequences)

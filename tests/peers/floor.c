@@ -184,12 +184,9 @@ static void enter(void)
 
 static void raise_loopback(void)
 {
-	struct ifreq request = {.ifr_name = "lo"};
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
-		fail("look at", "lo");
-	request.ifr_flags |= IFF_UP;
-	if (ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
 		fail("raise", "lo");
 	close(fd);
 }
