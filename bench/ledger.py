@@ -20,13 +20,15 @@ class Processes:
     """Sums over the processes inside the boundary, in bytes.
 
     `pss` counts a page shared by k processes as 1/k of it, `pss_anon` those of it that belong to no file;
-    `uss` counts only what nobody else maps, so with a single instance all pages of its own program's files.
+    `uss` counts only what nobody else maps, so with a single instance all pages of its own program's files,
+    and `rss` everything that is mapped, however often: what it is above `pss` is what sharing saves.
     """
 
     pss: int
     pss_anon: int
     uss: int
     page_tables: int
+    rss: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def grown(after: T, before: T) -> T:
 
 def processes(pids: Iterable[int], proc: Path = Path("/proc")) -> Processes:
     """Sum the processes that still exist; one that ended in between counts as nothing."""
-    pss = anon = uss = tables = 0
+    pss = anon = uss = tables = rss = 0
     for pid in pids:
         rollup, status = _fields(proc / str(pid) / "smaps_rollup"), _fields(proc / str(pid) / "status")
         pss += rollup.get("Pss", 0) * KIB
@@ -70,7 +72,8 @@ def processes(pids: Iterable[int], proc: Path = Path("/proc")) -> Processes:
         anon += rollup.get("Pss_Anon", rollup.get("Anonymous", 0)) * KIB
         uss += (rollup.get("Private_Clean", 0) + rollup.get("Private_Dirty", 0)) * KIB
         tables += status.get("VmPTE", 0) * KIB
-    return Processes(pss, anon, uss, tables)
+        rss += rollup.get("Rss", 0) * KIB
+    return Processes(pss, anon, uss, tables, rss)
 
 
 def charged(cgroups: Iterable[Path]) -> Charged:

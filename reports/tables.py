@@ -20,7 +20,8 @@ PAGE = 4096
 DRAWN = {"startup", "memory", "layers", "cpu", "copy-on-write", "overlay-lookup"}
 MARKS = ("created", "kernel", "init", "listening", "ready", "teardown")
 LEDGER = {
-    "pss": "PSS", "pss_anon": "PSS, anonymous part", "uss": "USS", "page_tables": "page tables",
+    "pss": "PSS", "pss_anon": "PSS, anonymous part", "uss": "USS", "rss": "RSS",
+    "page_tables": "page tables",
     "mem_available_drop": "MemAvailable drop",
     "cgroup_anon": "cgroup anon", "cgroup_shmem": "cgroup shmem", "cgroup_kernel": "cgroup kernel",
     "cgroup_file": "cgroup file", "ksm_shared": "merged by KSM", "unexplained": "unexplained",

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
+from bench import residency
 from bench.clock import elapsed
 from bench.ladder import Running, crowd
 from bench.results.model import Parameter  # noqa: TC001 - with its neighbours
@@ -44,6 +45,7 @@ class Lifecycle(Turns[Mapping[str, Launcher]]):
 
     Deletions take until nothing is left, one after the other. What is there already is the image: its layers,
     or the virtual disk that is copied or linked to. Only what has answered, and so was whole, is deleted.
+    `disk` is what each has allocated there for itself by then.
     """
 
     name = "lifecycle"
@@ -65,8 +67,10 @@ class Lifecycle(Turns[Mapping[str, Launcher]]):
                 session.sentinels.start()
                 with crowd(launcher, names) as running:
                     session.listen(slot.target, launcher.prepared, running[0].channel)
+                    disk = residency.allocated(path for one in running for path in one.instance.storage)
                     figures = _made(running) | {"delete": math.fsum(one.remove() for one in running)}
                 values = [Value(metric, "s", seconds, params) for metric, seconds in figures.items()]
+                values.append(Value("disk", "B", disk / size, params))
                 session.record(place, values, session.sentinels.stop())
 
 

@@ -101,7 +101,8 @@ def measure(running: Sequence[Running], before: Before) -> list[Value]:
     """Read the ledger of all instances that run, as values with their number in `params`.
 
     What serves all of them counts by what it has grown by. `pss_of` is one line for each part that a process
-    plays, those of what is shared in full.
+    plays, those of what is shared in full. `shared` is the part of what all map that they map together: RSS
+    counts it for each of them, PSS but once.
     """
     instances = [one.instance for one in running]
     members = [member for instance in instances for member in instance.members()]
@@ -126,6 +127,7 @@ def measure(running: Sequence[Running], before: Before) -> list[Value]:
     n = len(running)
     return [
         *(Value(metric, "B", figure, {"n": n}) for metric, figure in figures.items()),
+        *([Value("shared", "1", 1 - seen.pss / seen.rss, {"n": n})] if seen.rss else []),
         *(Value("pss_of", "B", size, {"n": n, "role": role}) for role, size in lines.items()),
     ]
 

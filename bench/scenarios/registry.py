@@ -26,8 +26,8 @@ from bench.scenarios.startup import Startup
 METRICS: Mapping[str, tuple[str, ...]] = {
     "startup": ("created", "kernel", "init", "listening", "ready", "teardown"),
     "memory": (
-        "pss", "pss_anon", "uss", "page_tables", "cgroup_anon", "cgroup_file", "cgroup_kernel",
-        "cgroup_shmem", "mem_available_drop", "ksm_shared", "unexplained", "pss_of",
+        "pss", "pss_anon", "uss", "rss", "shared", "page_tables", "cgroup_anon", "cgroup_file",
+        "cgroup_kernel", "cgroup_shmem", "mem_available_drop", "ksm_shared", "unexplained", "pss_of",
     ),
     "layers": ("disk", "page_cache", "page_cache_before", "guest_cache"),
     "cpu": ("rate",),
@@ -52,7 +52,7 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "anywhere": ("same_output", "same_output_elsewhere"),
     "registry": ("works", "origin_bytes"),
     "limits": ("delivered", "within_limit_lives", "over_limit_dies", "neighbour_lives"),
-    "lifecycle": ("create", "answer", "delete"),
+    "lifecycle": ("create", "answer", "delete", "disk"),
     "isolation": ("isolated",),
     "contention": ("latency_p50", "latency_p99", "slowdown", "recovery"),
     "recovery": ("noticed", "cleared", "recovered"),

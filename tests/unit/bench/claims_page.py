@@ -11,8 +11,8 @@ from tests.unit.page_table import DOCS
 PAGE = DOCS / "reference/claims.md"
 PLAIN = ("density", "build", "distribution", "anywhere", "registry")
 TIMES = ("first_write", "second_write", "first_lookup", "next_lookup")
-UNITS = {**dict.fromkeys(("ready", "recovered", "answer", "delete", *TIMES), "s"),
-         **dict.fromkeys((*METRICS["limits"], "isolated", "slowdown"), "")}  # fmt: skip
+UNITS = {**dict.fromkeys(("ready", "recovered", "recovery", "answer", "delete", *TIMES), "s"),
+         **dict.fromkeys((*METRICS["limits"], "isolated", "slowdown", "shared"), "")}  # fmt: skip
 
 
 def table():

@@ -61,13 +61,13 @@ def v2(tmp_path):
 
 def test_processes_are_summed_in_bytes(proc):
     assert ledger.processes([11, 12], proc) == Processes(
-        pss=1000 * KIB, pss_anon=700 * KIB, uss=33 * KIB, page_tables=100 * KIB
+        pss=1000 * KIB, pss_anon=700 * KIB, uss=33 * KIB, page_tables=100 * KIB, rss=2 * 2840 * KIB
     )
 
 
 def test_a_process_that_has_ended_counts_as_nothing(proc):
     assert ledger.processes([11, 404], proc) == ledger.processes([11], proc)
-    assert ledger.processes([], proc) == Processes(0, 0, 0, 0)
+    assert ledger.processes([], proc) == Processes(0, 0, 0, 0, 0)
 
 
 def test_a_kernel_that_does_not_split_pss_gives_what_is_anonymous(proc):
@@ -78,7 +78,7 @@ def test_a_kernel_that_does_not_split_pss_gives_what_is_anonymous(proc):
 
 def test_a_kernel_thread_has_no_memory_of_its_own(proc):
     (proc / "11/smaps_rollup").write_text("")
-    assert ledger.processes([11], proc) == Processes(0, 0, 0, 40 * KIB)
+    assert ledger.processes([11], proc) == Processes(0, 0, 0, 40 * KIB, 0)
 
 
 def test_memory_that_this_process_touches_shows_in_its_own_ledger():

@@ -12,7 +12,7 @@ def test_a_crowd_is_created_before_any_is_waited_for_and_then_deleted(measure):
     target = FakeTarget("container", "container")
     run = measure(Lifecycle(), target, runs=1)
     assert {(m.metric, m.params["at_once"]) for m in run.measurements} == {
-        (metric, size) for metric in ("create", "answer", "delete") for size in (1, 10)
+        (metric, size) for metric in ("create", "answer", "delete", "disk") for size in (1, 10)
     }
     assert {m.params["root"] for m in run.measurements} == {SHARED}
     done = [line.split()[0] for line in target.journal[1:-1]]
@@ -21,6 +21,16 @@ def test_a_crowd_is_created_before_any_is_waited_for_and_then_deleted(measure):
     for size in (1, 10):
         assert 0 < values["create", size] <= values["answer", size]
         assert values["delete", size] > 0
+
+
+def test_the_disk_of_each_is_what_it_allocated_for_itself(measure, tmp_path):
+    def storage(name):
+        (tmp_path / name).write_bytes(bytes(64 << 10))
+        return [tmp_path / name]
+
+    run = measure(Lifecycle(), FakeTarget("container", "container", storage=storage), runs=1)
+    disk = {m.params["at_once"]: m.samples[0].value for m in run.measurements if m.metric == "disk"}
+    assert disk == {1: 64 << 10, 10: 64 << 10}
 
 
 def test_machines_are_made_from_a_copy_and_from_a_link(measure):

@@ -35,9 +35,17 @@ def test_memory_grows_to_n_and_records_at_each(measure, group):
 
 def test_memory_sums_the_processes_of_all_instances(measure):
     run = measure(Memory(), FakeTarget("native"), runs=1)  # real shells, real /proc
-    for metric in ("pss", "uss", "page_tables"):
+    for metric in ("pss", "uss", "rss", "page_tables"):
         one, *_, eight = (figures(run, "native", n=n)[metric][0] for n in (1, 2, 4, 8))
         assert 0 < one < eight
+
+
+def test_what_instances_share_grows_with_their_number(measure):
+    run = measure(Memory(), FakeTarget("native"), runs=1)  # all of one program, as the kernel counts them
+    found = {n: {name: of[0] for name, of in figures(run, "native", n=n).items()} for n in (1, 8)}
+    for at in found.values():
+        assert at["shared"] == pytest.approx(1 - at["pss"] / at["rss"])
+    assert 0 <= found[1]["shared"] < found[8]["shared"] < 1
 
 
 def test_memory_grows_one_target_at_a_time_and_each_round_anew(measure):
