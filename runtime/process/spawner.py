@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     Message = dict[str, Any]
 
+_TRACED = 20  # milliseconds between two looks at what has ended under a tracer
+
 
 class Spawner:
     """State of the spawner: its instances, and its starter."""
@@ -55,14 +57,15 @@ class Spawner:
         self.coming: Instance | None = None  # the last that the starter told of
         self.watch = Watch()
         self.waits: dict[int, tuple[Instance, int]] = {}  # by pidfd; the request that is to be answered
+        self.traced: set[int] = set()  # pidfds of `waits` that have told, before there was a status
         self.poll = select.poll()
         self.poll.register(control, select.POLLIN)
 
     def serve(self) -> None:
         """Answer until the client is gone."""
         while True:
-            ready = {fd for fd, _ in self.poll.poll(self.watch.timeout)}
-            for pidfd in ready & self.waits.keys():
+            ready = {fd for fd, _ in self.poll.poll(_TRACED if self.traced else self.watch.timeout)}
+            for pidfd in (ready & self.waits.keys()) | self.traced:
                 self._ended(pidfd)
             # First: what is asked may be about what they tell, and they were there before it.
             if self.starter and self.starter.notes.fileno() in ready:
@@ -189,10 +192,17 @@ class Spawner:
         return None
 
     def _ended(self, pidfd: int) -> None:
-        instance, seq = self.waits.pop(pidfd)
-        self.poll.unregister(pidfd)
+        instance, seq = self.waits[pidfd]
+        status = instance.reap()
+        if pidfd not in self.traced:
+            self.poll.unregister(pidfd)
+        if status is None:  # whoever traces it hears of its end first (ptrace(2))
+            self.traced.add(pidfd)
+            return
+        self.traced.discard(pidfd)
+        del self.waits[pidfd]
         os.close(pidfd)
-        self._reply(seq, {"status": instance.reap()}, [])
+        self._reply(seq, {"status": status}, [])
 
     def _remove(self, message: Message) -> tuple[Message, list[int]]:
         instance = self.instances.pop(message["id"], None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import select
 import signal
 import threading
 from pathlib import Path
@@ -15,6 +17,7 @@ from runtime.errors import RuntimeFault
 from tests.privileged.test_starter import starter
 
 pytestmark = pytest.mark.privileged
+LIBC, PTRACE_SEIZE = ctypes.CDLL(None, use_errno=True), 0x4206
 
 
 def descriptors(pid: int) -> int:
@@ -104,6 +107,39 @@ def test_a_wait_that_was_given_up_can_be_taken_up_again(box):
         started.kill()
         assert started.wait(20).signal == signal.SIGKILL
         assert started.wait(0).signal == signal.SIGKILL
+
+
+def tracing(pid, until):
+    """A process that traces `pid`, and hears of nothing, until `until` is closed at the other end."""
+    read, write = os.pipe()
+    tracer = os.fork()
+    if tracer == 0:
+        os.close(until[1])
+        os.write(write, bytes([LIBC.ptrace(PTRACE_SEIZE, pid, None, None) == 0]))
+        os.read(until[0], 1)
+        os._exit(0)
+    assert os.read(read, 1) == b"\1"
+    os.close(read)
+    os.close(write)
+    return tracer
+
+
+def test_what_ends_under_a_tracer_is_told_of_after_the_tracer(box):
+    until, found = os.pipe(), []
+    with box.start("sleep", "100") as started:
+        tracer = tracing(started.pid, until)
+        thread = waiting(started, found)
+        started.kill()
+        select.select([started.pidfd], [], [], 20)
+        other = os.pidfd_open(tracer)
+        os.close(until[1])
+        select.select([other], [], [], 20)
+        os.waitpid(tracer, 0)
+        thread.join(20)
+        assert started.wait(20).signal == signal.SIGKILL
+    assert pidfds(box.spawner.pid) == []
+    os.close(other)
+    os.close(until[0])
 
 
 def test_a_wait_for_what_has_been_removed_says_so(box):
