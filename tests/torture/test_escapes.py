@@ -104,9 +104,13 @@ def test_mount_on_dev_as_a_link_to_the_host(bundle, outside):
     assert (status, json.loads(text)) == (0, [])
 
 
-@pytest.mark.parametrize("way", ["{outside}/new", "../../../../../../../../..{outside}/new", "up/../new"])
+_WAYS = ("{outside}/new", "../../../../../../../../..{outside}/new", "up/../new", "{outside}/../there")
+
+
+@pytest.mark.parametrize("way", _WAYS)
 def test_volumes_with_links_in_their_targets(bundle, volume, outside, way):
     text = way.format(outside=outside)
+    (outside.parent / "there/deep/er").mkdir(parents=True)  # what is there is found without a walk by hand
     (bundle.root / "data").mkdir()
     (bundle.root / "data/up").symlink_to("/")
     (bundle.root / "data/link").symlink_to(text)
