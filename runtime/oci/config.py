@@ -35,12 +35,17 @@ _LINUX = {
     "namespaces": [{"type": str, "path": str}], "uidMappings": _IDS, "gidMappings": _IDS,
     "maskedPaths": [str], "readonlyPaths": [str], "rootfsPropagation": str, "cgroupsPath": str,
     "mountLabel": str, "sysctl": {}, "resources": {}, "seccomp": {}, "timeOffsets": {}, "personality": {},
-    "devices": [{"path": str, "type": str}],
+    "devices": [
+        {"path": str, "type": str, "major": int, "minor": int, "fileMode": int, "uid": int, "gid": int}
+    ],
 }  # fmt: skip
 _CONFIG = {
     "ociVersion": str, "root": {"path": str, "readonly": bool}, "process": _PROCESS, "hostname": str,
     "domainname": str, "annotations": {}, "linux": _LINUX,
-    "mounts": [{"destination": str, "source": str, "type": str, "options": [str]}],
+    "mounts": [
+        {"destination": str, "source": str, "type": str, "options": [str], "uidMappings": _IDS,
+         "gidMappings": _IDS}
+    ],
     "hooks": dict.fromkeys(
         ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"), _HOOK
     ),
@@ -85,6 +90,8 @@ def parse(content: bytes) -> Config:
         if not mount.get("destination"):
             raise _fault(f"mounts[{index}].destination is missing")
         mount["destination"] = os.path.join("/", mount["destination"])  # (config.md, Mounts)
+        _mappings(mount, f"mounts[{index}]")
+    _mappings(found.get("linux") or {}, "linux")
     for name, text in (found.get("annotations") or {}).items():
         if not isinstance(text, str):
             raise _fault(f"annotations: the value of {name} must be a string")
@@ -110,6 +117,15 @@ def program(process: Config) -> None:
             os.fsencode(text)
         except UnicodeEncodeError as err:
             raise _fault("process.args, env and cwd can't hold half of a surrogate pair") from err
+
+
+def _mappings(holder: Config, path: str) -> None:
+    """Fault where one has not all of its numbers: none of them has a default, and 0 of the host is root."""
+    for kind in ("uidMappings", "gidMappings"):
+        for index, entry in enumerate(holder.get(kind) or ()):
+            for key in _IDS[0]:
+                if entry.get(key) is None:
+                    raise _fault(f"{path}.{kind}[{index}].{key} is missing")
 
 
 def _identity(path: str, number: int | None) -> None:

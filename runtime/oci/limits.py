@@ -57,7 +57,7 @@ def plan(process: dict[str, Any], linux: dict[str, Any]) -> dict[str, Any]:
     umask = (process.get("user") or {}).get("umask")
     if umask is not None:
         found["umask"] = _within("process.user.umask", umask, 0, 0o7777)
-    if linux.get("personality"):
+    if linux.get("personality") is not None:
         found["personality"] = _personality(linux["personality"])
     return found | scheduling.plan(process)
 

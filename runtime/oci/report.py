@@ -25,7 +25,10 @@ class Log:
         form = arguments.text("log-format", "text")
         if form not in {"text", "json"}:
             raise RuntimeFault(f"unknown log format {form}", kind="usage", hint="use text or json")
-        return cls(arguments.text("log"), form, debug=arguments.flag("debug"))
+        log = cls(arguments.text("log"), form, debug=arguments.flag("debug"))
+        if log.path:
+            os.close(log._open())  # before anything is done that there is nowhere to tell of
+        return log
 
     def error(self, message: str, hint: str = "") -> None:
         """Say why the verb failed, in the file if there is one and always on standard error."""
@@ -63,12 +66,17 @@ class Log:
     def _write(self, level: str, message: str) -> None:
         line = self._line(level, message)
         try:
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            fd = os.open(self.path, flags, 0o644)
-        except OSError as err:
-            print(f"tare-oci: cannot write the log {self.path}: {err.strerror}", file=sys.stderr)  # noqa: T201
+            fd = self._open()
+        except RuntimeFault as err:
+            print(f"tare-oci: {err}", file=sys.stderr)  # noqa: T201
             return
         try:
             os.write(fd, f"{line}\n".encode())
         finally:
             os.close(fd)
+
+    def _open(self) -> int:
+        try:
+            return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as err:
+            raise RuntimeFault.from_os(err, f"write the log {self.path}") from err

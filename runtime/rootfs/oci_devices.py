@@ -53,6 +53,8 @@ def _listed(device: dict[str, Any], where: str, *, mapped: bool) -> Step:
     if kind != "p" and not {"major", "minor"} <= device.keys():
         raise RuntimeFault(f"{where}: a device of type {kind} needs major and minor", kind="usage")
     numbers = device.get("major") or 0, device.get("minor") or 0
+    if not all(0 <= number < 1 << 32 for number in numbers):
+        raise RuntimeFault(f"{where}: {numbers[0]}:{numbers[1]} is no number of a device", kind="usage")
     mode = device.get("fileMode")
     mode = 0o666 if mode is None else mode & 0o7777
     return _step(

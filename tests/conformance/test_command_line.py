@@ -258,6 +258,18 @@ def test_log(oci):
     oci("create", "--bundle", str(box.bundle.path), box.id, before=("--log", str(log))).must_work()
 
 
+@must("command line#log", "a --log that can't be written is an error, and nothing is done")
+def test_a_log_that_can_not_be_written(oci):
+    box = oci.box()
+    box.bundle.write()
+    log = str(oci.scratch / "nowhere/log")
+    result = oci("create", "--bundle", str(box.bundle.path), box.id, before=("--log", log))
+    assert result.code != 0
+    assert log in result.err
+    assert box.is_gone()
+    box.create().must_work()
+
+
 @must("command line#spec", "spec writes a config.json with which a bundle runs")
 def test_spec(oci):
     box = oci.box()

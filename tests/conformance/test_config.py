@@ -45,6 +45,18 @@ def test_a_broken_configuration(oci, text):
     box.create().must_work()
 
 
+@must("glossary.md#json", "all configuration JSON MUST be encoded in UTF-8")
+def test_a_configuration_that_is_not_utf_8(oci):
+    box = oci.box()
+    box.config["annotations"] = {"name": "value"}
+    box.bundle.write()
+    file = box.bundle.path / "config.json"
+    file.write_bytes(file.read_bytes().replace(b"value", b"\xff"))
+    assert oci("create", "--bundle", str(box.bundle.path), box.id).code != 0
+    assert box.is_gone()
+    box.create().must_work()
+
+
 @must("config.md#specification-version", "ociVersion (REQUIRED) MUST be in SemVer format")
 @pytest.mark.parametrize("version", ["", "one", "1.x"])
 def test_an_invalid_version(oci, version):

@@ -49,6 +49,16 @@ def test_ptmx(oci):
     assert oci.output(script) == "1\nthere\n"
 
 
+@must(
+    "runtime-linux.md#dev-symbolic-links",
+    "MUST create /dev/fd, stdin, stdout, stderr: links to /proc/self/fd",
+)
+def test_symbolic_links(oci):
+    script = "cd /dev && for name in fd stdin stdout stderr; do readlink $name; done"
+    fds = "/proc/self/fd"
+    assert oci.output(script).split() == [fds, f"{fds}/0", f"{fds}/1", f"{fds}/2"]
+
+
 @must("config-linux.md#default-devices", "/dev/console is set up only if terminal is enabled")
 def test_no_console_without_terminal(oci):
     assert oci.output("test -c /dev/console || echo none; test -c /dev/null && echo null") == "none\nnull\n"

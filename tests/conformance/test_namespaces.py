@@ -188,6 +188,19 @@ def test_a_user_namespace_without_mappings(oci):
     oci.refused(drop("linux", "uidMappings"), base=with_user)
 
 
+@must("config-linux.md#user-namespace-mappings", "containerID, hostID and size are REQUIRED: else an error")
+@pytest.mark.parametrize("key", ["containerID", "hostID", "size"])
+def test_a_mapping_that_lacks_a_number(oci, key):
+    whole = {"containerID": 0, "hostID": 0, "size": 1000}
+    lacking = [{name: number for name, number in whole.items() if name != key}]
+
+    def with_root(config):
+        with_user(config)
+        config["linux"].update(uidMappings=[whole], gidMappings=[whole])
+
+    oci.refused(put("linux", "uidMappings", value=lacking), base=with_root)
+
+
 @must("config-linux.md#offset-for-time-namespace", "timeOffsets sets the offset of the clocks")
 def test_time_offsets(oci):
     def change(config):
@@ -238,6 +251,8 @@ def test_personality(oci, domain, machine):
 @must(
     "config-linux.md#personality", "another domain is invalid: an error; so is a flag, none being supported"
 )
-@pytest.mark.parametrize("value", [{"domain": "NOSUCH"}, {"domain": "LINUX", "flags": ["ADDR_NO_RANDOMIZE"]}])
+@pytest.mark.parametrize(
+    "value", [{"domain": "NOSUCH"}, {"domain": "LINUX", "flags": ["ADDR_NO_RANDOMIZE"]}, {}]
+)
 def test_an_unknown_personality(oci, value):
     oci.refused(put("linux", "personality", value=value))

@@ -203,6 +203,16 @@ def test_an_unknown_capability(oci):
     assert "CAP_NOSUCH" in result.err
 
 
+@must("runtime.md#warnings", "a warning MUST NOT change the flow: it continues as if there had been none")
+def test_a_warning_changes_nothing(oci):
+    script = "grep Cap /proc/self/status"
+    box = oci.box(f"{script}; exit 3")
+    box.process["capabilities"]["bounding"] = ["CAP_NOSUCH", *CAPABILITIES]
+    result = box.run()
+    assert result.code == 3
+    assert result.out == oci.output(script)
+
+
 def _mask(*names):
     return sum(1 << BITS[f"CAP_{name}"] for name in names)
 

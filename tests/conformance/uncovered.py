@@ -6,6 +6,11 @@ NOT_TESTED: tuple[tuple[str, str, str], ...] = (
         "keys of org.opencontainers are reserved",
         "binds specifications, not runtimes",
     ),
+    (
+        "glossary.md#json",
+        "JSON objects MUST NOT include duplicate names",
+        "binds who writes them: crun takes the first of two, runc and Tare the last",
+    ),
     ("config.md#mounts", "windows, solaris, vm, zos", "other platforms"),
     (
         "config-linux.md#cgroup-ownership",
