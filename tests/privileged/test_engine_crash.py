@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -265,6 +266,20 @@ def test_killed_readers_and_execs_leave_the_container_alone(engine):
     size = len(engine("logs", "box"))
     until(lambda: len(engine("logs", "box")) > size)
     assert len(json.loads(engine("ps", "--format", "json"))) == 1
+    engine("rm", "-f", "box")
+    until(lambda: not engine.keeper())
+    assert traces(engine) == []
+
+
+def test_a_client_that_goes_before_it_is_greeted_is_dropped(engine):
+    engine("run", "-d", "--name", "box", "busybox", "sleep", "1000")
+    keeper = engine.keeper()
+    os.kill(keeper, signal.SIGSTOP)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+        client.connect(f"{engine.home}/run/engine/keeper.sock")
+    os.kill(keeper, signal.SIGCONT)
+    assert engine("exec", "box", "echo", "here") == "here\n"
+    assert engine.keeper() == keeper
     engine("rm", "-f", "box")
     until(lambda: not engine.keeper())
     assert traces(engine) == []
