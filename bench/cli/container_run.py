@@ -55,6 +55,8 @@ def create(context: Context, /, **options: Any) -> NoReturn:  # noqa: ANN401
 
 
 def _run(context: Context, options: dict[str, Any]) -> int:
+    if options["remove"] and options["restart"] != "no":
+        raise RuntimeFault("--restart and --rm can't go together", kind="usage", hint="leave one out")
     if options["remove"] is None:
         options["remove"] = not options["detach"]
     if options["tty"] and options["interactive"] and not options["detach"] and not os.isatty(0):

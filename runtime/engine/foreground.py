@@ -156,6 +156,7 @@ def run(
     with Connection(places) as connection:
         attached = Attached(connection, keys or Keys(), tty=tty)
         given = () if stdin is None else (stdin,)
-        attached.ask(given, op=operation, id=container, once=interactive)
+        size = console.size_of(0) if tty and os.isatty(0) else None  # else a program may find it without
+        attached.ask(given, op=operation, id=container, once=interactive, size=size)
         state = attached.follow(interactive=interactive)
     return state["ExitCode"], attached.ended_by, state

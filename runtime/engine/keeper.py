@@ -154,7 +154,8 @@ class Keeper(Loop):
             ward.save(RestartCount=0)
         ward.starting.append(started)
         ward.await_end(client)
-        ward.start(fds[:2], fds[2] if len(fds) > 2 else -1)  # noqa: PLR2004 - the third is stdin
+        given = fds[2] if len(fds) > 2 else -1  # noqa: PLR2004 - the third is stdin
+        ward.start(fds[:2], given, message.get("size"))
 
     def _op_attach(self, client: socket.socket, message: Document, fds: list[int]) -> None:
         ward = self._running(message["id"])

@@ -16,7 +16,7 @@ from runtime.engine.restarts import Restarts
 from runtime.engine.stdio import Stdio
 from runtime.errors import RuntimeFault
 from runtime.linux.processes import start_time
-from runtime.oci import record
+from runtime.oci import console, record
 from runtime.process import lean_json
 
 TYPE_CHECKING = False
@@ -76,8 +76,11 @@ class Ward:
         """Tell a client nothing any more: it has gone."""
         self.waiting[:] = [one for one in self.waiting if one[0] is not client]
 
-    def start(self, sinks: list[int], given: int = -1) -> None:
-        """Begin a start: `sinks` are where output goes too, `given` is a descriptor to be its stdin."""
+    def start(self, sinks: list[int], given: int = -1, size: list[int] | None = None) -> None:
+        """Begin a start: `sinks` are where output goes too, `given` is a descriptor to be its stdin.
+
+        `size` is the height and width that a terminal has from its first moment.
+        """
         self.phase, self.unasked = "starting", False
         me = os.getpid()
         self.save(
@@ -92,14 +95,16 @@ class Ward:
         theirs.close()
         for fd in set(stdio):
             os.close(fd)
-        self.keeper.watch(line.fileno(), lambda: self._hear(line))
+        self.keeper.watch(line.fileno(), lambda: self._hear(line, size))
 
-    def _hear(self, line: socket.socket) -> None:
+    def _hear(self, line: socket.socket, size: list[int] | None) -> None:
         """Take a message of the child that starts the container."""
         data, fds, _, _ = socket.recv_fds(line, _LARGEST, 1, socket.MSG_CMSG_CLOEXEC)
         message = lean_json.loads(data) if data else {"error": {"message": "the starting child died"}}
         if "created" in message:
             self._created(message["created"], fds)
+            if fds and size:
+                console.resize(fds[0], *size)
             line.send(b"g")
             return
         self.keeper.unwatch(line.fileno())

@@ -87,6 +87,13 @@ def test_rm_removes_it_at_its_end(engine):
     assert not list((engine.home / "engine/containers").iterdir())
 
 
+@pytest.mark.parametrize("detached", [(), ("-d",)])
+def test_a_policy_and_rm_are_refused_together(engine, detached):
+    words = ("run", *detached, "--rm", "--restart", "always", "busybox", "true")
+    assert "--restart and --rm" in engine.fails("container", *words)
+    assert engine("ps", "-aq") == ""
+
+
 def test_pause_update_and_stats(engine):
     engine("run", "-d", "--name", "still", "busybox", "sh", "-c", "while :; do :; done")
     engine("pause", "still")

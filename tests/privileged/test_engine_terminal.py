@@ -42,11 +42,12 @@ class Screen:
         os.write(self.master, text.encode())
 
 
-def at_terminal(home, *words):
+def at_terminal(home, *words, size=(0, 0)):
     """Run `tare container` at a terminal of its own."""
     command = [sys.executable, "-c", MAIN, "--root", str(home), "container", *words]
     pid, master = pty.fork()
     if pid == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("4H", *size, 0, 0))
         os.chdir(ROOT)
         os.execv(command[0], command)
     return pid, Screen(master)
@@ -71,6 +72,18 @@ def test_keys_leave_it_running_and_attach_comes_back(tmp_path):
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
         os.close(screen.master)
         assert made.inspect("box")["State"]["Running"]
+
+
+@pytest.mark.parametrize("verb", ["run", "exec"])
+def test_the_size_is_there_before_the_program(tmp_path, verb):
+    bootstrap(Store(tmp_path / "images"), "busybox")
+    with engine(tmp_path) as made:
+        made("run", "-d", "--name", "box", "busybox", "sleep", "1000")
+        words = {"run": ("run", "-it", "busybox"), "exec": ("exec", "-it", "box")}[verb]
+        pid, screen = at_terminal(tmp_path, *words, "stty", "size", size=(33, 101))
+        screen.until("33 101")
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        os.close(screen.master)
 
 
 def test_a_shell_at_a_terminal(tmp_path):
