@@ -8,6 +8,8 @@ import pytest
 from runtime.linux import apparmor
 from tests.fakes.busybox_layer import make_layer
 from tests.fakes.docker import Docker
+from tests.torture import traces
+from tests.torture.oci import settled
 
 pytestmark = [
     pytest.mark.privileged,
@@ -59,6 +61,9 @@ def test_a_terminal(docker):
 
 def test_a_detached_container_takes_exec_pause_update_and_kill(docker):
     docker("run", "--runtime", "tare", "-d", "--name", "idle", "--network", "none", "box:1", "sleep", "100")
+    assert docker("inspect", "-f", "{{.HostConfig.Runtime}}", "idle") == "tare\n"
+    number = docker("inspect", "-f", "{{.Id}}", "idle").strip()
+    assert [trace for trace in traces.of(number) if trace.startswith("cgroup")]
     assert docker("exec", "idle", "sh", "-c", "cat /proc/1/comm; exit 6", code=6) == "sleep\n"
     assert docker("exec", "-t", "idle", "tty").startswith("/dev/pts/")
     docker("pause", "idle")
@@ -70,3 +75,5 @@ def test_a_detached_container_takes_exec_pause_update_and_kill(docker):
     docker("kill", "idle")
     assert docker("wait", "idle") == "137\n"
     docker("rm", "idle")
+    assert docker("ps", "-a", "-q") == ""
+    assert settled(lambda: not traces.of(number)), traces.of(number)

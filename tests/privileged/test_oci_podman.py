@@ -7,6 +7,8 @@ import pytest
 
 from tests.fakes.busybox_layer import make_layer
 from tests.fakes.podman import LIMITS, at
+from tests.torture import traces
+from tests.torture.oci import settled
 
 pytestmark = [
     pytest.mark.privileged,
@@ -48,6 +50,9 @@ def test_a_terminal(podman):
 
 def test_a_detached_container_takes_exec_pause_and_kill(podman):
     podman("run", *LIMITS, "-d", "--name", "x", "--network", "none", "box:1", "sleep", "100")
+    assert podman("inspect", "-f", "{{.OCIRuntime}}", "x").strip().endswith("/tare-oci")
+    number = podman("inspect", "-f", "{{.Id}}", "x").strip()
+    assert [trace for trace in traces.of(number) if trace.startswith("cgroup")]
     assert podman("exec", "x", "sh", "-c", "cat /proc/1/comm; exit 6", code=6) == "sleep\n"
     assert podman("exec", "-t", "x", "tty").strip().startswith("/dev/pts/")
     podman("pause", "x")
@@ -56,3 +61,5 @@ def test_a_detached_container_takes_exec_pause_and_kill(podman):
     podman("kill", "x")
     assert podman("wait", "x") == "137\n"
     podman("rm", "x")
+    assert podman("ps", "-a", "-q") == ""
+    assert settled(lambda: not traces.of(number)), traces.of(number)
