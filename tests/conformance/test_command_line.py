@@ -12,6 +12,7 @@ from tests.conformance.must import must
 from tests.conformance.terminal import ConsoleSocket
 
 HELD = "echo ready; exec sleep 60"
+CAPS, SYS_TIME = ("/bin/grep", "-E", "Cap(Prm|Eff|Bnd)", "/proc/self/status"), 25
 TRAPPED = "trap 'echo term; exit 3' TERM; echo ready; while :; do sleep 0.02; done"
 
 
@@ -189,6 +190,14 @@ def test_exec_options(oci, held):
     result = oci("exec", *options, held.id, "/bin/sh", "-c", script).must_work()
     assert result.out.split("\n")[:4] == ["/tmp", "b c", "12", "34 56"]
     assert result.out.split()[-1] == "1"
+    assert not any(number >> SYS_TIME & 1 for number in sets(oci("exec", held.id, *CAPS)))
+    given = sets(oci("exec", "--cap", "CAP_SYS_TIME", held.id, *CAPS))
+    assert all(number >> SYS_TIME & 1 for number in given)
+
+
+def sets(result):
+    """Permitted, effective and bounding set."""
+    return [int(word, 16) for word in result.must_work().out.split()[1::2]]
 
 
 @must("command line#exec", "--process FILE: a process object as in config.json")
