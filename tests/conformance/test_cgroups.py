@@ -98,11 +98,18 @@ def test_unlimited_memory(oci):
 
 
 @v1
-@must("config-linux.md#memory", "swappiness, disableOOMKiller, kernelTCP: covered by the memory controller")
+@must("config-linux.md#memory", "swappiness, disableOOMKiller: covered by the memory controller")
 def test_other_memory_values(oci):
     box = limited(oci, memory={"limit": MEMORY, "swappiness": 33, "disableOOMKiller": True})
     assert box.groups.read("memory/memory.swappiness") == "33"
     assert "oom_kill_disable 1" in box.groups.read("memory/memory.oom_control")
+
+
+@v1
+@must("config-linux.md#memory", "kernelTCP: hard limit of the kernel's memory for TCP buffers")
+def test_kernel_tcp(oci):
+    box = limited(oci, memory={"limit": MEMORY, "kernelTCP": 8 << 20})
+    assert box.groups.read("memory/memory.kmem.tcp.limit_in_bytes") == str(8 << 20)
 
 
 @must("config-linux.md#memory", "tasks that attempt to consume more are killed by the OOM killer")
@@ -148,7 +155,9 @@ def test_cpuset(oci):
 
 
 @must("config-linux.md#cpu", "a value that the kernel refuses is an error")
-@pytest.mark.parametrize("cpu", [{"cpus": "9999"}, {"cpus": "no"}, {"quota": 5, "period": 10}])
+@pytest.mark.parametrize(
+    "cpu", [{"cpus": "9999"}, {"cpus": "no"}, {"mems": "63"}, {"quota": 5, "period": 10}]
+)
 def test_an_invalid_cpu_value(oci, cpu):
     oci.refused(put("linux", "resources", value={"cpu": cpu}))
 
@@ -170,20 +179,23 @@ def test_the_limit_of_pids(oci):
     assert "fork" in result.err
 
 
-@must("config-linux.md#block-io", "throttleReadBpsDevice, throttleWriteIOPSDevice: rate limits by device")
+@must("config-linux.md#block-io", "throttleReadBpsDevice and the other three: rate limits by device")
 def test_block_io(oci):
     needs("io" if groups.is_v2() else "blkio")
     device = {"major": 7, "minor": 0}
     limits = {
         "throttleReadBpsDevice": [{**device, "rate": 1048576}],
+        "throttleWriteBpsDevice": [{**device, "rate": 2097152}],
+        "throttleReadIOPSDevice": [{**device, "rate": 200}],
         "throttleWriteIOPSDevice": [{**device, "rate": 300}],
     }
     box = limited(oci, blockIO=limits)
     if groups.is_v2():
-        assert "rbps=1048576" in box.groups.read("", "io.max")
-        assert "wiops=300" in box.groups.read("", "io.max")
+        assert "rbps=1048576 wbps=2097152 riops=200 wiops=300" in box.groups.read("", "io.max")
     else:
         assert box.groups.read("blkio/blkio.throttle.read_bps_device") == "7:0 1048576"
+        assert box.groups.read("blkio/blkio.throttle.write_bps_device") == "7:0 2097152"
+        assert box.groups.read("blkio/blkio.throttle.read_iops_device") == "7:0 200"
         assert box.groups.read("blkio/blkio.throttle.write_iops_device") == "7:0 300"
 
 
