@@ -19,7 +19,7 @@ _PATIENCE = 2.0  # seconds
 
 
 class Forked:
-    """Forks in its constructor; `end` reaps.
+    """Forks in its constructor; `end` reaps. `pidfd` tells of its death.
 
     `client` is the socket that the starter serves, `owner` the spawner's identity in each record, `strange`
     and the descriptors `pidfds` what the starter must not keep open.
@@ -42,6 +42,7 @@ class Forked:
                 for fd in pidfds:
                     os.close(fd)
                 _become(Starter(client, theirs, owner))
+        self.pidfd = os.pidfd_open(self.pid)
 
     def told(self) -> Iterator[dict[str, Any] | None]:
         """Yield every note that is there; None for its end, when it has died."""
@@ -60,13 +61,12 @@ class Forked:
     def end(self) -> None:
         """Let it finish what it has in hand, which then finds itself unwanted, and reap it."""
         self.notes.close()
-        pidfd = os.pidfd_open(self.pid)
         try:
-            await_exit(pidfd, "the starter", _PATIENCE)
+            await_exit(self.pidfd, "the starter", _PATIENCE)
         except TimeoutError:
             os.kill(self.pid, signal.SIGKILL)
         finally:
-            os.close(pidfd)
+            os.close(self.pidfd)
         os.waitpid(self.pid, 0)
 
 

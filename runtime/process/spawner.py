@@ -55,6 +55,7 @@ class Spawner:
         self.parents: dict[str, None] = {}
         self.starter: Forked | None = None
         self.coming: Instance | None = None  # the last that the starter told of
+        self.given_up: Instance | None = None  # the last that ended with its starter, and not of itself
         self.watch = Watch()
         self.waits: dict[int, tuple[Instance, int]] = {}  # by pidfd; the request that is to be answered
         self.traced: set[int] = set()  # pidfds of `waits` that have told, before there was a status
@@ -70,6 +71,8 @@ class Spawner:
             # First: what is asked may be about what they tell, and they were there before it.
             if self.starter and self.starter.notes.fileno() in ready:
                 self._listen(self.starter)
+            if self.starter and self.starter.pidfd in ready:
+                self._outlive(self.starter)
             if self.control.fileno() in ready and not self._request():
                 return
             if self.watch.due():
@@ -125,6 +128,16 @@ class Spawner:
             else:
                 self._note(note)
 
+    def _outlive(self, starter: Forked) -> None:
+        """Go on without it, and without what it had in hand.
+
+        That child holds the other ends of its sockets too, so they hang up only with it; and it may wait for
+        a lock that a thread of the starter has taken along.
+        """
+        self._listen(starter)
+        if self.starter is starter:
+            self._end_starter()
+
     def _note(self, note: Message) -> None:
         coming = self.coming
         if coming is None or "init" not in note:
@@ -159,11 +172,13 @@ class Spawner:
     def fork_starter(self, client: socket.socket, *strange: socket.socket) -> None:
         """Fork a starter that serves `client` and does not keep `strange` open."""
         self.starter = Forked(client, self.owner, (self.control, *strange), self.waits)
-        self.poll.register(self.starter.notes, select.POLLIN)
+        for one in (self.starter.notes, self.starter.pidfd):
+            self.poll.register(one, select.POLLIN)
 
     def _end_starter(self) -> None:
         if self.starter:
-            self.poll.unregister(self.starter.notes)
+            for one in (self.starter.notes, self.starter.pidfd):
+                self.poll.unregister(one)
             self.starter.end()
             self.starter = None
             if self.watch.on:
@@ -172,7 +187,9 @@ class Spawner:
     def _end_in_hand(self) -> None:
         """Kill what the starter had in hand when it died; `_recover` reaps it."""
         self.watch.end()
-        for pid in self._strays():
+        for pid, state in self._strays().items():
+            if state not in "ZX":
+                self.given_up = self.coming
             pidfd = os.pidfd_open(pid)  # a child that is not reaped keeps its number
             try:
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
@@ -231,7 +248,7 @@ class Spawner:
         if instance is None or instance.state["created"] != message["created"]:
             raise OSError(errno.ESRCH, os.strerror(errno.ESRCH), message["id"])
         pidfd = instance.end() if instance.find() else -1
-        if pidfd >= 0 and os.WIFSIGNALED(instance.status or 0):
+        if pidfd >= 0 and os.WIFSIGNALED(instance.status or 0) and instance is not self.given_up:
             self.instances[message["id"]] = instance
             return instance.state["init"], [pidfd]
         if pidfd >= 0:

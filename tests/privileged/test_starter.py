@@ -130,6 +130,32 @@ def test_a_starter_that_is_killed_with_a_child_in_hand_takes_only_that_one_along
     assert running.cgroup.stats().pids == 1
 
 
+def test_a_child_that_does_not_go_on_after_its_starters_death_goes_too(box, place, tmp_path):
+    # Stopped, it is as one that waits for a lock which a thread of the starter held: it does not find out.
+    slow = tuple(Bind(tmp_path, f"/m{number}") for number in range(1000))
+    running = box.start("sleep", "100")
+    first = starter(box.spawner)
+    known = children(box.spawner.pid)
+    got = []
+    asking = threading.Thread(target=lambda: got.append(refusal(box, slow)))
+    asking.start()
+    child = wait_for(lambda: [pid for pid in children(box.spawner.pid) if pid not in known])[0]
+    wait_for(lambda: child in [record.pid for record in records.records(place[0])])
+    os.kill(child, signal.SIGSTOP)
+    try:
+        os.kill(first, signal.SIGKILL)
+        asking.join(10)
+        assert got, "the client still waits"
+    finally:
+        if not got:
+            os.kill(child, signal.SIGKILL)
+        asking.join()
+    assert "was killed" in got[0]
+    assert [record.id for record in records.records(place[0])] == [running.id]
+    assert running.cgroup.stats().pids == 1
+    assert box.sh("echo again") == "again"
+
+
 def test_a_starter_that_does_not_go_on_after_its_childs_death_is_replaced(box, place, tmp_path):
     # Stopped, it is as one that waits for a lock which the child held: it neither answers nor ends.
     slow = tuple(Bind(tmp_path, f"/m{number}") for number in range(1000))

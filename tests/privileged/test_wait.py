@@ -14,7 +14,7 @@ import pytest
 from runtime.container import NativeSpec
 from runtime.container.prune import prune
 from runtime.errors import RuntimeFault
-from tests.privileged.test_starter import starter
+from tests.privileged.test_starter import same, starter
 
 pytestmark = pytest.mark.privileged
 LIBC, PTRACE_SEIZE = ctypes.CDLL(None, use_errno=True), 0x4206
@@ -24,8 +24,11 @@ def descriptors(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
-def pidfds(pid: int) -> list[Path]:
-    return [fd for fd in Path(f"/proc/{pid}/fd").iterdir() if "pidfd" in str(fd.readlink())]
+def pidfds(pid: int) -> list[int]:
+    """Whom a process waits for, but for its starter."""
+    infos = [fd.read_text().splitlines() for fd in Path(f"/proc/{pid}/fdinfo").iterdir()]
+    pids = [int(line.split()[1]) for lines in infos for line in lines if line.startswith("Pid:")]
+    return [one for one in pids if not same(Path(f"/proc/{pid}/cmdline"), Path(f"/proc/{one}/cmdline"))]
 
 
 def waiting(started, found):
@@ -90,7 +93,7 @@ def test_a_starter_that_comes_later_holds_nobodys_process(box):
         with pytest.raises(TimeoutError):
             started.wait(0)
         box.sh("true")  # by now the spawner waits
-        assert len(pidfds(box.spawner.pid)) == 1
+        assert pidfds(box.spawner.pid) == [started.pid]
         os.kill(starter(box.spawner), signal.SIGKILL)
         assert box.sh("echo again") == "again"
         assert pidfds(starter(box.spawner)) == []
