@@ -12,7 +12,7 @@ from bench.stats.summary import fits
 from tests.conftest import residue
 
 pytestmark = [pytest.mark.privileged, pytest.mark.vm, pytest.mark.slow, pytest.mark.timeout(900)]
-MACHINES = {"vm", "vm-micro", "vm-full"}
+MACHINES = {"vm", "vm-micro"}
 
 
 def samples(run, scenario=None):
@@ -99,10 +99,8 @@ def test_everything_fast_ends_well(fast_run):
     run = fast_run.run
     assert not run.failures
     covered = {(m.scenario, m.target) for m, _ in samples(run)}
-    for scenario in ("startup", "memory"):
-        assert {t for s, t in covered if s == scenario} == {"native", "container", *MACHINES}
-    assert {t for s, t in covered if s == "layers"} == {"container", "native", "vm"}
-    assert {t for s, t in covered if s == "cpu"} >= {"native", "container", "vm", "vm-micro"}
+    for scenario in ("startup", "memory", "layers", "cpu"):
+        assert {t for s, t in covered if s == scenario} == {"native", "container", "vm"}
 
 
 def test_layers_are_in_the_page_cache_once_and_copies_are_not(fast_run):
@@ -134,9 +132,8 @@ def test_a_guest_costs_more_memory_than_a_container_and_the_ledger_adds_up(fast_
         for fit in fits(undisturbed(run))
         if fit.scenario == "memory" and fit.metric in {"pss", "cgroup_anon", "pss_anon"}
     }
-    assert slopes["container", "cgroup_anon"] < 2 * 2**20 < 50 * 2**20 < slopes["vm-micro", "cgroup_anon"]
-    for machine in MACHINES:
-        assert slopes[machine, "cgroup_anon"] == pytest.approx(slopes[machine, "pss_anon"], rel=0.05)
+    assert slopes["container", "cgroup_anon"] < 2 * 2**20 < 50 * 2**20 < slopes["vm", "cgroup_anon"]
+    assert slopes["vm", "cgroup_anon"] == pytest.approx(slopes["vm", "pss_anon"], rel=0.05)
     assert "accounts" not in {caveat.code for caveat in run.warnings}
 
 
@@ -159,3 +156,11 @@ def test_targets_are_listed_with_a_reason_each(tare):
     found = {row["name"]: row for row in json.loads(done.stdout)}
     assert list(found)[:5] == ["native", "container", "vm", "vm-micro", "vm-full"]
     assert all(row["reason"] and isinstance(row["available"], bool) for row in found.values())
+
+
+def test_a_whole_debian_climbs_the_same_rungs(measured):
+    outcome = measured("startup", "-t", "vm-full", "-r", "1", "--fast")
+    assert outcome.status == 0, outcome.complaints
+    rungs = ("created", "kernel", "init", "listening", "ready")
+    last = [values(outcome.run, "startup", "vm-full", rung)[-1] for rung in rungs]
+    assert last == sorted(last)
