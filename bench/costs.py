@@ -37,7 +37,7 @@ FAST: Mapping[str, float] = {
     "limits native": 2.0, "limits container": 6.2,
     "lifecycle container": 0.2, "lifecycle vm": 6.0, "lifecycle vm-full": 20.0,
     "isolation native": 0.1, "isolation container": 0.1,
-    "contention native": 7.3, "contention container": 16.0,
+    "contention native": 9.0, "contention container": 19.0,
     "recovery container": 0.1, "recovery vm": 6.7,
 }  # fmt: skip
 """Seconds of a turn in --fast, by scenario and target (or layout)."""
@@ -52,7 +52,7 @@ LONGER: Mapping[str, float] = {
     "density container": 2.3,
     "limits native": 2.7, "limits container": 15.5,
     "lifecycle vm": 20.0,
-    "contention native": 12.6, "contention container": 30.0,
+    "contention native": 15.0, "contention container": 36.0,
 }  # fmt: skip
 """Seconds of a turn at the default sizes, where that is another number."""
 

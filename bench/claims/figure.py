@@ -52,7 +52,8 @@ def _fits(part: Part, m: Measurement) -> bool:
     params = part.params if other is None else other
     if isinstance(part.rule, Always):
         return params.items() <= m.params.items()
-    return {name: value for name, value in m.params.items() if name != part.over} == params
+    # A slope is over every n; who names one means that.
+    return {name: value for name, value in m.params.items() if name != part.over or name in params} == params
 
 
 def occasions(part: Part, run: Run) -> int:

@@ -23,12 +23,14 @@ REQUEST = "head -c 65536 /dev/zero >/tmp/victim && sync /tmp/victim"
 """A small service's work: two processes, a file of 64 KiB, and on the disk with it."""
 TOOL = "stress-ng --temp-path /tmp --quiet -t 300"
 AGGRESSORS: Mapping[str, str] = {
+    "idle": "sleep 300",
     "cpu": f"{TOOL} --cpu {4 * CPUS} --cpu-method matrixprod",
     "memory": f"{TOOL} --vm {CPUS} --vm-bytes 96M",
     "disk": f"{TOOL} --hdd {CPUS} --hdd-bytes 32M --hdd-opts fsync",
     "fork": f"{TOOL} --fork 16 --fork-max 16",
 }
-"""Each is bounded in itself, so that without limits too the host lives."""
+"""Each is bounded in itself, so that without limits too the host lives. The idle one shows what mere company
+does: nothing, or the others' slowdown is not theirs."""
 
 VICTIM = Box("bench", 256 * MIB, root="linked")
 FREE, BOUND = "none", "set"

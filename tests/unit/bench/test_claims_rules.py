@@ -153,6 +153,24 @@ def test_samples_that_do_not_count_decide_nothing():
     assert (found.verdict, found.n) == ("supported", 8)
 
 
+def test_a_part_that_names_one_number_of_instances_is_judged_by_those_alone():
+    (one,) = plain_run({("memory", "container", "shared"): [0.0] * 8}).measurements
+    eight = tuple(msgspec.structs.replace(s, value=0.8) for s in one.samples)
+    run = msgspec.structs.replace(
+        run_of([1.0]),
+        measurements=(
+            msgspec.structs.replace(one, params={"n": 1}),
+            msgspec.structs.replace(one, params={"n": 8}, samples=eight),
+        ),
+    )
+    part = Part(
+        name="p", scenario="memory", target="container", metric="shared", params={"n": 8},
+        rule=AtLeast(of="median", limit=0.5),
+    )  # fmt: skip
+    found = judge(part, run)
+    assert (found.verdict, found.value, found.n) == ("supported", 0.8, 8)
+
+
 def test_a_baseline_may_have_params_of_its_own():
     run = plain_run(
         {("recovery", "container", "recovered"): [1.0] * 8, ("recovery", "vm", "recovered"): [4.0] * 8}
