@@ -64,4 +64,5 @@ def startup_run(measured):
 @pytest.fixture(scope="session")
 def fast_run(measured):
     """What a report draws, fast, on one target of each kind; others have runs and tests of their own."""
-    return measured("startup", "memory", "layers", "cpu", "-t", "native,container,vm", "--fast")
+    words = ("startup", "memory", "layers", "cpu", "-t", "native,container,vm", "--fast", "-r", "1")
+    return measured(*words)

@@ -102,7 +102,7 @@ def test_thirty_starts_leave_nothing(box, place):
     assert Path("/proc/self/mountinfo").read_text() == mounts
     assert list(place[0].glob("containers/*")) == list(place[1].glob("containers/*")) == []
     spawner_fds = list(Path(f"/proc/{box.spawner.pid}/fd").iterdir())
-    assert len(spawner_fds) <= 5
+    assert len(spawner_fds) <= 6  # three of its own, the client, and its starter: what it says, and its end
 
 
 def test_twenty_at_once_from_several_threads(spawner, layer):
