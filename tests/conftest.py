@@ -84,5 +84,5 @@ def nothing_is_left(request):
     # An engine's monitor ends a moment after what it watched.
     deadline = time.monotonic() + PATIENCE
     while (left := residue() - before) and time.monotonic() < deadline:
-        time.sleep(0.1)
+        time.sleep(0.02)
     assert not left, f"left behind: {sorted(left)}"

@@ -1,6 +1,6 @@
-"""Pure cgroup v2, every time: the runtime's tests in a guest, below a cgroup that systemd delegates.
+"""A quick part of `tests.guest.run`, and whether a failure in the guest is one out here.
 
-The whole suite there is `python -m tests.guest.run`; this is a quick part of it.
+`nox -s guest` begins with it; the ordinary tests do without, since an emulated boot is minutes of theirs.
 """
 
 import re
