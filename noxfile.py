@@ -83,7 +83,9 @@ def torture(session: nox.Session) -> None:
     """
     figures = os.environ.get("TARE_TORTURE_JSON", "torture.json")
     session.env.update({"TARE_TORTURE": "full", "TARE_TORTURE_JSON": figures})
-    tool(session, "pytest", "tests/torture", "--timeout=900", *session.posargs)
+    # The last has a name that the ordinary tests do not collect: it runs a whole suite twice.
+    paths = ("tests/torture", "tests/torture/conformance_can_fail.py")
+    tool(session, "pytest", *paths, "--timeout=900", *session.posargs)
     tool(session, "python", "-m", "tests.torture.defences")
 
 
