@@ -51,6 +51,20 @@ def wait_for(condition):
     return found
 
 
+def in_hand(box, place, tmp_path, ask):
+    """Have `ask` start a box in a thread; returns that, the starter, and its child, which is on record.
+
+    A thousand binds are half a second in which to find it.
+    """
+    slow = tuple(Bind(tmp_path, f"/m{number}") for number in range(1000))
+    first, known = starter(box.spawner), children(box.spawner.pid)
+    asking = threading.Thread(target=ask, args=(slow,))
+    asking.start()
+    child = wait_for(lambda: [pid for pid in children(box.spawner.pid) if pid not in known])[0]
+    wait_for(lambda: child in [record.pid for record in records.records(place[0])])
+    return asking, first, child
+
+
 def segmentation_faults() -> list[str]:
     """What the kernel's log says of such ends of Python."""
     log = subprocess.run(["dmesg"], capture_output=True, text=True, check=True).stdout
@@ -73,15 +87,11 @@ def test_an_idle_starter_that_is_killed_is_replaced(box):
 
 
 def test_a_child_that_is_killed_before_its_exec_counts_as_killed(box, place, tmp_path):
-    # A thousand binds are half a second in which to find it.
-    slow = tuple(Bind(tmp_path, f"/m{number}") for number in range(1000))
-    first = starter(box.spawner)
     faults = segmentation_faults()
     got = []
-    asking = threading.Thread(target=lambda: got.append(box.start("true", mounts=slow)))
-    asking.start()
-    child = wait_for(lambda: [pid for pid in children(box.spawner.pid) if pid != first])[0]
-    wait_for(lambda: child in [record.pid for record in records.records(place[0])])
+    asking, first, child = in_hand(
+        box, place, tmp_path, lambda slow: got.append(box.start("true", mounts=slow))
+    )
     os.kill(child, signal.SIGKILL)
     asking.join(20)
     status = got[0].wait(10)
@@ -114,15 +124,9 @@ def kill_all(spawner: int, over: threading.Event) -> None:
 
 
 def test_a_starter_that_is_killed_with_a_child_in_hand_takes_only_that_one_along(box, place, tmp_path):
-    slow = tuple(Bind(tmp_path, f"/m{number}") for number in range(1000))
     running = box.start("sleep", "100")
-    first = starter(box.spawner)
-    known = children(box.spawner.pid)
     got = []
-    asking = threading.Thread(target=lambda: got.append(refusal(box, slow)))
-    asking.start()
-    child = wait_for(lambda: [pid for pid in children(box.spawner.pid) if pid not in known])[0]
-    wait_for(lambda: child in [record.pid for record in records.records(place[0])])
+    asking, first, _ = in_hand(box, place, tmp_path, lambda slow: got.append(refusal(box, slow)))
     os.kill(first, signal.SIGKILL)
     asking.join(20)
     assert "was killed" in got[0]
@@ -132,15 +136,9 @@ def test_a_starter_that_is_killed_with_a_child_in_hand_takes_only_that_one_along
 
 def test_a_child_that_does_not_go_on_after_its_starters_death_goes_too(box, place, tmp_path):
     # Stopped, it is as one that waits for a lock which a thread of the starter held: it does not find out.
-    slow = tuple(Bind(tmp_path, f"/m{number}") for number in range(1000))
     running = box.start("sleep", "100")
-    first = starter(box.spawner)
-    known = children(box.spawner.pid)
     got = []
-    asking = threading.Thread(target=lambda: got.append(refusal(box, slow)))
-    asking.start()
-    child = wait_for(lambda: [pid for pid in children(box.spawner.pid) if pid not in known])[0]
-    wait_for(lambda: child in [record.pid for record in records.records(place[0])])
+    asking, first, child = in_hand(box, place, tmp_path, lambda slow: got.append(refusal(box, slow)))
     os.kill(child, signal.SIGSTOP)
     try:
         os.kill(first, signal.SIGKILL)
@@ -158,16 +156,12 @@ def test_a_child_that_does_not_go_on_after_its_starters_death_goes_too(box, plac
 
 def test_a_starter_that_does_not_go_on_after_its_childs_death_is_replaced(box, place, tmp_path):
     # Stopped, it is as one that waits for a lock which the child held: it neither answers nor ends.
-    slow = tuple(Bind(tmp_path, f"/m{number}") for number in range(1000))
     running = box.start("sleep", "100")
-    first = starter(box.spawner)
-    known = children(box.spawner.pid)
     got = []
-    asking = threading.Thread(target=lambda: got.append(box.start("true", mounts=slow)))
-    asking.start()
+    asking, first, child = in_hand(
+        box, place, tmp_path, lambda slow: got.append(box.start("true", mounts=slow))
+    )
     try:
-        child = wait_for(lambda: [pid for pid in children(box.spawner.pid) if pid not in known])[0]
-        wait_for(lambda: child in [record.pid for record in records.records(place[0])])
         os.kill(first, signal.SIGSTOP)
         os.kill(child, signal.SIGKILL)
         asking.join(10)
