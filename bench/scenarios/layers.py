@@ -22,7 +22,12 @@ from bench.target import Box, Launcher
 from bench.value import Value
 
 MIB = 1024 * 1024
-READ_BASE = "find /usr/bin /usr/lib -xdev -type f -exec cat {} + | wc -c"
+FILES = "find /usr/bin /usr/lib -xdev -type f"
+READ_BASE = (
+    f"{FILES} -exec cat {{}} + >/dev/null && "
+    f"{FILES} -printf '%s\\n' | awk '{{ all += $1 }} END {{ printf \"%d\", all }}'"
+)
+"""Counted by their sizes: a pipe to a program that counts takes a third more in an emulated guest."""
 WRITE_DIFFERENCE = "mkdir -p /usr/share/tare; head -c 1048576 /dev/urandom >/usr/share/tare/unique; sync"
 LEAST_BASE = 30 * MIB
 READ_PATIENCE = 240.0

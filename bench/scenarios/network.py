@@ -1,7 +1,7 @@
 """How fast a box answers and sends, over its own loopback device and to a client on the host.
 
-A bare process is a client in both cases, of a server that is a bare process too or is in the box: that is how
-a service of this host is asked on this host. A container answers through the bridge (a veth pair). Rates are
+A client on the host asks a container through the bridge (a veth pair), and a bare process on the loopback
+device: that is how a service of this host is asked on this host, so a bare process has one path. Rates are
 round trips (sockperf, one at a time) and bytes (iperf3) per second in which the client asked, by its own
 count: it runs under the host's clock, and sleeps two seconds around its work (sockperf), which are no part of
 any rate; more seconds than the host saw pass are a failure. Client and server share one CPU, so that none
@@ -71,7 +71,7 @@ STOP = (
 """A zombie holds no port; the host's process 1 may take seconds to collect a bare server's."""
 ADDRESS = "hostname -I"
 SECONDS: Mapping[Mode, int] = {"fast": 1, "default": 2, "rigorous": 5}
-PATHS = ("loopback", "host")
+LOOPBACK, HOST = PATHS = ("loopback", "host")
 RUNS: Mapping[Mode, Mapping[str, int]] = {
     "fast": {OTHERS: 6},
     "default": {OTHERS: 16},
@@ -93,6 +93,29 @@ class Network(Repeated):
 
     def turn(self, session: Session, slot: Slot, launcher: Launcher) -> None:
         """Ask a server in a fresh instance, from inside it and from a bare process, by the run's seed."""
+        paths = [LOOPBACK] if slot.target == CLIENT else PATHS
+        order = [*product(WORKS, paths)]
+        random.Random(f"{session.sizes.seed}/{slot.round}").shuffle(order)  # noqa: S311 - a schedule is no secret
+        place = Place(self.name, slot, launcher.prepared)
+        name = f"{self.name}-{slot.target}-{slot.round}"
+        with climb(launcher, name) as running, self._outside(session, slot, name) as asking:
+            for work, path in order:
+                inside = path == LOOPBACK
+                session.sentinels.start()
+                rate = perform(
+                    running.channel,
+                    running.channel if inside else asking,
+                    "127.0.0.1" if inside else _address(running.channel),
+                    work,
+                    SECONDS[session.sizes.mode],
+                )
+                value = Value("rate", "1/s", rate, {"work": work.name, "path": path})
+                session.record(place, [value], session.sentinels.stop())
+            session.listen(slot.target, launcher.prepared, running.channel)
+
+    @contextmanager
+    def _outside(self, session: Session, slot: Slot, name: str) -> Iterator[Channel]:
+        """Give a bare process that asks from the host."""
         client = session.targets.get(CLIENT)
         if client is None:
             raise BenchFault(
@@ -100,28 +123,8 @@ class Network(Repeated):
                 hint=f"measure {CLIENT} too: -t {CLIENT},{slot.target}",
                 kind="usage",
             )
-        order = [*product(WORKS, PATHS)]
-        random.Random(f"{session.sizes.seed}/{slot.round}").shuffle(order)  # noqa: S311 - a schedule is no secret
-        place = Place(self.name, slot, launcher.prepared)
-        name = f"{self.name}-{slot.target}-{slot.round}"
-        with (
-            climb(launcher, name) as running,
-            prepared(client, self.box) as outside,
-            climb(outside, f"{name}-client") as asking,
-        ):
-            for work, path in order:
-                inside = path == "loopback"
-                session.sentinels.start()
-                rate = perform(
-                    running.channel,
-                    running.channel if inside else asking.channel,
-                    "127.0.0.1" if inside or slot.target == CLIENT else _address(running.channel),
-                    work,
-                    SECONDS[session.sizes.mode],
-                )
-                value = Value("rate", "1/s", rate, {"work": work.name, "path": path})
-                session.record(place, [value], session.sentinels.stop())
-            session.listen(slot.target, launcher.prepared, running.channel)
+        with prepared(client, self.box) as outside, climb(outside, f"{name}-client") as asking:
+            yield asking.channel
 
 
 def perform(server: Channel, client: Channel, address: str, work: Work, seconds: int) -> float:

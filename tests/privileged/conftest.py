@@ -106,12 +106,12 @@ def judged(tmp_path, monkeypatch):
     """Measures what claims need on the given targets; returns the run, and the verdicts by claim."""
     monkeypatch.setattr("bench.exclusion.reason", lambda _: None)
 
-    def call(*targets, claims=(), wanted=None, variants=()):
+    def call(*targets, claims=(), wanted=None, variants=(), mode="fast"):
         chosen = select(claims) if claims else ()
-        sizes = Sizes("fast", 7, asked=wanted or asked(chosen, fast=True))
+        sizes = Sizes(mode, 7, asked=wanted or asked(chosen, fast=True))
         known = tuple(Target(name=t.name, title=t.title, kind=t.kind, available=True) for t in targets)
         empty = {"measurements": (), "failures": (), "warnings": (), "finished": None, "verdicts": ()}
-        header = msgspec.structs.replace(sample_run(), targets=known, mode="fast", **empty)
+        header = msgspec.structs.replace(sample_run(), targets=known, mode=mode, **empty)
         path = tmp_path / f"{len(list(tmp_path.iterdir()))}.json"
         with Writer(path, header) as writer, progress(quiet=True) as shown:
             session = Session({t.name: t for t in targets}, sizes, writer, shown)

@@ -40,8 +40,8 @@ def test_a_killed_container_is_replaced_and_ten_come_and_go(drivers, judged):
 
 
 def test_every_aggressor_runs_in_a_container_with_and_without_limits(drivers, judged, monkeypatch):
-    monkeypatch.setattr(contention, "REQUESTS", {"fast": 5})
-    run, _ = judged(Container(drivers), wanted={"contention": {"container": 1}})
+    monkeypatch.setattr(contention, "REQUESTS", {"default": 5})
+    run, _ = judged(Container(drivers), wanted={"contention": {"container": 1}}, mode="default")
     assert not run.failures
     seen = {(m.params["aggressor"], m.params["limits"]) for m in run.measurements if m.metric == "slowdown"}
     assert seen == {(kind, limits) for kind in AGGRESSORS for limits in ("none", "set")}

@@ -24,7 +24,7 @@ class Paced:
 
 @pytest.fixture
 def few(monkeypatch):
-    monkeypatch.setattr(contention, "REQUESTS", {"fast": 5})
+    monkeypatch.setattr(contention, "REQUESTS", {"fast": 5, "default": 5})
     monkeypatch.setattr(contention, "CALM", 2)
 
 
@@ -32,7 +32,7 @@ def test_a_bare_process_has_no_limits_a_container_both_and_a_guest_its_own(measu
     expected = {"native": {"none"}, "container": {"none", "set"}, "vm": {"set"}}
     for name, kind in (("native", "native"), ("container", "container"), ("vm", "vm")):
         target = FakeTarget(name, kind, "tcg" if kind == "vm" else None, behaviour=obedient())
-        run = measure(Contention(), target, runs=1)
+        run = measure(Contention(), target, runs=1, mode="default")
         seen = {(m.params["aggressor"], m.params["limits"]) for m in run.measurements}
         assert seen == {("none", "none"), *((a, limits) for a in AGGRESSORS for limits in expected[kind])}
         assert len(target.instances) == 1 + len(AGGRESSORS) * len(expected[kind])
@@ -40,6 +40,13 @@ def test_a_bare_process_has_no_limits_a_container_both_and_a_guest_its_own(measu
         assert len(bound) == (kind == "container")
         victims = [line for line in target.journal if "victim" in line]
         assert [line.split()[0] for line in victims] == ["start", "remove"]
+
+
+def test_a_first_look_leaves_the_containers_limits_out(measure, few):
+    target = FakeTarget("container", "container", behaviour=obedient())
+    run = measure(Contention(), target, runs=1)
+    assert {m.params["limits"] for m in run.measurements} == {"none"}
+    assert not any(box.pids for box in target.boxes)
 
 
 def test_a_slowdown_is_the_ratio_of_two_p99(measure, few, monkeypatch):

@@ -48,18 +48,19 @@ def clients(target):
     return [line for line in words if "ping-pong" in line or "iperf3 -c" in line]
 
 
-def test_a_container_is_asked_from_inside_and_from_a_bare_process(measure):
+def test_a_container_is_asked_from_inside_and_from_a_bare_process_and_that_on_one_path(measure):
     native, container = FakeTarget("native", behaviour=box()), FakeTarget("container", behaviour=box())
     run = measure(Network(), native, container, runs=1)
     assert not run.failures
+    paths = {"native": ["loopback"], "container": PATHS}
     assert {(m.target, m.params["work"], m.params["path"]) for m in run.measurements} == {
-        (name, work.name, path) for name in ("native", "container") for work in WORKS for path in PATHS
+        (name, work.name, path) for name in paths for work in WORKS for path in paths[name]
     }
     assert len(clients(container)) == 2
     assert all("127.0.0.1" in line for line in clients(container))
     over = [line for line in clients(native) if "10.9.0.2" in line]
     assert len(over) == 2
-    assert len(clients(native)) == 2 + 2 + 2
+    assert len(clients(native)) == 2 + 2
     assert {box.network for box in container.boxes} == {"bridge"}
 
 
@@ -75,8 +76,8 @@ def test_no_port_is_used_twice_and_every_server_is_ended(measure):
     measure(Network(), native, runs=3)
     asked = [line for one in native.instances for line in one.inside.asked]
     ports = [re.search(r"-p (\d+)", line)[1] for line in asked if "until grep" in line]
-    assert len(set(ports)) == len(ports) == 12
-    assert sum("kill 77" in line for line in asked) == 12
+    assert len(set(ports)) == len(ports) == 6
+    assert sum("kill 77" in line for line in asked) == 6
 
 
 @pytest.mark.parametrize(
