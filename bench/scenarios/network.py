@@ -1,12 +1,14 @@
 """How fast a box answers and sends, over its own loopback device and to a client on the host.
 
 A client on the host asks a container through the bridge (a veth pair), and a bare process on the loopback
-device: that is how a service of this host is asked on this host, so a bare process has one path. Rates are
-round trips (sockperf, one at a time) and bytes (iperf3) per second in which the client asked, by its own
-count: it runs under the host's clock, and sleeps two seconds around its work (sockperf), which are no part of
-any rate; more seconds than the host saw pass are a failure. Client and server share one CPU, so that none
-waits for an idle one to wake. A virtual machine takes no part: its agent's channel is a serial port, and it
-has no network device.
+device: that is how a service of this host is asked on this host. So a bare process has one path only: it is
+measured once there, and recorded under the names of both.
+
+Rates are round trips (sockperf, one at a time) and bytes (iperf3) per second in which the client asked, by
+its own count: it runs under the host's clock, and sleeps two seconds around its work (sockperf), which are
+no part of any rate; more seconds than the host saw pass are a failure. Client and server share one CPU, so
+that none waits for an idle one to wake. A virtual machine takes no part: its agent's channel is a serial
+port, and it has no network device.
 """
 
 import random
@@ -93,7 +95,7 @@ class Network(Repeated):
 
     def turn(self, session: Session, slot: Slot, launcher: Launcher) -> None:
         """Ask a server in a fresh instance, from inside it and from a bare process, by the run's seed."""
-        paths = [LOOPBACK] if slot.target == CLIENT else PATHS
+        paths = {LOOPBACK: PATHS} if slot.target == CLIENT else {path: [path] for path in PATHS}
         order = [*product(WORKS, paths)]
         random.Random(f"{session.sizes.seed}/{slot.round}").shuffle(order)  # noqa: S311 - a schedule is no secret
         place = Place(self.name, slot, launcher.prepared)
@@ -109,8 +111,8 @@ class Network(Repeated):
                     work,
                     SECONDS[session.sizes.mode],
                 )
-                value = Value("rate", "1/s", rate, {"work": work.name, "path": path})
-                session.record(place, [value], session.sentinels.stop())
+                values = [Value("rate", "1/s", rate, {"work": work.name, "path": of}) for of in paths[path]]
+                session.record(place, values, session.sentinels.stop())
             session.listen(slot.target, launcher.prepared, running.channel)
 
     @contextmanager

@@ -42,7 +42,7 @@ def test_every_class_of_access_has_a_rate_that_a_disk_can_have(run, target):
 
 @pytest.mark.parametrize("target", BOXES)
 def test_every_path_carries_round_trips_and_bytes(run, target):
-    for path in network.PATHS if target == "container" else [network.LOOPBACK]:
+    for path in network.PATHS:
         (trips,), (bytes_,) = (figures(run, target, work=w.name, path=path)["rate"] for w in network.WORKS)
         assert 10 < trips < 1e7
         assert 2**20 < bytes_ < 1e12

@@ -52,9 +52,8 @@ def test_a_container_is_asked_from_inside_and_from_a_bare_process_and_that_on_on
     native, container = FakeTarget("native", behaviour=box()), FakeTarget("container", behaviour=box())
     run = measure(Network(), native, container, runs=1)
     assert not run.failures
-    paths = {"native": ["loopback"], "container": PATHS}
     assert {(m.target, m.params["work"], m.params["path"]) for m in run.measurements} == {
-        (name, work.name, path) for name in paths for work in WORKS for path in paths[name]
+        (name, work.name, path) for name in ("native", "container") for work in WORKS for path in PATHS
     }
     assert len(clients(container)) == 2
     assert all("127.0.0.1" in line for line in clients(container))
@@ -62,6 +61,13 @@ def test_a_container_is_asked_from_inside_and_from_a_bare_process_and_that_on_on
     assert len(over) == 2
     assert len(clients(native)) == 2 + 2
     assert {box.network for box in container.boxes} == {"bridge"}
+
+
+def test_a_bare_process_is_measured_once_for_both_paths(measure):
+    native = FakeTarget("native", behaviour=box())
+    run = measure(Network(), native, runs=2)
+    assert len(clients(native)) == 2 * len(WORKS)
+    assert [len(m.samples) for m in run.measurements] == [2] * len(WORKS) * len(PATHS)
 
 
 def test_a_rate_is_per_second_in_which_the_client_asked(measure):
