@@ -140,7 +140,7 @@ def wait(context: Context, names: tuple[str, ...]) -> None:
 def pause(context: Context, names: tuple[str, ...]) -> None:
     """Suspend all processes of containers."""
     for name in names:
-        held = _running(context, name)
+        held = _running(context, name, paused=False)
         members.need_cgroup(held, "pause")
         freezer.freeze(held.group)
         click.echo(name)
@@ -152,19 +152,23 @@ def pause(context: Context, names: tuple[str, ...]) -> None:
 def unpause(context: Context, names: tuple[str, ...]) -> None:
     """Let the processes of containers go on."""
     for name in names:
-        held = _running(context, name)
+        held = _running(context, name, paused=True)
         members.need_cgroup(held, "resume")
         freezer.thaw(held.group)
         click.echo(name)
 
 
-def _running(context: Context, name: str) -> Record:
+def _running(context: Context, name: str, *, paused: bool) -> Record:
     container = engine_id(context, name)
     if not _pid(context, container):
         raise RuntimeFault(
             f"container {name} is not running", kind="missing", hint="see tare container ps -a"
         )
-    return record.find(places(context).oci, container)
+    found = record.find(places(context).oci, container)
+    if (found.status == "paused") is not paused:
+        already = "is not paused" if paused else "is paused already"
+        raise RuntimeFault(f"container {name} {already}", hint="see tare container ps")
+    return found
 
 
 @click.command()

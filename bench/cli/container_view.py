@@ -131,13 +131,24 @@ def _published(place: dict[str, str], inner: str) -> str:
 
 @click.command()
 @click.argument("name")
+@click.argument("inner", metavar="[PORT[/PROTOCOL]]", default="")
 @click.pass_obj
-def port(context: Context, name: str) -> None:
-    """Show the published ports of a container."""
-    now = view.state(places(context), engine_id(context, name))
-    for line in _ports(now):
-        outer, _, inner = line.partition("->")
-        click.echo(f"{inner} -> {outer}")
+def port(context: Context, name: str, inner: str) -> None:
+    """Show the published ports of a container, or where one of them is."""
+    published = [line.split("->") for line in _ports(view.state(places(context), engine_id(context, name)))]
+    if not inner:
+        for outer, one in published:
+            click.echo(f"{one} -> {outer}")
+        return
+    wanted = inner if "/" in inner else f"{inner}/tcp"
+    found = [outer for outer, one in published if one == wanted]
+    if not found:
+        raise RuntimeFault(
+            f"container {name} has no port {wanted} published",
+            kind="missing",
+            hint=f"tare container port {name}",
+        )
+    click.echo("\n".join(found))
 
 
 @click.command()

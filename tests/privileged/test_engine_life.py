@@ -96,8 +96,10 @@ def test_a_policy_and_rm_are_refused_together(engine, detached):
 
 def test_pause_update_and_stats(engine):
     engine("run", "-d", "--name", "still", "busybox", "sh", "-c", "while :; do :; done")
+    assert "still is not paused" in engine.fails("container", "unpause", "still")
     engine("pause", "still")
     assert engine.inspect("still")["State"]["Paused"]
+    assert "still is paused already" in engine.fails("container", "pause", "still")
     assert json.loads(engine("stats", "--no-stream", "--format", "json"))[0]["cpu_percent"] == 0
     engine("unpause", "still")
     engine("update", "-m", "64m", "still")

@@ -22,6 +22,8 @@ trap 'tare rm -f web >/dev/null' EXIT
 serve='mkdir /w; echo hello > /w/index.html; exec httpd -f -h /w -p 80'
 tare run -d --name web -p 127.0.0.1:8099:80 busybox sh -c "$serve" >/dev/null
 tare port web
+tare port web 80
+if tare port web 80/udp; then exit 1; fi
 for _ in 1 2 3 4 5 6 7 8 9 10; do
     "$PYTHON" -c '
 import urllib.request
@@ -44,6 +46,7 @@ def test_a_published_port_is_reached_and_gone_with_the_container(tmp_path):
         check=False,
     )  # fmt: skip
     lines = done.stdout.splitlines()
-    assert lines[:2] == ["80/tcp -> 127.0.0.1:8099", "hello"], done.stderr
-    assert lines[2].strip().startswith('"IPAddress": "10.')
-    assert lines[3] == "1", done.stdout
+    assert lines[:3] == ["80/tcp -> 127.0.0.1:8099", "127.0.0.1:8099", "hello"], done.stderr
+    assert "container web has no port 80/udp published" in done.stderr
+    assert lines[3].strip().startswith('"IPAddress": "10.')
+    assert lines[4] == "1", done.stdout
