@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.linux import capabilities
 from runtime.oci.verbs.spec import specification
+from runtime.process.accounts import Account
 from runtime.rootfs.plan import Bind, Tmpfs
 
 if TYPE_CHECKING:
@@ -64,9 +65,14 @@ def _user(tree: Tree, text: str) -> tuple[dict[str, Any], str]:
         found = _entry(tree, "/etc/group", group, 4)
         if found is None and not group.isdigit():
             raise ValueError(f"/etc/group of the image has no {group!r}")
-        return {"uid": uid, "gid": int(found[2]) if found else int(group)}, home or "/"
+        return _numbers(uid, int(found[2]) if found else int(group), []), home or "/"
     more = [int(each[2]) for each in _entries(tree, "/etc/group", 4) if entry and entry[0] in _members(each)]
-    return {"uid": uid, "gid": gid, "additionalGids": more}, home or "/"
+    return _numbers(uid, gid, more), home or "/"
+
+
+def _numbers(uid: int, gid: int, more: list[int]) -> dict[str, Any]:
+    account = Account(uid, gid, more, "")
+    return {"uid": account.uid, "gid": account.gid, "additionalGids": account.groups}
 
 
 def _members(entry: list[str]) -> list[str]:

@@ -18,12 +18,17 @@ class TooLarge(OSError):  # noqa: N818
 
 
 class Account:
-    """Numbers of a user: uid, gid, supplementary groups; and the home directory."""
+    """Numbers of a user: uid, gid, supplementary groups; and the home directory.
+
+    A gid that is not root's is among the groups too, as docker has it: else a program with another group's
+    set-gid bit sheds it, and with it what files deny to that group (CVE-2022-36109).
+    """
 
     __slots__ = ("gid", "groups", "home", "uid")
 
     def __init__(self, uid: int, gid: int, groups: list[int], home: str) -> None:
-        self.uid, self.gid, self.groups, self.home = uid, gid, groups, home
+        self.uid, self.gid, self.home = uid, gid, home
+        self.groups = sorted({gid, *groups}) if gid else groups
 
 
 def resolve(text: str, etc: str = "/etc") -> Account:

@@ -113,14 +113,15 @@ def test_the_users_that_a_run_has(lab):
     text = (
         "FROM busybox\nRUN echo 'me:x:70:71::/h:/bin/sh' >> /etc/passwd; echo 'more:x:72:me' >> /etc/group\n"
         "RUN mkdir -m 777 /out\nUSER me\nRUN id -u > /out/a; id -G > /out/b; echo $HOME > /out/h\n"
-        "USER 70:99\nRUN id -G > /out/c\n"
+        "USER 70:99\nRUN id -G > /out/c; grep ^Groups: /proc/self/status > /out/d\n"
     )
     root = lab.root(lab.built(text))
-    assert [(root / "out" / name).read_text().split() for name in "abhc"] == [
+    assert [(root / "out" / name).read_text().split() for name in "abhcd"] == [
         ["70"],
         ["71", "72"],
         ["/h"],
         ["99"],
+        ["Groups:", "99"],
     ]
 
 

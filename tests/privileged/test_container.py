@@ -120,10 +120,12 @@ def test_capabilities_and_no_new_privileges(box):
     [("web", "33:33:33 4:/var/www"), ("33:4", "33:4:4:/var/www"), ("1234", "1234:0:0:/")],
 )
 def test_users(box, user, expected):
-    show = "echo $(id -u):$(id -g):$(id -G):$HOME; grep CapEff /proc/self/status"
+    show = "echo $(id -u):$(id -g):$(id -G):$HOME; grep -E 'CapEff|Groups' /proc/self/status"
     text = box.sh(show, user=user).splitlines()
     assert text[0] == expected
-    assert text[1].endswith("0" * 16)
+    groups = expected.split(":")[2].split()
+    assert text[1].split()[1:] == (sorted(groups, key=int) if groups != ["0"] else [])
+    assert text[2].endswith("0" * 16)
 
 
 def test_an_unknown_user_is_refused(box):

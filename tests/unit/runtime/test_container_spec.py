@@ -162,11 +162,11 @@ def test_host_network_shares_the_hosts_network_and_names(hierarchy, tmp_path):
     [
         ("", (0, 0, [0], "/root")),
         ("0", (0, 0, [0], "/root")),
-        ("web", (33, 33, [4], "/var/www")),
-        ("web:adm", (33, 4, [], "/var/www")),
-        ("33:7", (33, 7, [], "/var/www")),
+        ("web", (33, 33, [4, 33], "/var/www")),
+        ("web:adm", (33, 4, [4], "/var/www")),
+        ("33:7", (33, 7, [7], "/var/www")),
         ("1234", (1234, 0, [], "/")),
-        ("1234:5678", (1234, 5678, [], "/")),
+        ("1234:5678", (1234, 5678, [5678], "/")),
     ],
 )
 def test_accounts(tmp_path, text, expected):
