@@ -1,4 +1,8 @@
-"""Time peers in blocks: each block runs every peer once, in an order drawn anew, so that drift hits all."""
+"""Time peers in blocks: each block runs every peer once, in an order drawn anew, so that drift hits all.
+
+In its turn a peer finds the caches as the others left them. Asked to, it runs a second time right after the
+first, as a tool finds it that runs one command in a row (hyperfine): both are timed, and kept apart.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Timed:
-    """A peer and its seconds; `missing` says why there are none.
+    """A peer and its seconds; `missing` says why there are none. `again`: right after one of its own.
 
     `settling` are the seconds that what each sample left behind took to reach the disk (`Staged.settle`).
     """
@@ -28,13 +32,20 @@ class Timed:
     what: str
     samples: list[float] = field(default_factory=list)
     settling: list[float] = field(default_factory=list)
+    again: list[float] = field(default_factory=list)
     missing: str = ""
 
 
 def interleaved(
-    peers: Iterable[Peer], *, rounds: int, warmup: int, seed: int, say: Callable[[str], None]
+    peers: Iterable[Peer],
+    *,
+    rounds: int,
+    warmup: int,
+    seed: int,
+    say: Callable[[str], None],
+    twice: bool = False,
 ) -> list[Timed]:
-    """Time `rounds` blocks after `warmup` blocks that are thrown away."""
+    """Time `rounds` blocks after `warmup` blocks that are thrown away; `twice` asks for `Timed.again`."""
     chance, found = random.Random(seed), []
     actions: list[tuple[Timed, Callable[[], None]]] = []
     with ExitStack() as opened:
@@ -49,11 +60,11 @@ def interleaved(
         for number in range(-warmup, rounds):
             chance.shuffle(actions)
             for timed, action in actions:
-                _sample(timed, action, kept=number >= 0)
+                _sample(timed, action, kept=number >= 0, twice=twice)
     return found
 
 
-def _sample(timed: Timed, action: Callable[[], None], *, kept: bool) -> None:
+def _sample(timed: Timed, action: Callable[[], None], *, kept: bool, twice: bool) -> None:
     if timed.missing:
         return
     try:
@@ -61,12 +72,14 @@ def _sample(timed: Timed, action: Callable[[], None], *, kept: bool) -> None:
             action.prepare()
         seconds = _seconds(action)
         settling = [_seconds(action.settle)] if isinstance(action, Staged) else []
+        again = [_seconds(action)] if twice else []
     except (OSError, subprocess.SubprocessError) as err:
         timed.missing = f"failed in a round: {err}"
         return
     if kept:
         timed.samples.append(seconds)
         timed.settling += settling
+        timed.again += again
 
 
 def _seconds(action: Callable[[], None]) -> float:

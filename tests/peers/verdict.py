@@ -70,8 +70,13 @@ def _median(one: Timed) -> float | None:
 def _goal(goal: Goal, by_name: dict[str, Timed]) -> dict[str, Any]:
     above, below = by_name.get(goal.above), by_name.get(goal.below)
     estimate = _fields(ratio(above.samples, below.samples)) if above and below else None
-    met = estimate["value"] <= goal.most if estimate else None
-    return {**asdict(goal), "ratio": estimate, "met": met}
+    again = _fields(ratio(above.again, below.again)) if above and below else None
+    verdicts = {"met": _met(goal, estimate), "again_met": _met(goal, again)}
+    return {**asdict(goal), "ratio": estimate, "again": again, **verdicts}
+
+
+def _met(goal: Goal, estimate: dict[str, Any] | None) -> bool | None:
+    return estimate["value"] <= goal.most if estimate else None
 
 
 def _fields(estimate: Estimate | None) -> dict[str, Any] | None:
@@ -125,4 +130,6 @@ def _span(quotient: dict[str, Any] | None) -> str:
 
 def _goal_line(goal: dict[str, Any]) -> str:
     quotient = f"{_span(goal['ratio'])} {_VERDICTS[goal['met']]}"
+    if goal["again"]:
+        quotient += f"; each after itself: {_span(goal['again'])} {_VERDICTS[goal['again_met']]}"
     return f"goal: {goal['above']} / {goal['below']} <= {goal['most']}: {quotient}"
