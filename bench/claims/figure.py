@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from bench.claims.definition import Always, AtLeast, AtMost, Equivalent, Independent
 from bench.stats.comparison import compare
 from bench.stats.estimate import LEVEL, Estimate
+from bench.stats.line import FEWEST_ROUNDS
 from bench.stats.location import median
 from bench.stats.pairing import match
 from bench.stats.ratio import ratio
@@ -26,7 +27,8 @@ class Figure:
     """What a rule decides on. `of` says what it is; `level` is the confidence of the decision.
 
     `strict` is the interval by which an equivalence is refuted: that of the ratio at a level which counts all
-    parts of the claim (Bonferroni). `estimate` is then that of two one-sided tests. `n` are counted runs.
+    parts of the claim (Bonferroni). `estimate` is then that of two one-sided tests. `n` are counted runs, or
+    the rounds of a slope, not their points.
     """
 
     of: Of | Literal["share"]
@@ -101,11 +103,15 @@ def _fact(rule: Always, own: list[Measurement]) -> Figure | None:
 
 
 def _slope(part: Part, run: Run, own: list[Measurement]) -> Figure | None:
+    """Return the slope; from few rounds without an interval, since the points of one are no runs apart."""
     for one in fits(run, part.over):
         if (one.scenario, one.target, one.metric) != (part.scenario, part.target, part.metric):
             continue
         if one.params == part.params:
-            return Figure("slope", one.line.slope, own[0].unit, one.line.points)
+            slope, rounds = one.line.slope, one.line.rounds
+            if rounds < FEWEST_ROUNDS:
+                slope = replace(slope, low=None, high=None, level=0.0, method="none")
+            return Figure("slope", slope, own[0].unit, rounds)
     return None
 
 

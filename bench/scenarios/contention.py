@@ -25,7 +25,7 @@ TOOL = "stress-ng --temp-path /tmp --quiet -t 300"
 AGGRESSORS: Mapping[str, str] = {
     "idle": "sleep 300",
     "cpu": f"{TOOL} --cpu {4 * CPUS} --cpu-method matrixprod",
-    "memory": f"{TOOL} --vm {CPUS} --vm-bytes 96M",
+    "memory": f"{TOOL} --vm {CPUS} --vm-bytes 96M",  # of all its workers together
     "disk": f"{TOOL} --hdd {CPUS} --hdd-bytes 32M --hdd-opts fsync",
     "fork": f"{TOOL} --fork 16 --fork-max 16",
 }
@@ -36,7 +36,7 @@ VICTIM = Box("bench", 256 * MIB, root="linked")
 FREE, BOUND = "none", "set"
 BOXES: Mapping[str, Box] = {
     FREE: Box("bench", 1024 * MIB, CPUS, root="linked"),
-    BOUND: Box("bench", 192 * MIB, 0.25, 48, root="linked"),
+    BOUND: Box("bench", 64 * MIB, 0.25, 48, root="linked"),
     "vm": Box("bench", 256 * MIB, root="linked"),
 }
 """Limits of the aggressor: more than it takes; less than it takes. A guest has one CPU and its own kernel."""

@@ -101,8 +101,8 @@ def measure(running: Sequence[Running], before: Before) -> list[Value]:
     """Read the ledger of all instances that run, as values with their number in `params`.
 
     What serves all of them counts by what it has grown by. `pss_of` is one line for each part that a process
-    plays, those of what is shared in full. `shared` is the part of what all map that they map together: RSS
-    counts it for each of them, PSS but once.
+    plays, those of what is shared in full. `shared` is the part of what all map that sharing saves: RSS
+    counts a page for each that maps it, PSS but once, so of pages that all n map it is (n - 1) / n.
     """
     instances = [one.instance for one in running]
     members = [member for instance in instances for member in instance.members()]

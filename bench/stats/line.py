@@ -28,12 +28,14 @@ class Point:
 class Line:
     """y = intercept + slope x. `slope` is in the unit of y per instance, `intercept` in that of y.
 
-    `residual` is the standard deviation of the points around the line (None with two points or fewer).
+    `rounds` are those that each saw several x. `residual` is the standard deviation of the points around the
+    line (None with two points or fewer).
     """
 
     slope: Estimate
     intercept: Estimate
     points: int
+    rounds: int
     residual: float | None
 
     def at(self, x: float) -> float:
@@ -58,7 +60,7 @@ def fit(points: Sequence[Point]) -> Line | None:
         slope, intercept = (_over_rounds(list(column)) for column in zip(*rounds, strict=True))
     else:
         slope, intercept = _over_points(points, *whole)
-    return Line(slope, intercept, len(points), _residual(points, slope.value, intercept.value))
+    return Line(slope, intercept, len(points), len(rounds), _residual(points, slope.value, intercept.value))
 
 
 def _by_round(points: Sequence[Point]) -> list[list[Point]]:

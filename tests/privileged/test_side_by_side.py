@@ -1,13 +1,18 @@
 """Instances side by side, really started: what they share, what they do to each other, who replaces them."""
 
+import time
+
 import pytest
 
+from bench.ladder import climb
 from bench.scenarios import contention
-from bench.scenarios.contention import AGGRESSORS
+from bench.scenarios.contention import AGGRESSORS, BOXES, attack
 from bench.targets.container import Container
 from bench.targets.native import Native
 
 pytestmark = [pytest.mark.privileged, pytest.mark.timeout(300)]
+KILLS = ("memory.oom_control", "memory.events")
+"""Where versions 1 and 2 of cgroups count them."""
 
 
 def figures(run, metric, target, param):
@@ -45,3 +50,20 @@ def test_every_aggressor_runs_in_a_container_with_and_without_limits(drivers, ju
     assert not run.failures
     seen = {(m.params["aggressor"], m.params["limits"]) for m in run.measurements if m.metric == "slowdown"}
     assert seen == {(kind, limits) for kind in AGGRESSORS for limits in ("none", "set")}
+
+
+def killed(group):
+    """Return how many processes of the group the kernel has killed for want of memory."""
+    (words,) = [f.read_text().split() for f in group.glob("memory.*") if f.name in KILLS]
+    return int(words[words.index("oom_kill") + 1])
+
+
+def test_the_limit_of_memory_is_less_than_its_aggressor_takes(drivers):
+    for limits, bites in (("set", True), ("none", False)):
+        box = BOXES[limits]
+        with Container(drivers).launcher(box) as launcher, climb(launcher, f"hungry-{limits}") as hungry:
+            attack(hungry.channel, AGGRESSORS["memory"])
+            end = time.monotonic() + (60 if bites else 2)  # it takes a second, at a quarter of a CPU
+            while not (found := killed(hungry.instance.memory_cgroup)) and time.monotonic() < end:
+                time.sleep(0.1)
+            assert bool(found) == bites, limits

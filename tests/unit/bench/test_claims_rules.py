@@ -281,6 +281,15 @@ def test_one_copy_in_memory_is_independent_of_n_and_the_control_is_not(shared, c
     assert record["parts"][0]["method"] == "Student t over rounds"
 
 
+@pytest.mark.parametrize(("rounds", "why"), [(1, "few-runs"), (2, "few-runs"), (3, "")])
+def test_the_points_of_a_round_are_no_runs_apart(rounds, why):
+    kept = tuple(msgspec.structs.replace(m, samples=m.samples[:rounds]) for m in slopes(0))
+    (part, *_) = claims()["layers-memory"].part
+    found = judge(part, layered(*kept))  # three points a round, and all of them on a line
+    assert (found.verdict, found.why) == ("not evaluable here" if why else "supported", why)
+    assert (found.n, found.low is None) == (rounds, bool(why))
+
+
 @pytest.mark.parametrize(
     ("loss", "verdict"),
     [(1.0, "supported"), (0.99, "supported"), (0.96, "refuted"), (0.98, "not evaluable here")],
