@@ -95,8 +95,8 @@ class Part(Data, frozen=True, kw_only=True):
     the figure larger, as its upper bound; or all, where it is indifferent: bytes of a disk's file or at a
     socket, or what a program prints, which no processor changes. `fast_shown` tells whether a preliminary
     evaluation shows one run of what emulation can't decide, or none; `fast_supports`, whether its few runs
-    may support this part: where the host's noise is as wide as the margin, an interval of six runs fits into
-    it on one day and not on the next.
+    may support this part, or refute it but by an equivalence's stricter interval: where the host's noise is
+    as wide as the margin, an interval of few runs fits into it on one day and not on the next.
     """
 
     name: Text

@@ -131,16 +131,26 @@ def _decided(part: Part, run: Run, found: Figure) -> Finding:
     if outcome == "supported":
         return _supported(part, run, found)
     if outcome == "refuted":
-        return _finding(part, outcome, found=found, run=run)
+        return _refuted(part, run, found)
     return _open(part, outcome, found=found, run=run)
 
 
 def _supported(part: Part, run: Run, found: Figure) -> Finding:
     if run.mode == "fast" and not part.fast_supports:
         return _open(part, "not-by-few", found=found, run=run)
-    if isinstance(part.rule, Always) and (few := occasions(part, run)) < part.fixed(fast=run.mode == "fast"):
+    fixed = part.fixed(fast=run.mode == "fast")
+    if isinstance(part.rule, Always) and (few := occasions(part, run)) < fixed:
         return _open(part, "few-occasions", str(few), found=found, run=run)
+    if 4 * found.n < 3 * fixed:
+        return _open(part, "few-counted", f"{found.n}/{fixed}", found=found, run=run)
     return _finding(part, "supported", found=found, run=run)
+
+
+def _refuted(part: Part, run: Run, found: Figure) -> Finding:
+    # That of an equivalence has an interval of its own, which is strict enough for few runs.
+    if run.mode == "fast" and not part.fast_supports and not isinstance(part.rule, Equivalent):
+        return _open(part, "beyond-by-few", found=found, run=run)
+    return _finding(part, "refuted", found=found, run=run)
 
 
 def _absent(part: Part, run: Run) -> Finding | None:

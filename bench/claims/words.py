@@ -53,6 +53,10 @@ SAYINGS: Mapping[str, tuple[str, str]] = {
         "it held, on {} occasions: fewer than were fixed beforehand",
         "成立, 但只有 {} 次, 少于预先规定的次数",
     ),
+    "few-counted": (
+        "it held, but of the runs that were fixed beforehand only {} count, less than three quarters",
+        "成立, 但预先规定的运行中只有 {} 计入, 不足四分之三",
+    ),
     "low-level": ("more runs are needed: the interval has only {}", "需要更多次运行: 区间的置信水平仅为 {}"),
     "undecided": (
         "the interval reaches the limit, or all but: more runs, or a quieter host, are needed",
@@ -61,6 +65,10 @@ SAYINGS: Mapping[str, tuple[str, str]] = {
     "not-by-few": (
         "within the limit, which so few runs may be by luck: only the full evaluation, no --fast, decides it",
         "在界限之内, 但运行次数太少, 可能出于偶然: 只有不带 --fast 的完整评估才能支持它",
+    ),
+    "beyond-by-few": (
+        "beyond the limit, which so few runs may be by luck: only the full evaluation, no --fast, decides it",
+        "超出界限, 但运行次数太少, 可能出于偶然: 只有不带 --fast 的完整评估才能判定",
     ),
     "beyond": (
         "faster in the box by more than the margin, so the comparison itself is in doubt",

@@ -324,6 +324,36 @@ def test_a_first_look_supports_nothing_that_its_few_runs_hit_by_luck(loss, verdi
     assert (record["verdict"], {part["why"] for part in record["parts"]}) == (verdict, {why})
 
 
+@pytest.mark.parametrize(
+    ("left", "verdict", "why"), [(12, "supported", ""), (11, "not evaluable here", "few-counted")]
+)
+def test_what_was_set_aside_leaves_too_few_runs_to_support(left, verdict, why):
+    works, measurements = computed(1.0)
+    kept = tuple(
+        msgspec.structs.replace(
+            m,
+            samples=tuple(
+                msgspec.structs.replace(s, excluded="steal" if s.round >= kept_rounds else None)
+                for s in m.samples
+            ),
+        )
+        for m, kept_rounds in zip(measurements, (16, left) * len(works), strict=True)
+    )
+    (record,) = verdicts([claims()["cpu-overhead"]], layered(*kept))
+    assert record["verdict"] == verdict
+    assert {(part["why"], part["n"]) for part in record["parts"]} == {(why, left)}
+
+
+def test_a_first_look_refutes_nothing_that_its_few_runs_may_miss():
+    (part,) = [p for p in claims()["contention"].part if not p.fast_supports]
+    (m,) = plain_run({("contention", "native", "slowdown"): [1.81, 1.68, 1.82]}).measurements
+    run = msgspec.structs.replace(
+        run_of(FAST, mode="fast"), measurements=(msgspec.structs.replace(m, params=part.params),)
+    )
+    found = judge(part, run)
+    assert (found.verdict, found.why, found.n) == ("not evaluable here", "beyond-by-few", 3)
+
+
 def computed(loss):
     """Return the classes of work, and measurements of them in which the container loses that share."""
     works = [part.params for part in claims()["cpu-overhead"].part]
@@ -368,11 +398,11 @@ def test_parts_make_a_whole(parts, whole):
 
 @pytest.mark.parametrize(
     ("docker", "verdict"),
-    [(None, "supported"), ([1.0 + i / 100 for i in range(80)], "supported"), ([20.0] * 80, "partly")],
+    [(None, "supported"), ([1.0 + i / 100 for i in range(100)], "supported"), ([20.0] * 100, "partly")],
 )
 def test_an_optional_part_counts_where_its_target_is(docker, verdict):
     claim = claims()["startup-container"]
-    ours = {("startup", "container", "ready"): [1.0 + i / 100 for i in range(80)]}
+    ours = {("startup", "container", "ready"): [1.0 + i / 100 for i in range(100)]}
     theirs = {("startup", "docker", "ready"): docker} if docker else {}
     run = plain_run(ours | theirs)
     if not docker:
