@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bench import stats
 from reports import units
 from reports.model import series
-from reports.tables import Cell, Table, medians, name
+from reports.tables import Cell, Table, marked, medians, name
 
 if TYPE_CHECKING:
     from reports.model import View
@@ -55,4 +55,4 @@ def _text(value: float, unit: str) -> str:
 def _interval(slope: stats.Estimate, step: int, unit: str) -> str:
     if slope.low is None or slope.high is None:
         return units.MISSING
-    return f"{_text(slope.low * step, unit)} to {_text(slope.high * step, unit)}"
+    return marked(f"{_text(slope.low * step, unit)} to {_text(slope.high * step, unit)}", slope)

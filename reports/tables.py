@@ -198,8 +198,13 @@ def _interval(estimate: Estimate | None, unit: str) -> str:
     """Write an interval, and its level where that is not the usual 95 %."""
     if estimate is None or not estimate.has_interval:
         return units.MISSING
-    words = units.interval(estimate.low, estimate.high, unit)
+    words = marked(units.interval(estimate.low, estimate.high, unit), estimate)
     return words if round(estimate.level, 2) >= 0.95 else f"{words} ({estimate.level:.0%})"  # noqa: PLR2004
+
+
+def marked(words: str, slope: Estimate) -> str:
+    """Say so where a slope's interval is over the points of few rounds, and so too narrow."""
+    return f"{words} (few rounds)" if slope.method == "Student t over points" else words
 
 
 def _cost(estimate: Estimate | None) -> Cell:

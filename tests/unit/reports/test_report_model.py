@@ -213,6 +213,19 @@ def test_a_line_without_a_slope_beside_fitted_ones_is_left_out():
     assert "PSS, anonymous part" in {row[0].text for row in table.rows}
 
 
+@pytest.mark.parametrize(("rounds", "said"), [(2, True), (3, False)])
+def test_an_interval_over_the_points_of_few_rounds_says_so(rounds, said):
+    run = sample_run(3)
+    kept = tuple(
+        change(m, samples=tuple(change(s, excluded=None) for s in m.samples if s.round < rounds))
+        for m in run.measurements
+    )
+    (table,) = tables.memory(view_of(change(run, measurements=kept)))
+    cells = [cell.text for row in table.rows for cell in row if " to " in cell.text]
+    assert cells
+    assert {"(few rounds)" in text for text in cells} == {said}
+
+
 def test_helpers_and_daemons_have_rows_of_their_own():
     run = sample_run(3)
     base = next(
