@@ -29,7 +29,10 @@ def test_both_make_the_same(bench, tmp_path, case):
         assert f"/{file.name}:{case.line or 1}: " in ours.error
         assert bool(theirs.error) != bool(case.buildah_alone), theirs.error
         return
-    assert (ours.error, theirs.error) == ("", "")
+    if theirs.error:  # alone: its chroot goes through mounts and cgroups of the host, and ours come and go
+        theirs = bench.buildah.build(file, context, case.options)
+    assert not ours.error, ours.error
+    assert not theirs.error, theirs.error
     apart = observed.differences(
         observed.tree(ours.root, since=bench.since), observed.tree(theirs.root, since=bench.since)
     )

@@ -23,7 +23,7 @@ from tests.fakes.fake_target import FakeTarget, virtual
 from tests.fakes.figures import all_samples
 
 RUNS = 4
-MOMENTS = 30
+MOMENTS = 30 if os.environ.get("TARE_TORTURE") == "full" else 10
 FORK = multiprocessing.get_context("fork")
 
 
