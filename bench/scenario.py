@@ -27,6 +27,8 @@ MOST_RUNS = 1000
 SEEN_AROUND = ("load_other",)
 QUIET = 0.15
 """Seconds of our own idleness before a turn, long enough for the kernel's ticks to show other load."""
+LOOKS = 7
+"""So often a quiet moment is looked for before a turn is taken that will be set aside: for a second."""
 FRESH = 0.5
 """Seconds for which such a look holds: quick targets share one a round, and are set aside together."""
 
@@ -137,16 +139,23 @@ class Session:
         return False
 
     def _look_around(self) -> None:
-        """Let the sentinels watch a moment in which we do nothing: what is busy then is somebody else."""
+        """Wait a while for a moment in which nobody else disturbs; the last look goes with the samples."""
         if now() - self.looked < FRESH:
             return
+        for _ in range(LOOKS):
+            self.around = self._seen()
+            if exclusion.reason(self.around) is None:
+                break
+        self.looked = now()
+
+    def _seen(self) -> dict[str, float]:
+        """Let the sentinels watch a moment in which we do nothing: what is busy then is somebody else."""
         self.sentinels.start()
         self.sentinels.stop()
         time.sleep(QUIET)
         self.sentinels.start()
         seen = self.sentinels.stop()
-        self.around = {name: seen[name] for name in SEEN_AROUND if name in seen}
-        self.looked = now()
+        return {name: seen[name] for name in SEEN_AROUND if name in seen}
 
     def record(self, place: Place, values: Sequence[Value], sentinels: Mapping[str, float]) -> None:
         """Write the values of one run to the file, with what disturbed it."""

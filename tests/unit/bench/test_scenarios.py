@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from bench import scenario
 from bench.errors import ImpossibleFigure
 from bench.results import load
 from bench.scenario import Sizes, turns
@@ -33,6 +34,18 @@ def test_a_target_that_has_no_turn_is_not_prepared(measure):
     whole = FakeTarget("vm-full", "vm", "tcg")
     run = measure(scenarios()["isolation"], whole, mode="fast")
     assert (run.measurements, run.failures, whole.journal) == ((), (), [])
+
+
+@pytest.mark.parametrize(
+    ("seen", "looks", "excluded"),
+    [([0.1], 1, None), ([0.9, 0.8, 0.1], 3, None), ([0.9] * scenario.LOOKS, scenario.LOOKS, "other-load")],
+)
+def test_a_turn_waits_for_a_quiet_host_but_not_for_ever(measure, monkeypatch, seen, looks, excluded):
+    left = list(seen)
+    monkeypatch.setattr(scenario.Session, "_seen", lambda _: {"load_other": left.pop(0)})
+    run = measure(scenarios()["memory"], FakeTarget("native", behaviour=obedient()), runs=1)
+    assert len(seen) - len(left) == looks
+    assert {sample.excluded for m in run.measurements for sample in m.samples} == {excluded}
 
 
 SAID = {"cat {}": f"{50 * 2**20}\n", "Cached": "Cached: 2048 kB\n", **PRINTED}
