@@ -8,7 +8,7 @@ from bench.claims.figure import Figure
 from bench.claims.judge import combine, judge, verdicts
 from bench.claims.load import claims
 from bench.claims.rules import boundary, decide
-from bench.results import Failure, Measurement, Sample, Target
+from bench.results import Failure, Sample, Target
 from bench.stats.estimate import Estimate
 from tests.fakes.plain_run import plain_run
 
@@ -239,134 +239,6 @@ def test_what_is_missing_is_named():
         ("no-target", "vm: no QEMU"), ("failed", "container: no cgroup"), ("not-measured", "vm-micro"),
     ]  # fmt: skip
     assert judge(Part(name="p"), run).why == "no-scenario"
-
-
-def slopes(per_instance, layout="layers", target="container"):
-    """Return measurements of a total that grows with n, in three rounds that differ a little."""
-    return tuple(
-        Measurement(
-            scenario="layers", target=target, metric="page_cache", unit="B",
-            params={"n": n, "layout": layout},
-            samples=tuple(
-                Sample(value=50 * MIB + per_instance * n + 1000 * n * r, round=r, position=0, at=float(r),
-                       accelerator="tcg" if target == "vm" else None)
-                for r in range(3)
-            ),
-        )
-        for n in (1, 2, 4)
-    )  # fmt: skip
-
-
-def layered(*measurements, **changes):
-    return msgspec.structs.replace(plain_run({("startup", "container", "ready"): FAST,
-                                              ("startup", "native", "ready"): FAST}, **changes),
-                                   measurements=measurements)  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("shared", "copied", "verdict"),
-    [
-        (0, 60 * MIB, "supported"),
-        (int(1.98 * MIB), 60 * MIB, "supported"),
-        (int(2.02 * MIB), 60 * MIB, "refuted"),
-        (60 * MIB, 60 * MIB, "refuted"),  # layers that are copied instead of shared
-        (0, 29 * MIB, "not evaluable here"),  # the counterfactual shows no copies, so nothing is shown at all
-    ],
-)
-def test_one_copy_in_memory_is_independent_of_n_and_the_control_is_not(shared, copied, verdict):
-    disks = (*slopes(60 * MIB, "qcow2-full", target="vm"), *slopes(0, "qcow2-linked", target="vm"))
-    run = layered(*slopes(shared), *slopes(copied, "flattened", target="native"), *disks)
-    (record,) = verdicts([claims()["layers-memory"]], run)
-    assert record["verdict"] == verdict
-    assert record["parts"][0]["method"] == "Student t over rounds"
-
-
-@pytest.mark.parametrize(("rounds", "why"), [(1, "few-runs"), (2, "few-runs"), (3, "")])
-def test_the_points_of_a_round_are_no_runs_apart(rounds, why):
-    kept = tuple(msgspec.structs.replace(m, samples=m.samples[:rounds]) for m in slopes(0))
-    (part, *_) = claims()["layers-memory"].part
-    found = judge(part, layered(*kept))  # three points a round, and all of them on a line
-    assert (found.verdict, found.why) == ("not evaluable here" if why else "supported", why)
-    assert (found.n, found.low is None) == (rounds, bool(why))
-
-
-@pytest.mark.parametrize(
-    ("loss", "verdict"),
-    [(1.0, "supported"), (0.99, "supported"), (0.96, "refuted"), (0.98, "not evaluable here")],
-)
-def test_a_loss_in_every_class_of_work(loss, verdict):
-    works, measurements = computed(loss)
-    (record,) = verdicts([claims()["cpu-overhead"]], layered(*measurements))
-    assert record["verdict"] == verdict, record["parts"]
-    # One class of work that loses makes it partly true.
-    spoiled = tuple(
-        msgspec.structs.replace(m, samples=tuple(msgspec.structs.replace(s, value=80.0 + i / 10)
-                                                 for i, s in enumerate(m.samples)))
-        if (m.target, m.params) == ("container", works[-1]) else m
-        for m in measurements
-    )  # fmt: skip
-    (record,) = verdicts([claims()["cpu-overhead"]], layered(*spoiled))
-    assert record["verdict"] == ("partly" if verdict == "supported" else verdict)
-
-
-@pytest.mark.parametrize(
-    ("loss", "verdict", "why"),
-    [
-        (1.0, "not evaluable here", "not-by-few"),
-        (0.96, "refuted", ""),
-        (0.98, "not evaluable here", "undecided"),
-    ],
-)
-def test_a_first_look_supports_nothing_that_its_few_runs_hit_by_luck(loss, verdict, why):
-    _, measurements = computed(loss)
-    run = msgspec.structs.replace(layered(*measurements), mode="fast")
-    (record,) = verdicts([claims()["cpu-overhead"]], run)
-    assert (record["verdict"], {part["why"] for part in record["parts"]}) == (verdict, {why})
-
-
-@pytest.mark.parametrize(
-    ("left", "verdict", "why"), [(12, "supported", ""), (11, "not evaluable here", "few-counted")]
-)
-def test_what_was_set_aside_leaves_too_few_runs_to_support(left, verdict, why):
-    works, measurements = computed(1.0)
-    kept = tuple(
-        msgspec.structs.replace(
-            m,
-            samples=tuple(
-                msgspec.structs.replace(s, excluded="steal" if s.round >= kept_rounds else None)
-                for s in m.samples
-            ),
-        )
-        for m, kept_rounds in zip(measurements, (16, left) * len(works), strict=True)
-    )
-    (record,) = verdicts([claims()["cpu-overhead"]], layered(*kept))
-    assert record["verdict"] == verdict
-    assert {(part["why"], part["n"]) for part in record["parts"]} == {(why, left)}
-
-
-def test_a_first_look_refutes_nothing_that_its_few_runs_may_miss():
-    (part,) = [p for p in claims()["contention"].part if not p.fast_supports]
-    (m,) = plain_run({("contention", "native", "slowdown"): [1.81, 1.68, 1.82]}).measurements
-    run = msgspec.structs.replace(
-        run_of(FAST, mode="fast"), measurements=(msgspec.structs.replace(m, params=part.params),)
-    )
-    found = judge(part, run)
-    assert (found.verdict, found.why, found.n) == ("not evaluable here", "beyond-by-few", 3)
-
-
-def computed(loss):
-    """Return the classes of work, and measurements of them in which the container loses that share."""
-    works = [part.params for part in claims()["cpu-overhead"].part]
-    noise = (0.0, 0.004, -0.004, 0.002, -0.002, 0.003, -0.003, 0.001)
-    measurements = tuple(
-        Measurement(
-            scenario="cpu", target=target, metric="rate", unit="1/s", params=work,
-            samples=tuple(Sample(value=100 * factor * (1 + e), round=i, position=0, at=float(i))
-                          for i, e in enumerate(noise * 2)),
-        )
-        for work in works for target, factor in (("native", 1.0), ("container", loss))
-    )  # fmt: skip
-    return works, measurements
 
 
 SUPPORTED, REFUTED, OPEN = "supported", "refuted", "not evaluable here"
