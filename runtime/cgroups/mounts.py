@@ -73,8 +73,8 @@ def absent(controller: str, where: str) -> RuntimeFault:
 
 def _offered(unified: str) -> list[str]:
     try:
-        with open(f"{unified}/cgroup.controllers", encoding="ascii") as file:
-            names = file.read().split()
+        with open(f"{unified}/cgroup.controllers", "rb", buffering=0) as file:
+            names = file.read().decode().split()
     except OSError:
         return []
     return ["blkio" if name == "io" else name for name in names if name in {*CONTROLLERS, "io"}] + [

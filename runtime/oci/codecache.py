@@ -5,7 +5,8 @@ and entered by code in Python. Here they lie in one file beside the others that 
 PEP 3147), in the order in which they were complete, so that each finds what it imports. They count as long as
 every source has the time and the size that its code was compiled from, which is how Python judges its own.
 Otherwise all is imported as ever, and written for the next time; where that can't be, nothing is lost.
-As under `-OO`, the code is without docstrings and assertions.
+As under `-OO`, the code is without docstrings and assertions. Of an extension module (`_ctypes`) the file has
+only where it is, so that no directory is searched for it.
 """
 
 # pathlib stays out of the start path:
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from types import CodeType, ModuleType
     from typing import Any
 
-    Entry = tuple[str, str, int, int, bool, CodeType]  # name, source, time (ns), size, is it a package, code
+    # name, source, time (ns), size, is it a package, code (of an extension: None)
+    Entry = tuple[str, str, int, int, bool, CodeType | None]
 
 _LARGEST = 8 << 20  # bytes
+_LOADERS = frozenset(("SourceFileLoader", "ExtensionFileLoader"))
 
 
 def path(verb: str) -> str:
@@ -38,18 +41,35 @@ def load(file: str) -> bool:
     entries = _read(file)
     if not entries or not all(map(_current, entries)):
         return False
-    module = type(sys)
     for name, source, _, _, is_package, code in entries:
-        if name not in sys.modules:
-            made = sys.modules[name] = module(name)
-            parent, _, own = name.rpartition(".")
-            made.__file__, made.__package__ = source, name if is_package else parent
-            if is_package:
-                made.__path__ = [source.rpartition("/")[0]]
-            exec(code, vars(made))  # noqa: S102 - as import does
-            if parent:
-                setattr(sys.modules[parent], own, made)
+        if name in sys.modules:
+            continue
+        if code is None:
+            _extend(name, source)
+        else:
+            _define(name, source, code, is_package=is_package)
     return True
+
+
+def _define(name: str, source: str, code: CodeType, *, is_package: bool) -> None:
+    made = sys.modules[name] = type(sys)(name)
+    parent, _, own = name.rpartition(".")
+    made.__file__, made.__package__ = source, name if is_package else parent
+    if is_package:
+        made.__path__ = [source.rpartition("/")[0]]
+    exec(code, vars(made))  # noqa: S102 - as import does
+    if parent:
+        setattr(sys.modules[parent], own, made)
+
+
+def _extend(name: str, source: str) -> None:
+    from _frozen_importlib import ModuleSpec  # noqa: PLC0415
+    from _frozen_importlib_external import ExtensionFileLoader  # noqa: PLC0415
+
+    loader = ExtensionFileLoader(name, source)
+    made = loader.create_module(ModuleSpec(name, loader, origin=source))
+    sys.modules[name] = made
+    loader.exec_module(made)
 
 
 def _read(file: str) -> list[Entry]:
@@ -82,7 +102,7 @@ class Recorder:
         for finder in self._others:
             spec = finder.find_spec(name, where, target)
             if spec is not None:
-                if type(spec.loader).__name__ == "SourceFileLoader":
+                if type(spec.loader).__name__ in _LOADERS:
                     spec.loader = _Accompanied(spec.loader, self._complete)  # type: ignore[assignment]
                 return spec
         return None
@@ -122,6 +142,8 @@ class _Accompanied:
 def _entry(spec: ModuleSpec) -> Entry:
     source = str(spec.origin)
     before = os.stat(source)
+    if type(spec.loader.loader).__name__ == "ExtensionFileLoader":  # type: ignore[union-attr]
+        return spec.name, source, before.st_mtime_ns, before.st_size, False, None
     with open(source, "rb") as file:
         code = compile(file.read(), source, "exec", dont_inherit=True, optimize=2)
     is_package = spec.submodule_search_locations is not None

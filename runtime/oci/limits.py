@@ -131,10 +131,10 @@ def _signed(value: int) -> int:
 
 def _oom_score(pid: int, value: int) -> None:
     try:
-        with open(f"/proc/{pid or 'self'}/oom_score_adj", "r+", encoding="ascii") as file:
+        with open(f"/proc/{pid or 'self'}/oom_score_adj", "rb+", buffering=0) as file:
             if int(file.read()) != value:
                 file.seek(0)
-                file.write(str(value))
+                file.write(str(value).encode())
     except OSError as err:
         hint = "lowering it takes CAP_SYS_RESOURCE" if isinstance(err, PermissionError) else ""
         text = f"process.oomScoreAdj: cannot set {value}: {err.strerror}"

@@ -6,6 +6,11 @@ interpreter takes to start. Its two makers are no public interface, so whatever 
 
 from __future__ import annotations
 
+try:
+    from _json import encode_basestring_ascii, make_encoder, make_scanner
+except ImportError:  # an interpreter without the C half
+    make_encoder = make_scanner = None  # type: ignore[assignment, misc]
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,23 +35,23 @@ class _Rules:
 
 
 def _scanner() -> Callable[[str, int], tuple[Any, int]] | None:
-    try:
-        from _json import make_scanner  # noqa: PLC0415
-    except ImportError:
+    if make_scanner is None:
         return None
     rules: Any = _Rules()
     made: Callable[[str, int], tuple[Any, int]] = make_scanner(rules)
     return made
 
 
+_scan = _scanner()
+
+
 def loads(text: str | bytes) -> Any:  # noqa: ANN401 - JSON may be anything
     """Return what `text` says; ValueError when it is no JSON."""
-    scan = _scanner()
-    if scan is None:
+    if _scan is None:
         return _long_way().loads(text)
     plain = (text.decode() if isinstance(text, bytes) else text).strip(_SPACE)
     try:
-        found, end = scan(plain, 0)
+        found, end = _scan(plain, 0)
     except (StopIteration, SystemError):  # the latter for want of an exception class that only json defines
         return _long_way().loads(plain)
     if end != len(plain):
@@ -56,14 +61,18 @@ def loads(text: str | bytes) -> Any:  # noqa: ANN401 - JSON may be anything
 
 def dumps(value: Any) -> str:  # noqa: ANN401 - JSON may be anything
     """Return `value` as one line of JSON; TypeError for what JSON can't hold."""
+    if make_encoder is None:
+        return _long_dumps(value)
     try:
-        from _json import encode_basestring_ascii, make_encoder  # noqa: PLC0415
-
         encode = make_encoder({}, _refuse, encode_basestring_ascii, None, ": ", ", ", False, False, True)  # noqa: FBT003
         return "".join(encode(value, 0))
-    except (ImportError, TypeError):
-        text: str = _long_way().dumps(value)
-        return text
+    except TypeError:
+        return _long_dumps(value)
+
+
+def _long_dumps(value: object) -> str:
+    text: str = _long_way().dumps(value)
+    return text
 
 
 def _refuse(value: object) -> None:
