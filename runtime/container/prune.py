@@ -10,8 +10,8 @@ import msgspec
 from runtime.cgroups import hierarchy, tree
 from runtime.cgroups.manager import GROUP
 from runtime.container import keeper
+from runtime.container.kind import key
 from runtime.container.records import Process, content, directories, load
-from runtime.container.request import key
 from runtime.engine.prune import prune as prune_engine
 from runtime.errors import RuntimeFault
 from runtime.linux.processes import alive

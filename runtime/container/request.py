@@ -1,150 +1,89 @@
-"""Turn a specification into a request. Everything is decided here; the spawner only acts."""
+"""Turn a specification into a request to the spawner; what was asked for under another id is remembered."""
 
 from __future__ import annotations
 
-import hashlib
-import time
-from functools import cache, lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime.cgroups.hierarchy import others
-from runtime.cgroups.manager import Cgroup, Resources
-from runtime.container.spec import environment
-from runtime.errors import RuntimeFault
-from runtime.linux import namespaces
+from runtime.container import kind
+from runtime.container.spec import ContainerSpec
 from runtime.process import ground
-from runtime.rootfs import plan
-from runtime.rootfs.plan import Bind, Place
 
 if TYPE_CHECKING:
-    from runtime.cgroups.hierarchy import Hierarchy, Tree
-    from runtime.container.spec import ContainerSpec, NativeSpec
-    from runtime.rootfs.plan import Sequence
+    from pathlib import Path
+
+    from runtime.cgroups.hierarchy import Hierarchy
+    from runtime.container.kind import Kind
+    from runtime.container.spec import NativeSpec
     from runtime.rootfs.steps import Step
 
-_CLONED = namespaces.flags("pid")
-_UNSHARED = namespaces.flags("mount", "uts", "ipc", "cgroup")
-_ISOLATED = _UNSHARED | namespaces.flags("network")
-_HOST_FILES = ("/etc/resolv.conf", "/etc/hosts")
+_MOST = 8  # kinds that are remembered
 
 
 class Request:
-    """The message for the spawner, the steps it contains, and the cgroup it will make."""
+    """The message for the spawner, the kind that it is of, and the cgroup that it will make."""
 
-    def __init__(
-        self, sequences: tuple[Sequence, ...], cgroup: Cgroup | None, message: dict[str, Any]
-    ) -> None:
-        self.sequences, self.cgroup, self.message = sequences, cgroup, message
+    def __init__(self, of: Kind, name: str) -> None:
+        self.kind = of
+        self.message, self.cgroup = of.message(name)
 
     @property
     def steps(self) -> list[Step]:
         """All steps in order, as the spawner counts them."""
-        return [step for sequence in self.sequences for step in sequence.steps]
+        return [step for sequence in self.kind.sequences for step in sequence.steps]
+
+    @property
+    def launch(self) -> dict[str, Any]:
+        """What the process is, for all of its kind."""
+        return self.kind.launch
 
     @property
     def ground(self) -> tuple[list[str], list[list[str]], list[str]]:
         """Directories, steps of `cgroups.tree`, and v1 cgroups to join: all that comes before the root."""
-        return ground.Ground(self.message["ground"]).of(self.message["names"])
+        return ground.Ground(self.kind.ground).of(self.message["names"])
 
 
-@cache
-def key(run: Path) -> str:
-    """Short name of a run root: two roots on one host share the cgroup tree, and may use the same id."""
-    return hashlib.sha256(str(run.absolute()).encode()).hexdigest()[:8]
+class Requests:
+    """Those to one spawner, whose roots for records and for writable layers are `run` and `data`.
+
+    Several threads may ask.
+    """
+
+    def __init__(self, run: Path, data: Path, hierarchy: Hierarchy) -> None:
+        self._run, self._data, self._hierarchy = run, data, hierarchy
+        self._known: tuple[tuple[dict[str, Any], Kind], ...] = ()
+
+    def of(self, spec: ContainerSpec | NativeSpec) -> Request:
+        """Request for what `spec` says; a limit that this host can't enforce is a fault."""
+        asked = {**vars(spec), "id": ""}
+        for fields, known in self._known:
+            if fields == asked:
+                return Request(known, spec.id)
+        found = self._decided(spec)
+        if _lasting(spec):
+            # Labels alone can be changed by whoever gave them.
+            self._known = (({**asked, "labels": dict(spec.labels)}, found), *self._known[: _MOST - 1])
+        return Request(found, spec.id)
+
+    def _decided(self, spec: ContainerSpec | NativeSpec) -> Kind:
+        if isinstance(spec, ContainerSpec):
+            return kind.container(spec, self._run, self._data, self._hierarchy)
+        return kind.native(spec, self._run, self._hierarchy)
+
+
+def _lasting(spec: ContainerSpec | NativeSpec) -> bool:
+    """Whether the kind follows from the specification alone, not from the working directory or the host."""
+    paths = [mount.source for mount in spec.mounts if hasattr(mount, "source")]
+    if isinstance(spec, ContainerSpec):
+        return spec.network == "none" and all(path.is_absolute() for path in (*paths, *spec.layers))
+    roots = [spec.root] if spec.root else []
+    return not spec.everywhere and all(path.is_absolute() for path in (*paths, *roots))
 
 
 def container(spec: ContainerSpec, run: Path, data: Path, hierarchy: Hierarchy) -> Request:
-    """Request for a container."""
-    place = Place(f"{data}/containers/{spec.id}")
-    cgroup = Cgroup.plan(hierarchy, f"{key(run)}-{spec.id}", spec.resources)
-    mounts = (_host_files() if spec.network == "host" else ()) + spec.mounts
-    sequences = plan.container(spec.layers, mounts, cgroup_v1=hierarchy.v1, readonly=spec.readonly)
-    isolated = spec.network == "none"
-    launch = {
-        **_launch(spec, sequences, clone=_CLONED, unshare=_ISOLATED if isolated else _UNSHARED),
-        "place": place.directory,
-        "lo": isolated,
-        "hostname": spec.hostname or (spec.id[:12] if isolated else ""),
-        "user": spec.user,
-        "caps": spec.capabilities(),
-        "no_new_privileges": spec.no_new_privileges,
-    }
-    state = _state(spec, "container", cgroup, [place.directory])
-    return Request(sequences, cgroup, _message(run, state, launch, cgroup, spec.resources, data=data))
-
-
-def _host_files() -> tuple[Bind, ...]:
-    return tuple(Bind(Path(file), file, readonly=True) for file in _HOST_FILES if Path(file).exists())
+    """Request for one container."""
+    return Request(kind.container(spec, run, data, hierarchy), spec.id)
 
 
 def native(spec: NativeSpec, run: Path, hierarchy: Hierarchy) -> Request:
-    """Request for a bare process."""
-    cgroup = None
-    if spec.resources is not None:
-        beside = others(hierarchy) if spec.everywhere else ()
-        cgroup = Cgroup.plan(hierarchy, f"{key(run)}-{spec.id}", spec.resources, beside)
-    sequences = (plan.native(spec.root, spec.mounts),)
-    launch = _launch(spec, sequences, clone=0, unshare=namespaces.flags("mount") if spec.mounts else 0)
-    message = _message(run, _state(spec, "native", cgroup, []), launch, cgroup, spec.resources)
-    return Request(sequences, cgroup, message)
-
-
-def _launch(
-    spec: ContainerSpec | NativeSpec, sequences: tuple[Sequence, ...], *, clone: int, unshare: int
-) -> dict[str, Any]:
-    return {
-        "clone": clone, "unshare": unshare, "place": "", "lo": False, "hostname": "",
-        "mounts": [sequence.wire for sequence in sequences],
-        "user": None, "caps": None, "no_new_privileges": False, "cwd": spec.cwd, "args": list(spec.args),
-        "env": environment(spec.env),
-    }  # fmt: skip
-
-
-def _state(
-    spec: ContainerSpec | NativeSpec, kind: str, cgroup: Cgroup | None, held: list[str]
-) -> dict[str, Any]:
-    return {
-        "id": spec.id, "kind": kind, "args": list(spec.args), "labels": spec.labels, "directories": held,
-        "created": time.time(),
-        "cgroups": list(cgroup.paths) if cgroup else [],
-        "parents": list(cgroup.parents) if cgroup else [],
-    }  # fmt: skip
-
-
-def _message(
-    run: Path,
-    state: dict[str, Any],
-    launch: dict[str, Any],
-    cgroup: Cgroup | None,
-    resources: Resources | None,
-    *,
-    data: Path | None = None,
-) -> dict[str, Any]:
-    trees = (tuple(cgroup.trees.items()), cgroup.others) if cgroup else ((), ())
-    where = f"{run}/containers/{state['id']}"
-    if len(where) > 3000:  # noqa: PLR2004
-        raise RuntimeFault(
-            f"the path of {state['id']} is too long", kind="usage", hint="use a shorter --root"
-        )
-    return {
-        "op": "start", "run": where, "state": state, "launch": launch,
-        "ground": _ground(*trees, resources, data), "names": [state["id"], cgroup.name if cgroup else ""],
-        "born_in": cgroup.born_in if cgroup else None,
-    }  # fmt: skip
-
-
-@lru_cache(maxsize=64)
-def _ground(
-    trees: tuple[tuple[str, Tree], ...],
-    others: tuple[Tree, ...],
-    resources: Resources | None,
-    data: Path | None,
-) -> bytes:
-    """Return what all of a kind stand on: the directory, where there is one in `data`, and the cgroups."""
-    place = Place(f"{data}/containers/{ground.ID}")
-    make = [place.directory, place.upper, place.work, place.root] if data else []
-    if not trees:
-        return ground.kind(make, (), ())
-    cgroup = Cgroup(ground.GROUP, dict(trees), others)
-    return ground.kind(make, cgroup.steps(resources or Resources()), cgroup.joined)
+    """Request for one bare process."""
+    return Request(kind.native(spec, run, hierarchy), spec.id)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from runtime.cgroups.hierarchy import detect
-from runtime.container import faults, request
+from runtime.container import faults
+from runtime.container.request import Requests
 from runtime.container.started import Started
 from runtime.errors import RuntimeFault
 from runtime.process.client import Channel, Refusal
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from runtime.cgroups.hierarchy import Hierarchy
@@ -31,8 +32,7 @@ class Spawner:
     def __init__(self, run: Path, data: Path, *, hierarchy: Hierarchy | None = None) -> None:
         if os.geteuid() != 0:
             raise RuntimeFault("containers need root", kind="host", hint="run it with sudo")
-        self._run, self._data = run.absolute(), data.absolute()
-        self._hierarchy = hierarchy or detect()
+        self._requests = Requests(run.absolute(), data.absolute(), hierarchy or detect())
         self._channel = Channel()
         self._started: WeakSet[Started] = WeakSet()
         self.pid = self._channel.pid
@@ -58,13 +58,11 @@ class Spawner:
 
         The descriptors are duplicated; the caller keeps its own.
         """
-        return self._launch(
-            request.container(spec, self._run, self._data, self._hierarchy), (stdin, stdout, stderr)
-        )
+        return self._launch(self._requests.of(spec), (stdin, stdout, stderr))
 
     def start_native(self, spec: NativeSpec, *, stdin: int, stdout: int, stderr: int) -> Started:
         """Start a bare process on the same path: no namespaces, a cgroup only on request."""
-        return self._launch(request.native(spec, self._run, self._hierarchy), (stdin, stdout, stderr))
+        return self._launch(self._requests.of(spec), (stdin, stdout, stderr))
 
     def _launch(self, wanted: Request, stdio: tuple[int, int, int]) -> Started:
         message = wanted.message
@@ -73,6 +71,6 @@ class Spawner:
         except Refusal as err:
             raise faults.translate(err, wanted) from err
         state = {**message["state"], "init": first}
-        started = Started(self._channel, state, Path(message["run"]), wanted.cgroup, pidfd)
+        started = Started(self._channel, state, message["run"], wanted.cgroup, pidfd)
         self._started.add(started)
         return started

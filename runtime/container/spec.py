@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Literal
@@ -16,7 +15,8 @@ if TYPE_CHECKING:
 
     from runtime.rootfs.plan import Bind, Tmpfs
 
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
+_FIRST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+_LETTERS, _LONGEST = _FIRST | frozenset("_.-"), 63
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _UNLIMITED = Resources()
@@ -56,6 +56,8 @@ class ContainerSpec:
 
     def capabilities(self) -> int:
         """Bit mask of the capabilities to keep: docker's default, less `cap_drop`, plus `cap_add`."""
+        if not self.cap_drop and not self.cap_add:
+            return _default()
         try:
             dropped, added = _mask(self.cap_drop), _mask(self.cap_add)
         except KeyError as err:
@@ -66,6 +68,11 @@ class ContainerSpec:
 
 
 _mask = cache(capabilities.mask)
+
+
+@cache
+def _default() -> int:
+    return _mask(capabilities.DEFAULT) & (1 << _last_capability() + 1) - 1
 
 
 @cache
@@ -100,17 +107,17 @@ class NativeSpec:
 
 def check(name: str, args: tuple[str, ...], env: tuple[str, ...]) -> None:
     """Refuse what the kernel or the file system would refuse later, less clearly."""
-    if not _NAME.fullmatch(name):
+    if not 0 < len(name) <= _LONGEST or name[0] not in _FIRST or not _LETTERS.issuperset(name):
         hint = "use letters, digits, '_', '.' and '-', at most 63, a letter or digit first"
         raise RuntimeFault(f"{name!r} is no name for a container", kind="usage", hint=hint)
     if not args or not args[0]:
         raise RuntimeFault(f"{name} has no command to run", kind="usage", hint="give one after the image")
     for item in env:
-        if "=" not in item or item.startswith("="):
+        if item.find("=") < 1:
             raise RuntimeFault(
                 f"environment entry {item!r} is not KEY=VALUE", kind="usage", hint="for example A=1"
             )
-    if any("\0" in text for text in (*args, *env)):
+    if "\0" in "".join((*args, *env)):
         raise RuntimeFault("a command or environment can't hold a NUL byte", kind="usage", hint="remove it")
 
 

@@ -48,7 +48,7 @@ class Started:
     """
 
     def __init__(
-        self, channel: Channel, state: dict[str, Any], run: Path, cgroup: Cgroup | None, pidfd: int
+        self, channel: Channel, state: dict[str, Any], run: str, cgroup: Cgroup | None, pidfd: int
     ) -> None:
         self.id: str = state["id"]
         self.pid: int = state["init"]["pid"]
@@ -136,7 +136,7 @@ class Started:
         else:  # nothing is left that only its parent could do
             # Its pid is free again; and with the first of a pid namespace all others have ended.
             gone = {"init": None} if self._state["kind"] == "container" else {}
-            reclaim(str(self._run), {**self._state, **gone})
+            reclaim(self._run, {**self._state, **gone})
             self._channel.tell({"op": "forget", "id": self.id, "pid": self.pid})
 
     def release(self) -> None:
@@ -158,7 +158,7 @@ class Started:
         if alive(self.pid, self._state["init"]["start"]):
             found.append(f"process {self.pid}")
         found += [f"cgroup {path}" for path in self._state["cgroups"] if Path(path).exists()]
-        places = [*self._state["directories"], str(self._run)]
+        places = [*self._state["directories"], self._run]
         found += [f"directory {path}" for path in places if Path(path).exists()]
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
         return found + [f"mount {line.split()[4]}" for line in mounts if _below(line.split()[4], places)]

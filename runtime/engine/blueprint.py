@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime.container.request import key
+from runtime.container.kind import key
 from runtime.engine import documents, reaper, rights
 from runtime.engine.bundle import bundle
 from runtime.engine.description import describe

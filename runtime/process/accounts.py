@@ -7,6 +7,8 @@ import os
 import stat
 
 LARGEST = 4 << 20  # bytes of a passwd or group file, which is read into memory that is not the container's
+_SMALL, _MOST = 64 << 10, 16  # characters of both files that are remembered, and accounts
+_NUMBER = 2  # field of an entry, of a user as of a group
 
 
 class UnknownAccount(Exception):  # noqa: N818
@@ -31,10 +33,41 @@ class Account:
         self.groups = sorted({gid, *groups}) if gid else groups
 
 
+class Accounts:
+    """Remembers whom it looked up, and what the files said: as long as they say the same, so does it."""
+
+    __slots__ = ("_etc", "_known")
+
+    def __init__(self, etc: str = "/etc") -> None:
+        self._etc = etc
+        self._known: dict[str, tuple[tuple[str, str], Account]] = {}
+
+    def resolve(self, text: str) -> Account:
+        """Return what the function of this name does."""
+        files = _files(self._etc)
+        known = self._known.get(text)
+        if known and known[0] == files:
+            return known[1]
+        found = _account(text, *files)
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        if sum(map(len, files)) <= _SMALL:
+            self._known[text] = files, found
+        return found
+
+
 def resolve(text: str, etc: str = "/etc") -> Account:
     """Account for `text`; the empty string is root. Numbers need no entry, names do (UnknownAccount)."""
+    return _account(text, *_files(etc))
+
+
+def _files(etc: str) -> tuple[str, str]:
+    return _text(f"{etc}/passwd"), _text(f"{etc}/group")
+
+
+def _account(text: str, passwd: str, groups: str) -> Account:
     user, _, group = (text or "0").partition(":")
-    entry = _find(f"{etc}/passwd", user, number_field=2)
+    entry = _find(passwd, user, fields=7)
     if entry:
         uid, gid, home = int(entry[2]), int(entry[3]), entry[5] or "/"
     elif user.isdigit():
@@ -42,21 +75,21 @@ def resolve(text: str, etc: str = "/etc") -> Account:
     else:
         raise UnknownAccount(f"user {user}")
     if group:
-        return Account(uid, _gid(group, etc), [], home)
-    return Account(uid, gid, _memberships(entry[0] if entry else "", f"{etc}/group"), home)
+        return Account(uid, _gid(group, groups), [], home)
+    return Account(uid, gid, _memberships(entry[0] if entry else "", groups), home)
 
 
 def home(uid: int, etc: str = "/etc") -> str:
     """Home directory of a number; "/" where no entry tells it, or none can be read."""
     try:
-        entry = next((e for e in _entries(f"{etc}/passwd", 7) if e[2] == str(uid)), None)
+        entry = next((e for e in _entries(_text(f"{etc}/passwd"), 7) if e[2] == str(uid)), None)
     except OSError:
         return "/"
     return (entry[5] or "/") if entry else "/"
 
 
-def _gid(group: str, etc: str) -> int:
-    entry = _find(f"{etc}/group", group, number_field=2)
+def _gid(group: str, groups: str) -> int:
+    entry = _find(groups, group, fields=4)
     if entry:
         return int(entry[2])
     if group.isdigit():
@@ -64,18 +97,17 @@ def _gid(group: str, etc: str) -> int:
     raise UnknownAccount(f"group {group}")
 
 
-def _memberships(user: str, path: str) -> list[int]:
-    return [int(e[2]) for e in _entries(path, 4) if user and user in e[3].split(",")]
+def _memberships(user: str, groups: str) -> list[int]:
+    return [int(e[2]) for e in _entries(groups, 4) if user and user in e[3].split(",")]
 
 
-def _find(path: str, key: str, *, number_field: int) -> list[str] | None:
-    fields = 7 if path.endswith("passwd") else 4
-    return next((e for e in _entries(path, fields) if key in {e[0], e[number_field]}), None)
+def _find(text: str, key: str, *, fields: int) -> list[str] | None:
+    return next((e for e in _entries(text, fields) if key in {e[0], e[_NUMBER]}), None)
 
 
-def _entries(path: str, fields: int) -> list[list[str]]:
-    rows = [line.split(":") for line in _text(path).split("\n")]
-    return [row for row in rows if len(row) >= fields and row[2].isdigit()]
+def _entries(text: str, fields: int) -> list[list[str]]:
+    rows = [line.split(":") for line in text.split("\n")]
+    return [row for row in rows if len(row) >= fields and row[_NUMBER].isdigit()]
 
 
 def _text(path: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import marshal
 import os
 import socket
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runtime.errors import RuntimeFault
+from runtime.process import wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,8 @@ class _Line:
     """One socket, and the requests on it; several threads may use it."""
 
     def __init__(self, end: socket.socket) -> None:
-        self._socket, self._lock, self._seq = end, threading.Lock(), 0
+        self._socket, self._inbox = end, wire.Inbox(end, fds=1)
+        self._lock, self._seq = threading.Lock(), 0
         self._posted: set[int] = set()
         self._early: dict[int, dict[str, Any]] = {}  # came while another reply was waited for
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
@@ -57,7 +58,7 @@ class _Line:
         with self._lock:
             self._seq += 1
             message["seq"] = self._seq
-            socket.send_fds(self._socket, [marshal.dumps(message)], fds)
+            wire.send(self._socket, wire.dumps(message), fds)
             return self._receive(self._seq)
 
     def post(self, message: dict[str, Any]) -> int:
@@ -66,7 +67,7 @@ class _Line:
             self._seq += 1
             message["seq"] = self._seq
             self._posted.add(self._seq)
-            self._socket.send(marshal.dumps(message))
+            wire.send(self._socket, wire.dumps(message))
             return self._seq
 
     def collect(self, number: int) -> dict[str, Any]:
@@ -86,14 +87,14 @@ class _Line:
     def tell(self, message: dict[str, Any]) -> None:
         """Send what has no reply; OSError."""
         with self._lock:
-            self._socket.send(marshal.dumps(message))
+            wire.send(self._socket, wire.dumps(message))
 
     def _receive(self, seq: int) -> tuple[dict[str, Any], list[int]]:
         while True:
-            data, fds, _, _ = socket.recv_fds(self._socket, 1 << 16, 1, socket.MSG_CMSG_CLOEXEC)
+            data, fds = self._inbox.receive()
             if not data:
                 raise EOFError
-            reply: dict[str, Any] = marshal.loads(data)  # noqa: S302 - the spawner is this interpreter too
+            reply: dict[str, Any] = wire.loads(data)
             if reply["seq"] == seq:
                 return reply, fds
             if reply["seq"] in self._posted:

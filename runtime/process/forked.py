@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import marshal
 import os
 import signal
 import socket
 
+from runtime.process import wire
 from runtime.process.reclaim import await_exit
-from runtime.process.starter import LARGEST, Starter
+from runtime.process.starter import Starter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Forked:
         pidfds: Iterable[int] = (),
     ) -> None:
         self.notes, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LARGEST)
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, wire.LARGEST)
         with theirs:
             self.pid = os.fork()
             if self.pid == 0:
@@ -43,20 +43,21 @@ class Forked:
                     os.close(fd)
                 _become(Starter(client, theirs, owner))
         self.pidfd = os.pidfd_open(self.pid)
+        self._inbox = wire.Inbox(self.notes)
 
     def told(self) -> Iterator[dict[str, Any] | None]:
         """Yield every note that is there; None for its end, when it has died."""
         while True:
             try:
-                data = self.notes.recv(LARGEST, socket.MSG_DONTWAIT)
+                data, _ = self._inbox.receive(socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
             except ConnectionResetError:
-                data = b""
+                data = memoryview(b"")
             if not data:
                 yield None
                 return
-            yield marshal.loads(data)  # noqa: S302 - from our own fork
+            yield wire.loads(data)
 
     def end(self) -> None:
         """Let it finish what it has in hand, which then finds itself unwanted, and reap it."""

@@ -11,18 +11,16 @@ failed.
 from __future__ import annotations
 
 import errno
-import marshal
 import os
 import select
 
 from runtime.cgroups import doors
 from runtime.linux import syscalls, vfork
 from runtime.linux.processes import myself
-from runtime.process import accounts, program
+from runtime.process import accounts, program, wire
 from runtime.process.identity import Identity
 from runtime.process.isolation import Isolation
 from runtime.process.last import Last
-from runtime.process.program import Programs
 from runtime.process.reclaim import record
 from runtime.rootfs.assemble import assemble
 from runtime.rootfs.step_error import StepError
@@ -44,17 +42,16 @@ class Inherited:
     `spawner` is a socket that hangs up when the spawner dies, `reader` the other end of the child's pipe.
     """
 
-    __slots__ = ("all", "identity", "isolation", "last", "programs", "reader", "spawner")
+    __slots__ = ("accounts", "all", "identity", "isolation", "last", "reader", "spawner")
 
     def __init__(self, spawner: int) -> None:
         self.spawner, self.reader = spawner, -1
-        self.identity, self.isolation = Identity(), Isolation()
+        self.accounts, self.identity, self.isolation = accounts.Accounts(), Identity(), Isolation()
         self.all = signal.valid_signals() - vfork.FAULTS
         # Python ignores SIGPIPE, the spawner SIGINT, a shell some more for its background jobs; and an
         # ignored signal stays ignored over exec.
         numbers = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
         self.last = Last([int(one) for one in numbers if signal.getsignal(one) != signal.SIG_DFL])
-        self.programs = Programs()
 
 
 def run(current: list[Work], inherited: Inherited) -> NoReturn:
@@ -78,7 +75,7 @@ def run(current: list[Work], inherited: Inherited) -> NoReturn:
         report = {"stage": "internal", "errno": 0, "what": "exec returned"}
     work = current[0]
     try:
-        os.write(work.sync, marshal.dumps({"error": report, "held": work.held}))
+        os.write(work.sync, wire.dumps({"error": report, "held": work.held}))
         work.settled = True
     finally:
         os._exit(127)
@@ -86,20 +83,19 @@ def run(current: list[Work], inherited: Inherited) -> NoReturn:
 
 def _become(current: list[Work], inherited: Inherited) -> None:
     work = current[0]
-    launch = work.message["launch"]
+    launch, message = work.kind.launch, work.message
     os.close(inherited.reader)
     _while_wanted(work.sync, inherited.spawner)  # or a prune may have been there
     _settle_in(work)
-    inherited.isolation.begin(launch["unshare"], loopback=launch["lo"], hostname=launch["hostname"])
-    if launch["place"]:
-        os.chdir(launch["place"])  # what the steps name without a path lies there
-    assemble(work.sequences)
+    inherited.isolation.begin(launch["unshare"], loopback=launch["lo"], hostname=message["hostname"])
+    if message["place"]:
+        os.chdir(message["place"])  # what the steps name without a path lies there
+    assemble(work.kind.sequences)
     inherited.last.do(work.stdio)
-    env = _identity(launch, inherited.identity)
-    work.program = inherited.programs.get(launch["args"], env)
+    work.program = work.kind.program(_identity(launch, inherited))
     _while_wanted(work.sync, inherited.spawner)  # a change of user clears the death signal (prctl(2))
     # What the frames of this stack refer to when the exec succeeds is never given back.
-    del work, launch, env
+    del work, launch, message
     _exec(current)
 
 
@@ -108,21 +104,20 @@ def _settle_in(work: Work) -> None:
     work.state["init"] = myself()
     if work.held:
         record(work.message["run"], work.state)
-        doors.pass_through(work.ground.joined(work.message["names"]))
+        doors.pass_through(work.kind.ground.joined(work.message["names"]))
     else:
         work.settle()
 
 
-def _identity(launch: dict[str, Any], identity: Identity) -> dict[str, str]:
-    env: dict[str, str] = dict(launch["env"])
-    account = accounts.resolve(launch["user"]) if launch["user"] is not None else None
-    if account:
-        env.setdefault("HOME", account.home)
+def _identity(launch: dict[str, Any], inherited: Inherited) -> str | None:
+    """Become the user that is wanted, in its directory; returns its home, None where none is wanted."""
+    account = inherited.accounts.resolve(launch["user"]) if launch["user"] is not None else None
     if launch["cwd"]:
         _enter(launch["cwd"])
-    if account:
-        identity.take(launch["caps"], account, no_new_privileges=launch["no_new_privileges"])
-    return env
+    if account is None:
+        return None
+    inherited.identity.take(launch["caps"], account, no_new_privileges=launch["no_new_privileges"])
+    return account.home
 
 
 def _enter(directory: str) -> None:

@@ -7,7 +7,6 @@ import errno
 import os
 
 _PATH = "/usr/bin:/bin"
-_MOST = 16  # programs that are kept
 
 
 class Program:
@@ -23,24 +22,6 @@ class Program:
         self._paths = [ctypes.create_string_buffer(os.fsencode(path)) for path in _candidates(args[0], env)]
         words = ctypes.addressof(self._argv), ctypes.addressof(self._envp)
         self.calls = [(ctypes.addressof(path), *words) for path in self._paths]
-
-
-class Programs:
-    """Those that were wanted last: what comes again lies ready."""
-
-    __slots__ = ("_known",)
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], Program] = {}
-
-    def get(self, args: list[str], env: dict[str, str]) -> Program:
-        """Return the program of these; ValueError for a zero byte."""
-        key = tuple(args), tuple(env.items())
-        if key not in self._known:
-            if len(self._known) >= _MOST:
-                self._known.clear()
-            self._known[key] = Program(args, env)
-        return self._known[key]
 
 
 def _candidates(name: str, env: dict[str, str]) -> list[str]:

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import errno
 import gc
-import marshal
 import os
 import select
 import signal
@@ -30,10 +29,10 @@ import sys
 
 from runtime.cgroups import tree
 from runtime.linux.processes import children, start_time
+from runtime.process import wire
 from runtime.process.forked import Forked
 from runtime.process.instance import Instance
 from runtime.process.reclaim import await_death
-from runtime.process.starter import LARGEST
 from runtime.process.watch import Watch
 
 TYPE_CHECKING = False
@@ -49,7 +48,7 @@ class Spawner:
     """State of the spawner: its instances, and its starter."""
 
     def __init__(self, control: socket.socket) -> None:
-        self.control = control
+        self.control, self.inbox = control, wire.Inbox(control)
         self.owner = {"pid": os.getpid(), "start": start_time(os.getpid())}
         self.instances: dict[str, Instance] = {}
         self.parents: dict[str, None] = {}
@@ -90,12 +89,12 @@ class Spawner:
 
     def _request(self) -> bool:
         try:
-            data = self.control.recv(LARGEST)
+            data, _ = self.inbox.receive()
         except ConnectionResetError:  # it died with a reply unread (unix(7))
             return False
         if not data:
             return False
-        message: Message = marshal.loads(data)  # noqa: S302 - from our own client
+        message: Message = wire.loads(data)
         if message["op"] == "forget":
             self._forget(message)
             return True
@@ -265,12 +264,8 @@ class Spawner:
         return instance
 
     def _reply(self, seq: int, fields: Message, fds: list[int]) -> None:
-        data = marshal.dumps({"seq": seq, **fields})
         try:
-            if fds:
-                socket.send_fds(self.control, [data], fds)
-            else:
-                self.control.send(data)
+            wire.send(self.control, wire.dumps({"seq": seq, **fields}), fds)
         except (BrokenPipeError, ConnectionResetError):
             return  # the client died; the next turn of the loop sees it
         finally:

@@ -4,9 +4,9 @@ It is a fork of the spawner and makes each child as the spawner's, not its own (
 starter share their memory until the exec (`runtime.linux.vfork`), so when a child is killed before, the
 starter ends too; the spawner sees it, still has the child, and forks another starter when it is asked.
 
-Requests are plain values, marshalled (both ends are one interpreter, and it takes a quarter of JSON's time),
-on one SOCK_SEQPACKET socket, descriptors as SCM_RIGHTS:
-  {"op": "start", "seq", "run", "state", "ground", "names", "born_in", "launch"} + stdin, stdout, stderr
+Requests are plain values (`runtime.process.wire`) on one SOCK_SEQPACKET socket:
+  {"op": "start", "seq", "run", "state", "kind", "names", "place", "hostname", "born_in"}
+   + stdin, stdout, stderr
       -> {"seq", "pid", "start"} + pidfd, after the exec
        | {"seq", "error": {"stage", "errno", "what"}, "held"}: `held` when there is something to remove
 On another one the spawner hears of each instance, before it holds anything and when it runs:
@@ -17,12 +17,11 @@ On another one the spawner hears of each instance, before it holds anything and 
 from __future__ import annotations
 
 import _thread
-import marshal
 import os
 import sys
 
 from runtime.linux import syscalls, vfork
-from runtime.process import init
+from runtime.process import init, wire
 from runtime.process.work import Work
 
 TYPE_CHECKING = False
@@ -34,9 +33,7 @@ if TYPE_CHECKING:
     Message = dict[str, Any]
 else:
     import _signal as signal
-    import socket
 
-LARGEST = 1 << 20  # bytes of one request
 _STACK = 1 << 20  # bytes: half for a thread, half for the child that it makes
 _CLONE_PARENT = 0x8000
 
@@ -46,6 +43,7 @@ class Starter:
 
     def __init__(self, client: socket.socket, notes: socket.socket, owner: Message) -> None:
         self._client, self._notes, self._owner = client, notes, owner
+        self._requests = wire.Inbox(client, fds=3)
         self._inherited = init.Inherited(notes.fileno())
         self._current: list[
             Work
@@ -78,13 +76,13 @@ class Starter:
 
     def _request(self, stack: vfork.Stack, reader: int, sync: int) -> bool:
         try:
-            data, fds, _, _ = socket.recv_fds(self._client, LARGEST, 3, socket.MSG_CMSG_CLOEXEC)
+            data, fds = self._requests.receive()
         except ConnectionResetError:  # it died with a reply unread (unix(7))
             return False
         if not data:
             return False
-        self._notes.send(data)
-        message: Message = marshal.loads(data)  # noqa: S302 - from our own client
+        wire.send(self._notes, data)
+        message: Message = wire.loads(data)
         work = Work(message, self._owner, fds, sync)
         self._current.append(work)
         try:
@@ -108,7 +106,7 @@ class Starter:
             self._note({"id": name, "init": None, "ended": outcome.get("ended")})
 
     def _note(self, note: Message) -> None:
-        self._notes.send(marshal.dumps(note))
+        wire.send(self._notes, wire.dumps(note))
 
     def _start(self, work: Work, stack: vfork.Stack, reader: int) -> tuple[Message, list[int]]:
         try:
@@ -119,14 +117,14 @@ class Starter:
                 pid, pidfd = self._spawn(work, stack, born_in, reader)
             finally:
                 os.close(work.sync)
-            return self._outcome(work, pid, pidfd, os.read(reader, LARGEST))
+            return self._outcome(work, pid, pidfd, os.read(reader, wire.LARGEST))
         finally:
             os.close(reader)
 
     def _spawn(self, work: Work, stack: vfork.Stack, born_in: str | None, reader: int) -> tuple[int, int]:
         self._inherited.reader = reader
         group = os.open(born_in, os.O_PATH | os.O_CLOEXEC) if born_in else None
-        flags = work.message["launch"]["clone"] | _CLONE_PARENT
+        flags = work.kind.launch["clone"] | _CLONE_PARENT
         try:
             return vfork.spawn(stack, flags, self._child, lambda: work.settled, cgroup=group)
         finally:
@@ -139,14 +137,13 @@ class Starter:
     def _outcome(self, work: Work, pid: int, pidfd: int, report: bytes) -> tuple[Message, list[int]]:
         if report:
             os.close(pidfd)
-            told: Message = marshal.loads(report)  # noqa: S302 - from our own child
+            told: Message = wire.loads(report)
             return {**told, "ended": pid}, []
         return work.first(pid), [pidfd]
 
     def _reply(self, seq: int, fields: Message, fds: list[int]) -> None:
-        data = marshal.dumps({"seq": seq, **fields})
         try:
-            socket.send_fds(self._client, [data], fds)
+            wire.send(self._client, wire.dumps({"seq": seq, **fields}), fds)
         except (BrokenPipeError, ConnectionResetError):
             return  # the client died; the next turn sees it
         finally:

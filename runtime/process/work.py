@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from runtime.linux.processes import start_time
-from runtime.process import ground
+from runtime.process import kind
 from runtime.process.reclaim import claim
-from runtime.rootfs.assemble import ready
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,14 +20,13 @@ class Work:
     to a report of why it can't.
     """
 
-    __slots__ = ("ground", "held", "message", "program", "sequences", "settled", "state", "stdio", "sync")
+    __slots__ = ("held", "kind", "message", "program", "settled", "state", "stdio", "sync")
 
     def __init__(
         self, message: dict[str, Any], owner: dict[str, int], stdio: list[int], sync: int = -1
     ) -> None:
         self.message, self.stdio = message, stdio
-        self.sequences = [ready(one) for one in message["launch"]["mounts"]]
-        self.ground = ground.ready(message["ground"])
+        self.kind = kind.ready(message["kind"])
         self.state: dict[str, Any] = {**message["state"], "owner": owner, "init": None}
         self.held = self.settled = False
         self.sync = sync
@@ -38,13 +36,13 @@ class Work:
         """Make the record, then what it tells of: directories and cgroups."""
         claim(self.message["run"], self.state)
         self.held = True
-        self.ground.make(self.message["names"])
+        self.kind.ground.make(self.message["names"])
 
     def settle(self) -> None:
         """Make the record and what it tells of, and put the caller into its v1 cgroups."""
         claim(self.message["run"], self.state)
         self.held = True
-        self.ground.enter(self.message["names"])
+        self.kind.ground.enter(self.message["names"])
 
     def first(self, pid: int) -> dict[str, int]:
         """Pid and start time of the child, seen from the host."""

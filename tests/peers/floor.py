@@ -25,9 +25,8 @@ def build(folder: Path) -> Path:
 
 def write_plan(wanted: Request, path: Path) -> Path:
     """Write the plan of `wanted` to `path`, a verb and its arguments a line, separated by tabs."""
-    launch = wanted.message["launch"]
     mounts = [step.wire() for step in wanted.steps]
-    lines = [*_parent(wanted), *_child(launch), *_mounts(mounts, Path(launch["place"]))]
+    lines = [*_parent(wanted), *_child(wanted), *_mounts(mounts, Path(wanted.message["place"]))]
     for fields in lines:
         if any(mark in field for field in fields for mark in "\t\n"):
             raise ValueError(f"a plan can't hold {fields}")
@@ -52,7 +51,8 @@ def _parent(wanted: Request) -> Iterator[tuple[str, ...]]:
     yield from (("remove", place) for place in message["state"]["directories"])
 
 
-def _child(launch: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+def _child(wanted: Request) -> Iterator[tuple[str, ...]]:
+    launch = {**wanted.launch, "hostname": wanted.message["hostname"]}
     for name in ("clone", "unshare", "caps"):
         yield name, str(launch[name])
     yield "lo", str(int(launch["lo"]))

@@ -15,8 +15,8 @@ import pytest
 
 from runtime.cgroups.hierarchy import detect
 from runtime.container import ContainerSpec, Spawner, records
+from runtime.container.kind import key
 from runtime.container.prune import prune
-from runtime.container.request import key
 from runtime.container.started import handles
 from runtime.linux import processes
 from tests.fakes.busybox_layer import make_layer

@@ -12,8 +12,8 @@ import pytest
 
 from runtime.cgroups.hierarchy import detect
 from runtime.container import ContainerSpec, NativeSpec, Resources, Spawner
+from runtime.container.kind import key
 from runtime.container.prune import prune
-from runtime.container.request import key
 from runtime.linux import processes
 
 pytestmark = pytest.mark.privileged

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.container.request import key
+from runtime.container.kind import key
 from runtime.engine import documents
 from runtime.engine.client import Connection
 from runtime.engine.places import Places

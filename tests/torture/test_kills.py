@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from runtime.container import ContainerSpec, Spawner
+from runtime.container.kind import key
 from runtime.container.prune import prune
-from runtime.container.request import key
 from runtime.linux import processes
 from tests.torture import traces
 from tests.torture.oci import Oci, settled

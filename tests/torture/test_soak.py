@@ -9,7 +9,7 @@ import os
 import pytest
 
 from runtime.container import ContainerSpec, Resources, Spawner
-from runtime.container.request import key
+from runtime.container.kind import key
 from tests.torture import traces
 from tests.torture.oci import Oci
 

@@ -94,22 +94,24 @@ def test_request_survives_the_way_to_the_spawner(hierarchy, tmp_path):
 
 
 def mounts(message):
-    return [step for sequence in message["launch"]["mounts"] for step in marshal.loads(sequence)]
+    return [step for sequence in launch(message)["mounts"] for step in marshal.loads(sequence)]
+
+
+def launch(message):
+    return marshal.loads(message["kind"])[0]
 
 
 def test_containers_of_a_kind_have_the_same_steps(hierarchy, tmp_path):
     kinds = {"id": "db"}, {"layers": LAYERS[:1]}, {"readonly": True}
-    plain = request.container(spec(), tmp_path / "run", tmp_path, hierarchy).message
-    other, layers, readonly = (
-        request.container(spec(**kind), tmp_path / "run", tmp_path, hierarchy).message for kind in kinds
+    plain, other, layers, readonly, limited = (
+        request.container(spec(**kind), tmp_path / "run", tmp_path, hierarchy)
+        for kind in ({}, *kinds, {"resources": Resources(pids=7)})
     )
-    assert mounts(plain) == mounts(other)
-    assert plain["ground"] == other["ground"] == readonly["ground"]
-    limited = request.container(spec(resources=Resources(pids=7)), tmp_path / "run", tmp_path, hierarchy)
-    assert limited.message["ground"] != plain["ground"]
-    assert plain["launch"]["place"] != other["launch"]["place"]
-    assert mounts(plain) != mounts(layers)
-    assert mounts(plain) != mounts(readonly)
+    assert plain.message["kind"] == other.message["kind"]
+    assert plain.kind.ground == readonly.kind.ground != limited.kind.ground
+    assert plain.message["place"] != other.message["place"]
+    assert mounts(plain.message) != mounts(layers.message)
+    assert mounts(plain.message) != mounts(readonly.message)
 
 
 def test_relative_paths_are_the_clients(hierarchy, tmp_path, monkeypatch):
@@ -142,7 +144,7 @@ def test_two_roots_with_one_name_have_different_cgroups(hierarchy, tmp_path):
 def test_a_bare_process_has_nothing_around_it(hierarchy, tmp_path):
     wanted = request.native(NativeSpec("n", ("true",), root=tmp_path), tmp_path, hierarchy)
     message = wanted.message
-    assert (message["launch"]["clone"], message["launch"]["unshare"]) == (0, 0)
+    assert (wanted.launch["clone"], wanted.launch["unshare"]) == (0, 0)
     assert mounts(message) == [["chroot", str(tmp_path)]]
     assert message["state"]["cgroups"] == []
     assert wanted.ground == ([], [], [])
@@ -151,8 +153,8 @@ def test_a_bare_process_has_nothing_around_it(hierarchy, tmp_path):
 def test_host_network_shares_the_hosts_network_and_names(hierarchy, tmp_path):
     alone = request.container(spec(), tmp_path, tmp_path, hierarchy).message
     shared = request.container(spec(network="host"), tmp_path, tmp_path, hierarchy).message
-    assert alone["launch"]["unshare"] & 0x40000000
-    assert not shared["launch"]["unshare"] & 0x40000000
+    assert launch(alone)["unshare"] & 0x40000000
+    assert not launch(shared)["unshare"] & 0x40000000
     attached = [step[2:4] for step in mounts(shared) if step[0] == "attach"]
     assert ["/etc/hosts", True] in attached
 
@@ -174,6 +176,32 @@ def test_accounts(tmp_path, text, expected):
     (tmp_path / "group").write_text("root:x:0:root\nadm:x:4:web,other\n")
     account = accounts.resolve(text, str(tmp_path))
     assert (account.uid, account.gid, account.groups, account.home) == expected
+
+
+def test_accounts_are_remembered_until_a_file_says_something_else(tmp_path):
+    passwd, group = tmp_path / "passwd", tmp_path / "group"
+    passwd.write_text("root:x:0:0::/root:/bin/sh\n")
+    group.write_text("root:x:0:root\n")
+    known = accounts.Accounts(str(tmp_path))
+    first = known.resolve("")
+    assert known.resolve("") is first
+    group.write_text("root:x:0:root\nadm:x:4:root\n")
+    assert known.resolve("").groups == [0, 4]
+    passwd.write_text("root:x:0:0::/elsewhere:/bin/sh\n")
+    assert known.resolve("").home == "/elsewhere"
+    passwd.unlink()
+    assert known.resolve("").home == "/"
+    with pytest.raises(accounts.UnknownAccount):
+        known.resolve("web")
+
+
+def test_large_files_and_many_accounts_are_not_remembered(tmp_path):
+    known = accounts.Accounts(str(tmp_path))
+    kept = [known.resolve(str(uid)) for uid in range(17)]
+    assert known.resolve("16") is kept[16]
+    assert known.resolve("0") is not kept[0]
+    (tmp_path / "passwd").write_text("x:x:1:1::/x:/bin/sh\n" * 4000)
+    assert known.resolve("1") is not known.resolve("1")
 
 
 @pytest.mark.parametrize("text", ["nobody-here", "0:nogroup-here"])
