@@ -9,7 +9,7 @@ import msgspec
 
 from bench.claims.definition import Always, AtLeast, Equivalent
 from bench.claims.figure import Figure, figure, kind, occasions, used
-from bench.claims.rules import boundary, decide
+from bench.claims.rules import boundary, decide, jointly
 from bench.claims.words import named
 from bench.stats.estimate import LEVEL
 from bench.stats.gate import gates
@@ -132,7 +132,14 @@ def _decided(part: Part, run: Run, found: Figure) -> Finding:
         return _supported(part, run, found)
     if outcome == "refuted":
         return _refuted(part, run, found)
-    return _open(part, outcome, found=found, run=run)
+    why, detail = _undecided(part, found) if outcome == "undecided" else (outcome, "")
+    return _open(part, why, detail, found=found, run=run)
+
+
+def _undecided(part: Part, found: Figure) -> tuple[str, str]:
+    assert part.rule is not None  # noqa: S101 - the caller has seen it
+    reached = jointly(part.rule, found)
+    return ("undecided-jointly", f"[{reached[0]:.4g}, {reached[1]:.4g}]") if reached else ("undecided", "")
 
 
 def _supported(part: Part, run: Run, found: Figure) -> Finding:

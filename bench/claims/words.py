@@ -62,6 +62,10 @@ SAYINGS: Mapping[str, tuple[str, str]] = {
         "the interval reaches the limit, or all but: more runs, or a quieter host, are needed",
         "区间跨越界限或过于接近: 需要更多次运行或更安静的主机",
     ),
+    "undecided-jointly": (
+        "beyond the limit alone; but judged with all parts of the claim it may be {}: more runs are needed",
+        "单独看已超出界限; 但与该论断的各部分一并判定时可能为 {}: 需要更多次运行",
+    ),
     "not-by-few": (
         "within the limit, which so few runs may be by luck: only the full evaluation, no --fast, decides it",
         "在界限之内, 但运行次数太少, 可能出于偶然: 只有不带 --fast 的完整评估才能支持它",

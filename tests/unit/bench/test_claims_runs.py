@@ -1,10 +1,13 @@
 """Verdicts on whole claims, by the rounds and runs that count."""
 
+import json
+
 import msgspec
 import pytest
 
 from bench.claims.judge import judge, verdicts
 from bench.claims.load import claims
+from bench.claims.words import evidence
 from bench.results import Measurement, Sample
 from tests.fakes.plain_run import plain_run
 
@@ -121,16 +124,39 @@ def test_a_first_look_refutes_nothing_that_its_few_runs_may_miss():
     assert (found.verdict, found.why, found.n) == ("not evaluable here", "beyond-by-few", 3)
 
 
-def computed(loss):
-    """Return the classes of work, and measurements of them in which the container loses that share."""
+@pytest.mark.parametrize(
+    ("rate", "why"),
+    [(0.98, "undecided"), (0.9755, "undecided-jointly"), (0.97, "")],
+)
+def test_a_loss_is_beyond_the_limit_by_itself_before_it_is_for_all_parts_together(rate, why):
+    _, measurements = computed(rate, alike=False)
+    (record,) = verdicts([claims()["cpu-overhead"]], layered(*measurements))
+    assert {part["why"] for part in record["parts"]} == {why}
+    for part in record["parts"]:
+        assert (part["verdict"] == "refuted") == (not why)
+        beyond = part["high"] < part["flips_at"][0]
+        assert beyond == (why != "undecided")
+        if why == "undecided-jointly":
+            low, high = json.loads(part["detail"])
+            assert low < part["low"] < part["high"] < part["flips_at"][0] < high
+            assert part["detail"] in evidence(part, "en")
+            assert part["detail"] in evidence(part, "zh")
+
+
+def computed(rate, *, alike=True):
+    """Return the classes of work, and measurements in which the container does them at this relative rate.
+
+    Its noise is that of its neighbour in time, or not alike.
+    """
     works = [part.params for part in claims()["cpu-overhead"].part]
     noise = (0.0, 0.004, -0.004, 0.002, -0.002, 0.003, -0.003, 0.001)
     measurements = tuple(
         Measurement(
             scenario="cpu", target=target, metric="rate", unit="1/s", params=work,
             samples=tuple(Sample(value=100 * factor * (1 + e), round=i, position=0, at=float(i))
-                          for i, e in enumerate(noise * 2)),
+                          for i, e in enumerate(noise[::turn] * 2)),
         )
-        for work in works for target, factor in (("native", 1.0), ("container", loss))
+        for work in works
+        for target, factor, turn in (("native", 1.0, 1), ("container", rate, 1 if alike else -1))
     )  # fmt: skip
     return works, measurements
