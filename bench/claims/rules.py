@@ -59,7 +59,7 @@ def _equivalent(rule: Equivalent, figure: Figure, low: float, high: float) -> Ou
 def jointly(rule: Rule, figure: Figure) -> tuple[float, float] | None:
     """Return what keeps an equivalence undecided whose own interval is beyond a limit: None for any other.
 
-    It is the interval at the level which counts all parts of the claim, with the rule's room on both sides.
+    It is the interval at the level which counts all parts of the claim.
     """
     low, high, strict = figure.estimate.low, figure.estimate.high, figure.strict
     if not isinstance(rule, Equivalent) or low is None or high is None:
@@ -67,8 +67,7 @@ def jointly(rule: Rule, figure: Figure) -> tuple[float, float] | None:
     if strict is None or strict.low is None or strict.high is None:
         return None
     least, most = boundary(rule)
-    room = rule.room * (strict.high - strict.low)
-    return (strict.low - room, strict.high + room) if high < least or low > most else None
+    return (strict.low, strict.high) if high < least or low > most else None
 
 
 def _side(*, holds: bool, fails: bool) -> Outcome:

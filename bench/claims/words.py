@@ -63,8 +63,8 @@ SAYINGS: Mapping[str, tuple[str, str]] = {
         "区间跨越界限或过于接近: 需要更多次运行或更安静的主机",
     ),
     "undecided-jointly": (
-        "beyond the limit alone; but judged with all parts of the claim it may be {}: more runs are needed",
-        "单独看已超出界限; 但与该论断的各部分一并判定时可能为 {}: 需要更多次运行",
+        "beyond the limit alone; judged with all parts {}, which reaches it or all but: more runs are needed",
+        "单独看已超出界限; 与各部分一并判定时为 {}, 跨越界限或过于接近: 需要更多次运行",
     ),
     "not-by-few": (
         "within the limit, which so few runs may be by luck: only the full evaluation, no --fast, decides it",

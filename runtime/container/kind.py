@@ -76,7 +76,7 @@ class Kind:
 
     def _state(self, name: str, place: str, cgroup: Cgroup | None) -> dict[str, Any]:
         return {
-            "id": name, "kind": self._name, "args": self.launch["args"], "labels": self._labels,
+            "id": name, "kind": self._name, "labels": self._labels,
             "directories": [place] if place else [], "created": time.time(),
             "cgroups": list(cgroup.paths) if cgroup else [],
             "parents": list(cgroup.parents) if cgroup else [],

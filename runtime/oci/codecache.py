@@ -14,6 +14,7 @@ only where it is, so that no directory is searched for it.
 
 from __future__ import annotations
 
+import _imp
 import marshal
 import os
 import sys
@@ -67,8 +68,10 @@ def _extend(name: str, source: str) -> None:
     from _frozen_importlib_external import ExtensionFileLoader  # noqa: PLC0415
 
     loader = ExtensionFileLoader(name, source)
-    made = loader.create_module(ModuleSpec(name, loader, origin=source))
-    sys.modules[name] = made
+    spec = ModuleSpec(name, loader, origin=source)
+    made = sys.modules[name] = loader.create_module(spec)
+    made.__spec__, made.__loader__, made.__file__ = spec, loader, source
+    made.__package__ = name.rpartition(".")[0]
     loader.exec_module(made)
 
 
@@ -86,7 +89,13 @@ def _current(entry: Entry) -> bool:
         now = os.stat(entry[1])
     except (OSError, TypeError, IndexError):
         return False
-    return now.st_mtime_ns == entry[2] and now.st_size == entry[3]
+    return now.st_mtime_ns == entry[2] and now.st_size == entry[3] and (entry[5] is not None or _ours(entry))
+
+
+def _ours(entry: Entry) -> bool:
+    """Whether an extension is one of this build of the interpreter's: others have the same `cache_tag`."""
+    file, own = entry[1].rpartition("/")[2], entry[0].rpartition(".")[2]
+    return any(file == own + suffix for suffix in _imp.extension_suffixes())
 
 
 class Recorder:

@@ -51,7 +51,7 @@ class _Line:
         self._lock, self._seq = threading.Lock(), 0
         self._posted: set[int] = set()
         self._early: dict[int, dict[str, Any]] = {}  # came while another reply was waited for
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        wire.widen(end)
 
     def request(self, message: dict[str, Any], fds: tuple[int, ...] = ()) -> tuple[dict[str, Any], list[int]]:
         """Send and wait for the reply; returns it with the descriptors it carries; OSError, or EOFError."""
@@ -142,7 +142,9 @@ class Channel:
         for _ in range(_STARTERS):
             try:
                 return self._starter.request(message, fds)
-            except (OSError, EOFError):  # the starter died; the spawner knows how far it came
+            except (OSError, EOFError) as err:  # the starter died; the spawner knows how far it came
+                if isinstance(err, OSError) and err.errno == errno.EMSGSIZE:
+                    raise _too_long(message) from err
                 found = self._recover(message)
             if found:
                 return found
@@ -204,6 +206,13 @@ class Channel:
             self._starter.close()
             self._control.close()
             self._process.wait()
+
+
+def _too_long(message: dict[str, Any]) -> RuntimeFault:
+    return RuntimeFault(
+        f"cannot start {message['state']['id']}: its command and environment are too long", kind="usage",
+        hint="pass them in a file: all together may take up to a megabyte",
+    )  # fmt: skip
 
 
 def _granted(reply: dict[str, Any]) -> dict[str, Any]:

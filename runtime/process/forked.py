@@ -33,7 +33,7 @@ class Forked:
         pidfds: Iterable[int] = (),
     ) -> None:
         self.notes, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, wire.LARGEST)
+        wire.widen(theirs)
         with theirs:
             self.pid = os.fork()
             if self.pid == 0:

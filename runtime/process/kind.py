@@ -57,11 +57,10 @@ class Kind:
 
 def ready(wired: bytes) -> Kind:
     """Return a kind; one that comes a second time may come a thousand times."""
-    found = _known.get(wired)
+    found = _known.pop(wired, None)
     if found:
         found.again()
-        return found
-    if len(_known) >= _MOST:
-        del _known[next(iter(_known))]
-    found = _known[wired] = Kind(wired)
-    return found
+    elif len(_known) >= _MOST:
+        del _known[next(iter(_known))]  # the one that was not wanted for the longest time
+    _known[wired] = found or Kind(wired)
+    return _known[wired]

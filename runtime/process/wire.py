@@ -7,7 +7,10 @@ format has none), and one buffer for all that is received.
 
 from __future__ import annotations
 
+import errno
 import marshal
+import mmap
+import os
 import socket
 import struct
 
@@ -17,8 +20,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 LARGEST = 1 << 20  # bytes of one message
-_FORMAT, _INT = 2, 4
+_FORMAT, _INT, _SO_SNDBUFFORCE = 2, 4, 32
 loads = marshal.loads  # from our own ends alone: it trusts what it reads
+
+
+def widen(end: socket.socket) -> None:
+    """Let it take LARGEST at once, whatever net.core.wmem_max says, where this process may decide that."""
+    try:
+        end.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, LARGEST)
+    except PermissionError:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LARGEST)
 
 
 def dumps(value: object) -> bytes:
@@ -27,7 +38,9 @@ def dumps(value: object) -> bytes:
 
 
 def send(to: socket.socket, data: bytes | memoryview, fds: Sequence[int] = ()) -> None:
-    """Send one message with these descriptors, which stay open here; OSError."""
+    """Send one message with these descriptors, which stay open here; OSError, EMSGSIZE for one too large."""
+    if len(data) > LARGEST:  # it would arrive cut short
+        raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
     if fds:
         rights = struct.pack(f"{len(fds)}i", *fds)
         to.sendmsg((data,), ((socket.SOL_SOCKET, socket.SCM_RIGHTS, rights),))
@@ -42,7 +55,8 @@ class Inbox:
 
     def __init__(self, end: socket.socket, fds: int = 0) -> None:
         self._socket, self._room = end, socket.CMSG_LEN(fds * _INT) if fds else 0
-        self._view = memoryview(bytearray(LARGEST))
+        # Mapped, since only what arrives is touched then.
+        self._view = memoryview(mmap.mmap(-1, LARGEST, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
     def receive(self, flags: int = 0) -> tuple[memoryview, list[int]]:
         """Wait for a message: bytes, good until the next call, none at the end; and descriptors. OSError."""

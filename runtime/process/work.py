@@ -27,7 +27,9 @@ class Work:
     ) -> None:
         self.message, self.stdio = message, stdio
         self.kind = kind.ready(message["kind"])
-        self.state: dict[str, Any] = {**message["state"], "owner": owner, "init": None}
+        # What it executes is in its kind already, and may be long.
+        args = {"args": self.kind.launch["args"]}
+        self.state: dict[str, Any] = {**message["state"], **args, "owner": owner, "init": None}
         self.held = self.settled = False
         self.sync = sync
         self.program: Program

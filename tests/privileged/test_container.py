@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from runtime.container import Bind
+from runtime.container.started import ExitStatus
 from runtime.errors import RuntimeFault
 
 pytestmark = pytest.mark.privileged
@@ -190,3 +191,20 @@ def test_host_network(box):
     text = box.sh("cat /etc/hosts; echo 2>/dev/null >>/etc/hosts || echo refused", network="host")
     assert text == f"{hosts}refused".strip()
     assert Path("/etc/hosts").read_text() == hosts
+
+
+def test_a_long_command_is_passed_whole(box):
+    long = [str(number) * 100_000 for number in range(6)]
+    for _ in range(2):  # the second time by what is remembered
+        status, text = box.run("sh", "-c", "echo ${#1} $#", "sh", *long)
+        assert (status.code, text) == (0, "100000 6\n")
+
+
+def test_a_command_that_is_too_long_is_refused_and_nobody_else_ends(box):
+    with box.start("sleep", "60") as other:
+        with pytest.raises(RuntimeFault, match="command and environment are too long") as caught:
+            box.start("true", *(chr(97 + number) * 100_000 for number in range(12)))
+        assert caught.value.kind == "usage"
+        assert not other.cgroup.oom_kills()
+        assert box.run("echo", "still here") == (ExitStatus(0, None, oom=False), "still here\n")
+        assert Path(f"/proc/{other.pid}").exists()

@@ -14,7 +14,7 @@ from runtime.process import wire
 @pytest.fixture
 def ends():
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, wire.LARGEST)
+    wire.widen(ours)
     with ours, theirs:
         yield ours, theirs
 
@@ -50,6 +50,23 @@ def test_descriptors_come_with_their_message_and_are_closed_on_exec(ends):
         os.close(fd)
     data, fds = inbox.receive()
     assert (bytes(data), fds) == (b"none", [])
+
+
+def test_what_is_too_large_is_refused_whole(ends):
+    ours, theirs = ends
+    with pytest.raises(OSError, match="Message too long"):
+        wire.send(ours, bytes(wire.LARGEST + 1))
+    wire.send(ours, b"next")
+    assert bytes(wire.Inbox(theirs).receive()[0]) == b"next"
+
+
+def test_an_inbox_takes_no_memory_before_something_comes(ends):
+    def resident():
+        return int(Path("/proc/self/statm").read_text().split()[1])
+
+    before = resident()
+    kept = [wire.Inbox(ends[1]) for _ in range(32)]
+    assert (resident() - before) * os.sysconf("SC_PAGE_SIZE") < len(kept) * wire.LARGEST / 4
 
 
 def test_an_end_and_an_empty_socket_are_told_apart(ends):
