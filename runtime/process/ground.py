@@ -14,6 +14,7 @@ import os
 
 from runtime.cgroups import doors, tree
 from runtime.linux import batch
+from runtime.linux.kept import Kept
 from runtime.process.ground_table import GROUP, ID, GroundTable, Unsuited
 
 TYPE_CHECKING = False
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from runtime.cgroups.tree import Step
 
 __all__ = ["GROUP", "ID", "Ground", "kind", "ready"]
-_MOST = 16  # kinds that are kept
-_known: dict[bytes, Ground] = {}
 
 
 def kind(make: Iterable[str], steps: Iterable[Step], joined: Iterable[str]) -> bytes:
@@ -76,15 +75,13 @@ class Ground:
         tree.make(steps)
 
 
+_known = Kept(Ground)
+
+
 def ready(wire: bytes) -> Ground:
-    """Return a kind; one that comes a second time may come a thousand times."""
-    found = _known.pop(wire, None)
-    if found:
-        found.again()
-    elif len(_known) >= _MOST:
-        del _known[next(iter(_known))]
-    _known[wire] = found or Ground(wire)
-    return _known[wire]
+    """Return a ground, as `kind` has it."""
+    found: Ground = _known.get(wire)
+    return found
 
 
 def _named(word: str, names: Sequence[str]) -> str:

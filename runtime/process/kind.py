@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import marshal
 
+from runtime.linux.kept import Kept
 from runtime.process import ground
 from runtime.process.program import Program
 from runtime.rootfs import assemble
@@ -16,8 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_MOST = 16  # kinds that are kept, and programs of one
-_known: dict[bytes, Kind] = {}
+_MOST = 16  # programs that are kept of a kind
 
 
 def wire(launch: dict[str, Any], on: bytes) -> bytes:
@@ -55,12 +55,10 @@ class Kind:
         return found
 
 
+_known = Kept(Kind)
+
+
 def ready(wired: bytes) -> Kind:
-    """Return a kind; one that comes a second time may come a thousand times."""
-    found = _known.pop(wired, None)
-    if found:
-        found.again()
-    elif len(_known) >= _MOST:
-        del _known[next(iter(_known))]  # the one that was not wanted for the longest time
-    _known[wired] = found or Kind(wired)
-    return _known[wired]
+    """Return a kind, as `wire` has it."""
+    found: Kind = _known.get(wired)
+    return found

@@ -16,6 +16,7 @@ import os
 import stat
 
 from runtime.linux import batch, mounts, syscalls
+from runtime.linux.kept import Kept
 from runtime.rootfs.step_error import StepError
 from runtime.rootfs.table import Table
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
     Held = dict[bytes, list[int]]
 
-_MOST = 16  # sequences that are kept
-_known: dict[bytes, Ready] = {}
 _ABSENT = frozenset((errno.ENOENT, errno.ENOTDIR))
 _FILE = stat.S_IFREG | 0o644
 
@@ -65,15 +64,13 @@ class Ready:
             at += 1
 
 
+_known = Kept(Ready)
+
+
 def ready(sequence: bytes) -> Ready:
     """Make steps ready, given in their wire form, marshalled (`runtime.rootfs.steps`)."""
-    found = _known.pop(sequence, None)
-    if found:
-        found.again()
-    elif len(_known) >= _MOST:
-        del _known[next(iter(_known))]  # the one that was not wanted for the longest time
-    _known[sequence] = found or Ready(sequence)
-    return _known[sequence]
+    found: Ready = _known.get(sequence)
+    return found
 
 
 def _encoded(argument: object) -> object:

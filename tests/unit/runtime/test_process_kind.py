@@ -6,6 +6,7 @@ import ctypes
 
 import pytest
 
+from runtime.linux.kept import Kept
 from runtime.process import ground, kind
 
 
@@ -40,7 +41,7 @@ def test_a_program_lies_ready_when_it_comes_again():
 
 
 def test_kinds_are_known_by_what_they_say(monkeypatch):
-    monkeypatch.setattr(kind, "_known", {})
+    monkeypatch.setattr(kind, "_known", Kept(kind.Kind))
     first = kind.ready(wired())
     assert kind.ready(wired()) is first
     for number in range(1, 17):
