@@ -16,13 +16,10 @@ import pytest
 from runtime.container import ContainerSpec, Spawner
 from runtime.container.started import handles
 from runtime.errors import RuntimeFault
+from tests import descriptors
 from tests.fakes.engine import until
 
 pytestmark = pytest.mark.privileged
-
-
-def descriptors():
-    return list(Path("/proc/self/fd").iterdir())
 
 
 @pytest.mark.parametrize(
@@ -36,14 +33,14 @@ def descriptors():
     ],
 )
 def test_what_cannot_be_executed_is_told_and_leaves_nothing(box, place, args, kind):
-    before = len(descriptors())
+    before = descriptors.of()
     with pytest.raises(RuntimeFault) as caught:
         box.start(*args, stdio=2)
     assert caught.value.kind == kind
     assert args[0] in str(caught.value)
     assert caught.value.hint
     assert list((place[1] / "containers").iterdir()) == []
-    assert len(descriptors()) == before
+    assert not descriptors.since(before)
 
 
 def test_exit_codes(box):
@@ -90,7 +87,7 @@ def test_stdio_is_one_bidirectional_channel(box):
 
 def test_thirty_starts_leave_nothing(box, place):
     box.null()
-    before = len(descriptors())
+    before = descriptors.of()
     mounts = Path("/proc/self/mountinfo").read_text()
     for _ in range(30):
         started = box.start("sh", "-c", "sleep 100 & sleep 100 & echo x >/file; wait")
@@ -98,7 +95,7 @@ def test_thirty_starts_leave_nothing(box, place):
         started.remove()
         started.remove()
         assert started.leftovers() == []
-    assert len(descriptors()) == before
+    assert not descriptors.since(before)
     assert Path("/proc/self/mountinfo").read_text() == mounts
     assert list(place[0].glob("containers/*")) == list(place[1].glob("containers/*")) == []
     spawner_fds = list(Path(f"/proc/{box.spawner.pid}/fd").iterdir())

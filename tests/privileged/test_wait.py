@@ -14,14 +14,11 @@ import pytest
 from runtime.container import NativeSpec
 from runtime.container.prune import prune
 from runtime.errors import RuntimeFault
+from tests import descriptors
 from tests.privileged.test_starter import same, starter
 
 pytestmark = pytest.mark.privileged
 LIBC, PTRACE_SEIZE = ctypes.CDLL(None, use_errno=True), 0x4206
-
-
-def descriptors(pid: int) -> int:
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def pidfds(pid: int) -> list[int]:
@@ -80,12 +77,13 @@ def test_one_that_ended_long_ago_is_waited_for(spawner):
 
 def test_a_wait_that_nobody_comes_back_for_leaves_nothing(box):
     box.start("true").remove()
-    before = descriptors(box.spawner.pid), descriptors(os.getpid())
+    before, spawners = descriptors.of(), len(descriptors.of(box.spawner.pid))
     for _ in range(30):
         with box.start("sleep", "100") as started, pytest.raises(TimeoutError):
             started.wait(0)
     assert box.sh("echo again") == "again"
-    assert (descriptors(box.spawner.pid), descriptors(os.getpid())) == before
+    assert not descriptors.since(before)
+    assert len(descriptors.of(box.spawner.pid)) == spawners
 
 
 def test_a_starter_that_comes_later_holds_nobodys_process(box):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
-import os
 
 import pytest
 
 from runtime.container import ContainerSpec, Resources, Spawner
 from runtime.container.kind import key
+from tests import descriptors
 from tests.torture import traces
 from tests.torture.oci import Oci
 
@@ -26,14 +25,16 @@ def test_lives_in_process(tmp_path, layer, null, rounds, figure):
         numbers = itertools.count()
         _life(spawner, layer, null, next(numbers))
         _lives(WARM_UP, spawner, layer, null, numbers)
-        before = _held(spawner.pid, run, data)
+        before, own_fds = _held(spawner.pid, run, data), descriptors.of()
         grown = [_lives(lives, spawner, layer, null, numbers) for _ in range(STRETCHES)]
-        left = [after - now for after, now in zip(_held(spawner.pid, run, data), before, strict=True)]
+        counts = [after - now for after, now in zip(_held(spawner.pid, run, data), before, strict=True)]
+        opened = descriptors.since(own_fds)
     names = ("fds", "spawner_fds", "traces", "files")
-    counted = dict(zip(names, left, strict=True))
+    counted = dict(zip(names, (len(opened), *counts), strict=True))
     own, starters = map(min, zip(*grown, strict=True))
     figure("T11", runtime="in process", lives=lives * STRETCHES, **counted, memory=own, starter=starters)
-    assert left == [0, 0, 0, 0]
+    assert not opened
+    assert counts == [0, 0, 0]
     # Pages that are touched late, or copied after a fork, grow one stretch; what is kept of each life grows
     # them all.
     assert own <= max(lives * LEAST_LEAK, 8 << 10)
@@ -56,19 +57,13 @@ def _life(spawner, layer, null, number):
 
 
 def _held(spawner, run, data):
-    gc.collect()  # what other tests have left to it may hold descriptors
-    return (
-        traces.descriptors(os.getpid()),
-        traces.descriptors(spawner),
-        len(traces.of(f"{key(run)}-")),
-        len(traces.files(run, data)),
-    )
+    return len(descriptors.of(spawner)), len(traces.of(f"{key(run)}-")), len(traces.files(run, data))
 
 
 def test_lives_with_the_oci_runtime(tmp_path, rounds, figure):
     oci = Oci(tmp_path)
     lives, bundle = rounds(300, 5), oci.bundle("sleep", "1000")
-    before = traces.descriptors(os.getpid())
+    before = descriptors.of()
     for number in range(lives):
         name = f"{oci.word}s{number}"
         oci.must("create", "-b", str(bundle), name)
@@ -78,7 +73,7 @@ def test_lives_with_the_oci_runtime(tmp_path, rounds, figure):
         oci.must("kill", name, "KILL")
         oci.must("delete", "-f", name)
     left = {
-        "fds": traces.descriptors(os.getpid()) - before,
+        "fds": len(descriptors.since(before)),
         "traces": len(traces.of(oci.word)),
         "records": len(oci.records()),
     }

@@ -11,11 +11,6 @@ def of(word: str) -> list[str]:
     return sorted([*_mounts(word), *_cgroups(word), *_processes(word), *_network(word)])
 
 
-def descriptors(pid: int) -> int:
-    """How many descriptors a process has open."""
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
-
-
 def children(pid: int) -> list[int]:
     """Pids of the children of a process of one thread, the oldest first (proc_pid_task(5))."""
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -10,27 +10,24 @@ from bench.ladder import climb
 from bench.scenarios.startup import Startup
 from bench.targets.bare import Bare
 from bench.targets.null import Null, NullLauncher
+from tests import descriptors
 from tests.fakes.fake_target import FakeTarget, virtual
 
 
-def descriptors():
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
 def test_the_null_target_is_ready_at_once_and_leaves_nothing():
-    before = descriptors()
+    before = descriptors.of()
     with Null().launcher(None) as launcher, climb(launcher, "n") as running:
         assert running.instance.members() == ()
         durations = running.ladder.durations()
     assert 0 < durations["ready"] < 1
     assert "kernel" not in durations
-    assert descriptors() == before
+    assert not descriptors.since(before)
     assert running.instance.leftovers() == []
 
 
 @pytest.mark.parametrize("channel", ["socket pair", "named pipes", "terminal"])
 def test_a_bare_process_replies_on_every_kind_of_channel(channel):
-    before = descriptors()
+    before = descriptors.of()
     with climb(Bare(channel), "b") as running:
         found = echoes(running.channel, 5)
         done = running.channel.execute("test -t 0 && echo a terminal", deadline=running.ladder.ready + 60)
@@ -38,7 +35,7 @@ def test_a_bare_process_replies_on_every_kind_of_channel(channel):
         assert Path(f"/proc/{member.pid}").exists()
     assert len(found) == 5
     assert min(found) > 0
-    assert descriptors() == before
+    assert not descriptors.since(before)
     assert not Path(f"/proc/{member.pid}").exists()
     assert done.status == 1  # the command itself has no terminal; its channel is one or none
 

@@ -5,12 +5,12 @@ import os
 import shutil
 import stat
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from runtime.linux import batch
 from runtime.linux.batch import Batch
+from tests import descriptors
 
 pytestmark = pytest.mark.skipif(not batch.possible(), reason="tables are made for x86_64")
 MKDIR, SYMLINK, GETPID, CLOSE, OPEN, WRITE = 83, 88, 39, 3, 2, 1
@@ -96,7 +96,7 @@ def test_what_a_call_returns_is_handed_on(tmp_path):
     table.call(WRITE, -1, b"text", 4)
     table.call(CLOSE, -1)
     table.ready()
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = descriptors.of()
     assert table.run() == len(table) - 1
     assert (tmp_path / "file").read_text() == "text"
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert not descriptors.since(before)
