@@ -1,34 +1,25 @@
-"""Where the executable `tare-oci` begins and ends, without what an interpreter does there and it can spare.
+"""Where the executable `tare-oci` ends, without what an interpreter does there and it can spare.
 
-A run makes no cycles worth collecting while it lasts some milliseconds, and the kernel frees everything at
-its end faster than an interpreter that takes itself apart: together about 2.7 ms of a start's 30.
+The kernel frees everything at its end faster than an interpreter that takes itself apart.
 """
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 
-from runtime.oci import codecache
+from runtime.oci import main as command
 
-# Not switched off: a `run` in the foreground may relay a terminal for days.
-gc.set_threshold(100_000)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-FREQUENT = ("run", "create", "start", "state", "kill", "delete", "exec")
 
-
-def main() -> None:
+def main(at_end: Callable[[], None] = lambda: None) -> None:
     """Run `tare-oci` with the arguments of this process, and end it; never returns."""
-    file = codecache.path(next((word for word in sys.argv[1:] if word in FREQUENT), ""))
-    known = file and codecache.load(file)
-    recorder = codecache.Recorder() if file and not known else None
-    from runtime.oci import main as command  # noqa: PLC0415 - below the threshold, and from the cache
-
     code = command.main()
     code = code if _flushed() else 1
-    if recorder:
-        recorder.save(file)
+    at_end()
     os._exit(code)
 
 
