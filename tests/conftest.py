@@ -51,7 +51,9 @@ def _mounts():
 
 def _cgroups():
     places = {tree.mount for tree in detect().trees.values()}
-    return {f"cgroup {path}" for place in places for path in (place / "tare").rglob("*") if path.is_dir()}
+    below = [path for place in places for path in (place / "tare").rglob("*")]
+    own = [path for place in places for path in place.glob("tare-*")]
+    return {f"cgroup {path}" for path in (*below, *own) if path.is_dir()}
 
 
 def _processes():

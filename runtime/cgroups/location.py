@@ -16,8 +16,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.cgroups.mounts import Mounts
 
-PARENT = "tare"
-ASIDE = "tare-aside"  # where the processes of a delegated cgroup move, so that it may hand down controllers
+PARENT = "tare"  # of those with a relative path
+# Before the id of those with none: a directory of their own, without one above that each start would make and
+# remove in each tree, which is a tenth of it.
+PREFIX = "tare-"
+ASIDE = "tare.aside"  # where the processes of a delegated cgroup move, so that it may hand down controllers
 _MARKS = ("user.delegate", "trusted.delegate")  # extended attributes by which systemd says so
 _LONGEST = 255
 _SYSTEMD_PARTS = 3
@@ -32,7 +35,7 @@ class Location:
         self.relative, self.base, self.lacking = relative, base, lacking
 
     def shared(self, directory: str) -> bool:
-        """Whether it is the parent of all containers that name no absolute path."""
+        """Whether it is the parent of all containers that name a relative path."""
         return self.relative.startswith(f"{PARENT}/") and directory.endswith(f"/{PARENT}")
 
 
@@ -43,14 +46,15 @@ def locate(mounts: Mounts, path: str | None, name: str, *, rootless: bool) -> Lo
     """
     given = clean(path) if path else ""
     absolute = bool(path) and path is not None and path.startswith("/")
-    relative = given if absolute else f"{PARENT}/{given or clean(name)}"
+    if not absolute:
+        given = f"{PARENT}/{given}" if given else clean(PREFIX + name)
     if not rootless:
         own = None if path else delegated(mounts, marked=True)
-        return Location(relative, own or mounts.unified)
+        return Location(given, own or mounts.unified)
     own = delegated(mounts, marked=False)
     if own is None:
-        return Location(relative, None, "without root, and no cgroup is delegated to this user")
-    return Location(_below(mounts, own, relative) if absolute else relative, own)
+        return Location(given, None, "without root, and no cgroup is delegated to this user")
+    return Location(_below(mounts, own, given) if absolute else given, own)
 
 
 def clean(path: str) -> str:

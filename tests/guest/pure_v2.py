@@ -24,9 +24,9 @@ SCOPE = ["systemd-run", "--quiet", "--scope", "-p", "Delegate=yes"]
 USER = ["systemd-run", "--quiet", "--pipe", "--wait", "-p", "Delegate=yes", "-p", "User=nobody"]
 ROOTLESS = """set -e; cd {bundle}; {program} --root {bundle}/state run --detach box >/dev/null
 {program} --root {bundle}/state update --pids-limit 7 box
-cat /sys/fs/cgroup$(sed s/^0::// /proc/self/cgroup)/../tare/box/{{memory,pids}}.max
+cat /sys/fs/cgroup$(sed s/^0::// /proc/self/cgroup)/../tare-box/{{memory,pids}}.max
 {program} --root {bundle}/state delete --force box; echo gone
-ls /sys/fs/cgroup$(sed s/^0::// /proc/self/cgroup)/../tare/box 2>/dev/null || echo empty
+ls /sys/fs/cgroup$(sed s/^0::// /proc/self/cgroup)/../tare-box 2>/dev/null || echo empty
 """
 
 
@@ -202,11 +202,11 @@ def test_a_container_without_a_path_stays_in_what_was_delegated(oci):
     box.linux["resources"] = {"memory": {"limit": 64 * MEGA}}
     box.launch()
     scope = next(path for path in (own(), *own().parents) if path.name.endswith(".scope"))
-    group = scope / "tare" / box.id
+    group = scope / f"tare-{box.id}"
     assert (group / "cgroup.procs").read_text().split() == [str(box.state()["pid"])]
     assert (group / "memory.max").read_text() == f"{64 * MEGA}\n"
     assert (scope / "cgroup.procs").read_text() == ""
-    assert own() == scope / "tare-aside"
+    assert own() == scope / "tare.aside"
     assert "memory" in (scope / "cgroup.subtree_control").read_text().split()
     active = subprocess.check_output(["systemctl", "is-active", scope.name], text=True)
     assert active == "active\n"

@@ -375,4 +375,4 @@ def test_an_ordinary_user_works_in_a_delegated_cgroup(place):
         return Path("/proc/self/cgroup").read_text()
 
     text = in_child(attempt)
-    assert f"0::{own.removeprefix(unified)}/tare/box\n" in text
+    assert f"0::{own.removeprefix(unified)}/tare-box\n" in text

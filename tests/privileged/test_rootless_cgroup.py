@@ -13,7 +13,7 @@ from tests.privileged.test_rootless_oci import Bundle, user_with
 pytestmark = pytest.mark.privileged
 NAME = f"rootless-tests-{os.getpid()}"
 # Goes where a session's processes are: once it has handed down controllers, in the leaf that they moved to.
-ENTER = 'to="$0"; [ ! -d "$to/tare-aside" ] || to="$to/tare-aside"; echo $$ > "$to/cgroup.procs"; exec "$@"'
+ENTER = 'to="$0"; [ ! -d "$to/tare.aside" ] || to="$to/tare.aside"; echo $$ > "$to/cgroup.procs"; exec "$@"'
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_a_container_is_born_in_it(bundle, handed):
     bundle("run", "--detach", "box")
     try:
         path = json.loads((bundle.user.run_root / "tare-oci/box/state.json").read_text())["cgroups"][0]
-        assert path == f"{handed}/tare/box"
+        assert path == f"{handed}/tare-box"
         assert json.loads(bundle("state", "box"))["pid"] == int(Path(path, "cgroup.procs").read_text())
         bundle("pause", "box")
         assert json.loads(bundle("state", "box"))["status"] == "paused"
@@ -93,7 +93,7 @@ def test_limits_of_delegated_controllers(bundle, handed):
         )
         bundle("run", "--detach", "box")
         try:
-            assert (handed / "tare/box" / file).read_text().strip() == value
+            assert (handed / "tare-box" / file).read_text().strip() == value
         finally:
             bundle("delete", "--force", "box")
     for name in limits.keys() - names:

@@ -49,7 +49,9 @@ SHARED = {"docker": {"dockerd, shared", "containerd, shared"}}
 def groups():
     """Every cgroup below ours or of LXC's making, in every hierarchy."""
     ours = [path for mount in mounts() for path in (mount / "tare").rglob("*") if path.is_dir()]
-    return {str(path) for path in (*ours, *(path for mount in mounts() for path in mount.glob("lxc*")))}
+    return {str(path) for path in ours} | {
+        str(path) for mount in mounts() for name in ("tare-*", "lxc*") for path in mount.glob(name)
+    }
 
 
 @pytest.fixture(scope="module")

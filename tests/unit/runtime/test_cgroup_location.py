@@ -30,8 +30,8 @@ def relative(group, root):
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        (None, "tare/box"),
-        ("", "tare/box"),
+        (None, "tare-box"),
+        ("", "tare-box"),
         ("/a/b", "a/b"),
         ("//a/./b/", "a/b"),
         ("a/b", "tare/a/b"),
@@ -73,9 +73,9 @@ def delegated_to(root, monkeypatch, own="/user.slice/x.scope"):
 def test_rootless_goes_below_the_delegated_cgroup(tmp_path, monkeypatch):
     own = delegated_to(tmp_path, monkeypatch)
     group = oci.plan(v2_host(tmp_path), None, "box", {"memory": {"limit": 5}}, rootless=True)
-    assert group.born_in == f"{own}/tare/box"
+    assert group.born_in == f"{own}/tare-box"
     settle = next(s for s in group.steps() if s[0] == "settle")
-    assert settle == ("settle", str(own), "+memory", f"{own}/tare-aside")
+    assert settle == ("settle", str(own), "+memory", f"{own}/tare.aside")
     with pytest.raises(RuntimeFault, match=r"linux\.resources\.cpu"):
         oci.plan(v2_host(tmp_path), None, "box", {"cpu": {"shares": 5}}, rootless=True)
     with pytest.raises(RuntimeFault, match=r"linux\.cgroupsPath"):
@@ -86,8 +86,8 @@ def test_rootless_goes_below_the_delegated_cgroup(tmp_path, monkeypatch):
 
 def test_a_runtime_that_moved_aside_still_finds_the_delegated_cgroup(tmp_path, monkeypatch):
     own = delegated_to(tmp_path, monkeypatch)
-    (own / "tare-aside").mkdir()
-    monkeypatch.setattr(location, "_own", lambda _mounts: f"{own}/tare-aside")
+    (own / "tare.aside").mkdir()
+    monkeypatch.setattr(location, "_own", lambda _mounts: f"{own}/tare.aside")
     assert location.delegated(v2_host(tmp_path), marked=False) == str(own)
 
 
@@ -109,7 +109,7 @@ def test_rootless_without_delegation_has_no_cgroup_and_no_limits(tmp_path, monke
 def test_a_root_stays_in_what_systemd_delegated(tmp_path, monkeypatch):
     own = delegated_to(tmp_path, monkeypatch)
     monkeypatch.setattr(location, "_is_marked", lambda directory: directory == str(own))
-    assert oci.plan(v2_host(tmp_path), None, "box", {}).born_in == f"{own}/tare/box"
+    assert oci.plan(v2_host(tmp_path), None, "box", {}).born_in == f"{own}/tare-box"
     assert oci.plan(v2_host(tmp_path), "/a/box", "box", {}).born_in == f"{tmp_path}/u/a/box"
 
 
