@@ -44,8 +44,12 @@ def interleaved(
     seed: int,
     say: Callable[[str], None],
     twice: bool = False,
+    pause: float = 0,
 ) -> list[Timed]:
-    """Time `rounds` blocks after `warmup` blocks that are thrown away; `twice` asks for `Timed.again`."""
+    """Time `rounds` blocks after `warmup` blocks that are thrown away; `twice` asks for `Timed.again`.
+
+    `pause` are seconds of rest before each peer's turn.
+    """
     chance, found = random.Random(seed), []
     actions: list[tuple[Timed, Callable[[], None]]] = []
     with ExitStack() as opened:
@@ -60,6 +64,7 @@ def interleaved(
         for number in range(-warmup, rounds):
             chance.shuffle(actions)
             for timed, action in actions:
+                time.sleep(pause)
                 _sample(timed, action, kept=number >= 0, twice=twice)
     return found
 

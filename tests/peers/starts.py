@@ -7,6 +7,7 @@ itself. Needs root. With `--strict`, exit code 1 says that a goal is missed, by 
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -21,10 +22,9 @@ from tests.peers.rounds import interleaved
 from tests.peers.verdict import report, table
 
 if TYPE_CHECKING:
-    import argparse
-
     from tests.peers.marginal import Idle
 
+_LONGEST_REST = 60  # seconds
 _IDLE_ROUNDS = 3  # `tests.peers.idle` does more
 
 
@@ -41,13 +41,14 @@ def main(argv: list[str] | None = None) -> int:
             peers = [peer for peer in peers if peer.name in asked.only.split(",")]
         host = arena.host()
         timed = interleaved(
-            peers, rounds=asked.rounds, warmup=asked.warmup, seed=asked.seed, say=_say, twice=True
-        )
+            peers, rounds=asked.rounds, warmup=asked.warmup, seed=asked.seed, say=_say, twice=True,
+            pause=asked.pause,
+        )  # fmt: skip
         idlers = [] if asked.no_idle else _idle(folder, asked)
         versions = {name: arena.version(name) for name in ("bwrap", "crun", "runc", "podman", "docker")}
         found = {
             **report(timed, idlers), "seed": asked.seed, "rounds": asked.rounds,
-            "warmup": asked.warmup, "host": host, "versions": versions,
+            "warmup": asked.warmup, "pause": asked.pause, "host": host, "versions": versions,
         }  # fmt: skip
     print(table(found))  # noqa: T201
     if asked.json:
@@ -63,8 +64,16 @@ def _idle(folder: Path, asked: argparse.Namespace) -> list[Idle]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = options.parser("peers", "Compare container starts.", rounds=40, warmup=3)
+    parser.add_argument("--pause", type=_seconds, default=0, metavar="SECONDS", help="rest before each turn")
     parser.add_argument("--no-idle", action="store_true", help="leave the memory of idle containers out")
     return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= _LONGEST_REST:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and {_LONGEST_REST} seconds")
+    return seconds
 
 
 def _say(line: str) -> None:

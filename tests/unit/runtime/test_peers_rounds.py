@@ -2,7 +2,9 @@
 
 from contextlib import contextmanager
 
-from tests.peers import verdict
+import pytest
+
+from tests.peers import starts, verdict
 from tests.peers.peer import Peer
 from tests.peers.rounds import Timed, interleaved
 
@@ -35,6 +37,21 @@ def test_a_peer_follows_itself_only_where_that_is_asked_for_and_both_are_kept_ap
     assert journal[::2] == journal[1::2]
     assert len(journal) == 2 * 3 * 6
     assert [(len(one.samples), len(one.again)) for one in found] == [(5, 5)] * 3
+
+
+def test_a_pause_comes_before_each_turn_and_in_no_sample(monkeypatch):
+    journal = []
+    monkeypatch.setattr("tests.peers.rounds.time.sleep", lambda seconds: journal.append(f"rest {seconds}"))
+    run(journal, twice=True, pause=0.3)
+    assert journal[::3] == ["rest 0.3"] * 3 * 6
+    assert journal[1::3] == journal[2::3]
+
+
+@pytest.mark.parametrize("text", ["-1", "61", "x", "nan"])
+def test_a_pause_that_is_none_is_refused_before_anything_starts(text, capsys):
+    with pytest.raises(SystemExit):
+        starts.main(["--pause", text])
+    assert "argument --pause: " in capsys.readouterr().err
 
 
 def test_a_goal_is_judged_after_others_and_after_itself():
