@@ -253,7 +253,7 @@ DEFENCES = (
     Defence("a build's context that changes meanwhile", "runtime/builder/context.py",
             "place = resolve.find(root, entry.path, follow=False)",
             "place = os.open(self.root / entry.path, os.O_PATH)",
-            f"{BUILDS}::test_a_context_that_changes_under_the_build"),
+            f"{BUILDS}::test_a_context_that_changes_once_it_is_listed"),
     Defence("a build's sources behind a link of a stage", "runtime/builder/context.py",
             '            if entry.kind == "link":\n', "            if not entry:\n",
             f"{BUILDS}::test_links_of_a_stage_lead_nowhere_else"),

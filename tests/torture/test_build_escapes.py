@@ -24,6 +24,7 @@ SECRET = "of the host, 7d1f"
 PUBLIC = "of the context..."
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _EXCHANGE = 2
+_LISTED = 0x10  # IN_CLOSE_NOWRITE (inotify(7)): of the directory, which only a listing opens
 
 
 @pytest.fixture
@@ -119,19 +120,49 @@ def test_links_out_of_the_context_are_copied_as_links(lab, outside):
     assert (root / "seen").read_text() == "nothing\n"
 
 
-def test_a_context_that_changes_under_the_build(lab, outside, rounds):
-    """A directory that becomes a link out of the context, between a look at it and the next."""
+@pytest.fixture
+def many(lab, outside):
+    """A directory of the context, and a link to one outside that has files of the same names."""
     (lab.context / "many").mkdir()
-    for number in range(50):
+    for number in range(400):
         (lab.context / f"many/{number}").write_text(PUBLIC)
         (outside / f"{number}").write_text(SECRET)
     (lab.context.parent / "link").symlink_to(outside)
+    yield [os.fsencode(lab.context / "many"), os.fsencode(lab.context.parent / "link")]
+    for number in range(400):
+        (outside / f"{number}").unlink()
+
+
+def exchange(paths):
+    assert _LIBC.renameat2(-100, paths[0], -100, paths[1], _EXCHANGE) == 0
+
+
+def test_a_context_that_changes_once_it_is_listed(lab, many):
+    """A directory that becomes a link out of the context when it is listed and its files are not yet read."""
+    notices = _LIBC.inotify_init1(os.O_CLOEXEC)
+    assert _LIBC.inotify_add_watch(notices, many[0], _LISTED) > 0
+
+    def swap():
+        os.read(notices, 4096)  # it waits for the end of the listing
+        exchange(many)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    done = lab.build("FROM busybox\nCOPY many /many/\n")
+    thread.join()
+    os.close(notices)
+    assert done.returncode == 1
+    assert f"cannot read {lab.context}/many/" in done.stderr
+    assert list(holders(lab.home)) == []
+
+
+def test_a_context_that_changes_all_the_time(lab, many, rounds):
+    """The same at any moment, back and forth."""
     done = threading.Event()
-    paths = [os.fsencode(lab.context / "many"), os.fsencode(lab.context.parent / "link")]
 
     def swap():
         while not done.is_set():
-            _LIBC.renameat2(-100, paths[0], -100, paths[1], _EXCHANGE)
+            exchange(many)
 
     thread = threading.Thread(target=swap)
     thread.start()
@@ -141,8 +172,6 @@ def test_a_context_that_changes_under_the_build(lab, outside, rounds):
     finally:
         done.set()
         thread.join()
-    for number in range(50):
-        (outside / f"{number}").unlink()
     assert list(holders(lab.home)) == []
 
 
