@@ -1,11 +1,18 @@
 """io, network and density on real boxes: a bare process and a container, with fio, iperf3 and sockperf."""
 
+from pathlib import Path
+
 import pytest
 
+from bench.clock import now
 from bench.errors import BenchFault
+from bench.ladder import climb
 from bench.results import load
 from bench.scenarios import io, network
+from bench.scenarios.io import Work
+from bench.targets.container import Container
 from bench.targets.drivers import Drivers
+from bench.targets.native import Native
 from bench.workloads.images import provide
 from runtime.errors import RuntimeFault
 from tests.fakes.figures import figures
@@ -38,6 +45,34 @@ def test_every_class_of_access_has_a_rate_that_a_disk_can_have(run, target):
             )
             (rate,) = (direct or buffered)["rate"]
             assert 1 < rate < 1e8
+
+
+@pytest.mark.parametrize("kind", [Native, Container])
+@pytest.mark.parametrize("place", io.PLACES)
+def test_what_comes_from_the_page_cache_comes_from_no_disk(run, data_root, tmp_path, kind, place):
+    """/proc/PID/io counts what children have read from storage, once they have been waited for (proc(5))."""
+    direct_write, cached = (work for work in io.WORKS if work.name in {"random-write", "page-cache-read"})
+    with (
+        Drivers(data_root, tmp_path / "run", None, lambda _: None) as drivers,
+        kind(drivers).launcher(io.Io.box) as launcher,
+        climb(launcher, f"io-{kind.__name__.lower()}-{place}") as running,
+    ):
+        (agent,) = (member for member in running.instance.members() if member.pid)
+        path = io._path(place)
+        direct = io._laid_out(running.channel, path)
+        io.perform(running.channel, direct_write, place, 200, direct=direct)
+        running.channel.execute(io.WARM.format(path=path) + "true", now() + 60)
+        before = _from_storage(agent.pid)
+        io.perform(running.channel, cached, place, 200, direct=False)
+        between = _from_storage(agent.pid)
+        assert between - before < io.MIB  # of fio's own program
+        io.perform(running.channel, Work("from disk", "randread", "4k"), place, 200, direct=False)
+        assert _from_storage(agent.pid) - between > io.MIB  # the count does see what fio reads
+
+
+def _from_storage(pid):
+    fields = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
+    return int(fields["read_bytes"])
 
 
 @pytest.mark.parametrize("target", BOXES)

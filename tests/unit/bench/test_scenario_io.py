@@ -50,6 +50,9 @@ def test_every_work_is_done_at_every_place_and_named_after_the_page_cache(measur
     assert len(asked) == 10
     assert sum("--direct=1 " in line for line in asked) == (8 if direct else 0)
     assert target.boxes[0].volume
+    warmed = [line for line in asked if "dd if=/" in line.partition("fio")[0]]
+    assert [line for line in asked if "--invalidate=0 " in line] == warmed
+    assert len(warmed) == 2  # what is served from the page cache, at both places
 
 
 @pytest.mark.parametrize(
