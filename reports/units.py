@@ -47,6 +47,9 @@ def scale(unit: str, largest: float) -> Scale:
     return Scale(1.0, "/s") if unit == "1/s" else PLAIN
 
 
+_MOST_DECIMALS = 15  # a value below 1e-12 is less than anything that is measured
+
+
 def significant(value: float, digits: int = 3) -> str:
     """Return `value` with `digits` significant digits, thousands grouped, never in scientific notation."""
     if not math.isfinite(value):
@@ -57,7 +60,7 @@ def significant(value: float, digits: int = 3) -> str:
     rounded = round(value, decimals)
     # 9.996 rounds to 10.00: one digit more before the point, one less after it.
     decimals = digits - 1 - math.floor(math.log10(abs(rounded)))
-    return f"{rounded:,.{min(max(decimals, 0), 6)}f}".replace("-", "\N{MINUS SIGN}")
+    return f"{rounded:,.{min(max(decimals, 0), _MOST_DECIMALS)}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def quantity(value: float | None, unit: str) -> str:

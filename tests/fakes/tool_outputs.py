@@ -7,7 +7,7 @@ from tests.fakes.fake_target import obedient
 OUTPUTS = {path.stem: path.read_text() for path in Path(__file__).parent.glob("outputs/*.txt")}
 COMMANDS = {
     "sysbench cpu": "integer",
-    "sysbench memory": "memory",
+    "sysbench memory": "memory-bandwidth",
     "--cpu-method": "floating-point",
     "--null": "system-calls",
     "--switch": "context-switches",
@@ -15,7 +15,7 @@ COMMANDS = {
 }
 COUNTS = {
     "integer": 54680,
-    "memory": 512192,
+    "memory-bandwidth": 162,
     "floating-point": 1395,
     "system-calls": 118707,
     "context-switches": 122893,
