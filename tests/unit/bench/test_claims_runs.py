@@ -116,6 +116,17 @@ def test_what_was_set_aside_leaves_too_few_runs_to_support(left, verdict, why):
     assert {(part["why"], part["n"]) for part in record["parts"]} == {(why, left)}
 
 
+@pytest.mark.parametrize("claim", ["cpu-overhead", "io-overhead"])
+def test_a_first_look_supports_no_loss_within_a_margin_as_wide_as_the_noise(claim):
+    for part in claims()[claim].part:
+        found = []
+        for target in (part.target, part.baseline):
+            (m,) = plain_run({(part.scenario, target, "rate"): [1.0] * part.fast_runs}).measurements
+            found.append(msgspec.structs.replace(m, params=part.params))
+        judged = judge(part, msgspec.structs.replace(layered(*found), mode="fast"))
+        assert (judged.verdict, judged.why) == ("not evaluable here", "not-by-few"), part.name
+
+
 def test_a_first_look_refutes_nothing_that_its_few_runs_may_miss():
     (part,) = [p for p in claims()["contention"].part if not p.fast_supports]
     (m,) = plain_run({("contention", "native", "slowdown"): [1.81, 1.68, 1.82]}).measurements
