@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 FREQUENT = frozenset(("run", "create", "start", "state", "kill", "delete", "exec"))  # verbs that have a file
 _LARGEST = 8 << 20  # bytes
+_FIELDS = 6  # of an entry
 _UNCOLLECTED = 100_000  # new objects
 _Spec = type(sys.__spec__)
 
@@ -53,12 +54,12 @@ def begin(words: list[str]) -> "Callable[[], None]":
     if not verb:
         return lambda: None
     recorder = alone("coderecord").Recorder()
-    return lambda: recorder.save(file, f"runtime.oci.verbs.{verb}")
+    return lambda: recorder.save(file, origin(), f"runtime.oci.verbs.{verb}")
 
 
 def _extend(file: str, known: "Late") -> None:
     if known.missed:
-        alone("coderecord").extend(file, known)
+        alone("coderecord").extend(file, origin(), known)
 
 
 def alone(own: str) -> "Any":  # noqa: ANN401 - a module
@@ -75,6 +76,12 @@ def alone(own: str) -> "Any":  # noqa: ANN401 - a module
 def path(verb: str) -> str:
     """Return the file of a verb, for this version of Python."""
     return f"{__file__.rpartition('/')[0]}/__pycache__/{verb}.{sys.implementation.cache_tag}.codes"
+
+
+def origin() -> tuple[int, int]:
+    """Return what tells this tree from a copy of it: in a copied file everything is where it was."""
+    own = os.stat(__file__)
+    return own.st_dev, own.st_ino
 
 
 def load(file: str) -> "Late | None":
@@ -165,10 +172,10 @@ def _read(file: str) -> "tuple[list[Entry], list[LateEntry]]":
     try:
         with open(file, "rb", buffering=0) as opened:
             place, entries, late = marshal.loads(opened.read(_LARGEST))  # noqa: S302 - as trusted as any .pyc
+        sound = place == origin() and all(len(entry) == _FIELDS for entry in (*entries, *late))
     except (OSError, EOFError, ValueError, TypeError):
         return [], []
-    # A copied tree has a copied file, in which everything is where it was.
-    return (list(entries), list(late)) if place == file else ([], [])
+    return (entries, late) if sound else ([], [])
 
 
 def _current(entry: "Entry | LateEntry") -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import marshal
 import os
 import sys
+from itertools import chain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,12 +41,12 @@ class Recorder:
                 return spec
         return None
 
-    def save(self, file: str, last: str) -> None:
+    def save(self, file: str, origin: tuple[int, int], last: str) -> None:
         """Write what was noted: what was complete up to the module `last` comes at once, the rest late."""
         names = [spec.name for spec in self._complete]
         size = names.index(last) + 1 if last in names else 0
         at_once, late = self._complete[:size], [*self._complete[size:], *self._parts]
-        _write(file, map(_entry, at_once), map(_late, late))
+        _write(file, origin, map(_entry, at_once), map(_late, late))
 
 
 class _Accompanied:
@@ -67,23 +68,24 @@ class _Accompanied:
             (self._parts if getattr(above, "_initializing", False) else self._complete).append(spec)
 
 
-def extend(file: str, known: Late) -> None:
+def extend(file: str, origin: tuple[int, int], known: Late) -> None:
     """Write what is known and what it missed, where that came from a file."""
     specs = [getattr(sys.modules.get(name), "__spec__", None) for name in known.missed]
     new = [spec for spec in specs if spec and type(spec.loader).__name__ in _LOADERS]
     if new:
-        more = {spec.name: _late(spec) for spec in new}
-        _write(file, known.entries, {**known.late, **more}.values())
+        others = [entry for name, entry in known.late.items() if name not in known.missed]
+        _write(file, origin, known.entries, chain(others, map(_late, new)))
 
 
-def _write(file: str, entries: Iterable[Entry], late: Iterable[LateEntry]) -> None:
-    """Write it in one step; nothing happens where that fails."""
+def _write(file: str, origin: tuple[int, int], entries: Iterable[Entry], late: Iterable[LateEntry]) -> None:
+    """Write it in one step, for its owner alone to change; nothing happens where that fails."""
     draft = f"{file}.{os.getpid()}"
     try:
-        with open(draft, "wb") as opened:  # before anything is compiled in vain
-            opened.write(marshal.dumps((file, list(entries), list(late))))
+        # Before anything is compiled in vain. The mode is that of a .pyc: no umask makes it anybody's.
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "wb") as opened:
+            opened.write(marshal.dumps((origin, list(entries), list(late))))
         os.replace(draft, file)
-    except (OSError, SyntaxError):
+    except (OSError, SyntaxError, ValueError):
         _drop(draft)
 
 

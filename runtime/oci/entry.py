@@ -19,8 +19,10 @@ def main(at_end: Callable[[], None] = lambda: None) -> None:
     """Run `tare-oci` with the arguments of this process, and end it; never returns."""
     code = command.main()
     code = code if _flushed() else 1
-    at_end()
-    os._exit(code)
+    try:
+        at_end()
+    finally:  # what is kept for the next time says nothing of this one
+        os._exit(code)
 
 
 def _flushed() -> bool:

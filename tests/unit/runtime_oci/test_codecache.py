@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import marshal
 import os
 import shutil
 import subprocess
@@ -25,9 +26,9 @@ searched = "/" not in origin or origin.rpartition("/")[0] in sys.path_importer_c
 for name in sys.argv[1:]:
     __import__(name)
 if recorder:
-    recorder.save({file!r}, "ctypes")
+    recorder.save({file!r}, codecache.origin(), "ctypes")
 else:
-    coderecord.extend({file!r}, known)
+    coderecord.extend({file!r}, codecache.origin(), known)
 till = sys.modules["shop.till"]
 found = sys.modules["shop"].till is till and till.__package__ == "shop" and ctypes.sizeof(ctypes.c_int) == 4
 missed = known.missed[:] if known else []
@@ -98,6 +99,25 @@ def test_a_damaged_file_is_made_again(place, content):
     (place / "codes").write_bytes(content)
     assert run(place)[:2] == [False, 6]
     assert run(place)[:2] == [True, 6]
+
+
+@pytest.mark.parametrize("parts", [(7, []), ([()], []), ([], [()]), ([("shop",)], []), None])
+def test_a_file_of_another_shape_or_tree_is_made_again(place, parts):
+    run(place)
+    codes = place / "codes"
+    origin, entries, late = marshal.loads(codes.read_bytes())
+    codes.write_bytes(marshal.dumps((origin, *parts) if parts else ((0, *origin[1:]), entries, late)))
+    assert run(place)[:2] == [False, 6]
+    assert run(place)[:2] == [True, 6]
+
+
+def test_no_umask_lets_others_write_what_root_will_run(place):
+    before = os.umask(0)
+    try:
+        run(place)
+    finally:
+        os.umask(before)
+    assert (place / "codes").stat().st_mode & 0o777 == 0o644
 
 
 def test_half_a_file_is_made_again(place):

@@ -36,6 +36,15 @@ def test_output_that_nobody_takes_is_a_failure(*, unbuffered: bool) -> None:
     assert b"None" not in ended.stderr
 
 
+def test_what_goes_wrong_in_keeping_code_does_not_change_how_it_ends() -> None:
+    program = (
+        "import sys; sys.argv[1:] = ['features']\nfrom runtime.oci.entry import main\nmain(lambda: 1 / 0)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, timeout=20)
+    assert ended.returncode == 0
+    assert json.loads(ended.stdout)["ociVersionMax"]
+
+
 def test_the_code_of_a_failure_comes_out() -> None:
     ended = subprocess.run([*ENTRY, "nosuch"], capture_output=True, check=False, timeout=20)
     assert ended.returncode == 1
