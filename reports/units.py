@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+_MOST_DECIMALS = 15  # a value below 1e-12 is less than anything that is measured
 MISSING = "\N{EN DASH}"
 HUNDREDFOLD = 100.0
 TEN_MINUTES = 600.0
@@ -45,9 +46,6 @@ def scale(unit: str, largest: float) -> Scale:
     if unit == "B":
         return GIBIBYTES if size >= 10 * GIB else MEBIBYTES
     return Scale(1.0, "/s") if unit == "1/s" else PLAIN
-
-
-_MOST_DECIMALS = 15  # a value below 1e-12 is less than anything that is measured
 
 
 def significant(value: float, digits: int = 3) -> str:

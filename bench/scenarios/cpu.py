@@ -44,7 +44,7 @@ def _stress(name: str, options: str) -> Work:
 
 WORKS = (
     Work("integer", "sysbench cpu --threads=1 --cpu-max-prime=2000 --time={seconds} run", SYSBENCH_CPU),
-    # A block that the caches of few processors hold: 64 KiB gave a third more, and no byte left them.
+    # A block that the caches of few processors hold: of a small one no byte leaves them.
     Work(
         "memory-bandwidth",
         "sysbench memory --threads=1 --memory-block-size=128M --memory-total-size=1000T --time={seconds} run",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PARENT = "tare"  # of those with a relative path
 # Before the id of those with none: a directory of their own, without one above that each start would make and
-# remove in each tree, which is a tenth of it.
+# remove in each tree.
 PREFIX = "tare-"
 ASIDE = "tare.aside"  # where the processes of a delegated cgroup move, so that it may hand down controllers
 _MARKS = ("user.delegate", "trusted.delegate")  # extended attributes by which systemd says so
