@@ -31,6 +31,7 @@ AGGRESSORS: Mapping[str, str] = {
 }
 """Each is bounded in itself, so that without limits too the host lives. The idle one shows what mere company
 does: nothing, or the others' slowdown is not theirs."""
+SAY = "{ cat /tmp/aggressor; exit 1; }"
 
 VICTIM = Box("bench", 256 * MIB, root="linked")
 FREE, BOUND = "none", "set"
@@ -94,8 +95,10 @@ class Contention(Turns[Mapping[str, Launcher]]):
 
 def _beside(victim: Running, aggressor: Running, kind: str, limits: str, quiet: list[float]) -> list[Value]:
     params: dict[str, Parameter] = {"aggressor": kind, "limits": limits}
-    attack(aggressor.channel, AGGRESSORS[kind])
+    pid = attack(aggressor.channel, AGGRESSORS[kind])
     beside = latencies(victim.channel, len(quiet) // ALONE)
+    if limits == FREE:  # limits may well have ended it
+        lives(aggressor.channel, pid)
     stopped = now()
     aggressor.remove()
     slowdown = quantile(beside, P99) / quantile(quiet, P99)
@@ -113,12 +116,18 @@ def _figures(found: list[float], params: Mapping[str, Parameter]) -> list[Value]
     ]
 
 
-def attack(channel: Channel, command: str) -> None:
-    """Start the aggressor, and see that it runs."""
-    carry_out(
-        channel,
-        f"{command} >/tmp/aggressor 2>&1 & sleep 0.3; kill -0 $! || {{ cat /tmp/aggressor; exit 1; }}",
-    )
+def attack(channel: Channel, command: str) -> str:
+    """Start the aggressor, see that it runs, and return its pid in there.
+
+    That in one shell, since limits may leave no room for another process.
+    """
+    started = f"{command} >/tmp/aggressor 2>&1 & sleep 0.3; kill -0 $! || {SAY}; echo $!"
+    return carry_out(channel, started).output.strip()
+
+
+def lives(channel: Channel, pid: str) -> None:
+    """See that the aggressor still runs, and is no zombie: beside a dead one all is well."""
+    carry_out(channel, f"grep -q '^State:[^ZX]*$' /proc/{pid}/status || {SAY}")
 
 
 def latencies(channel: Channel, count: int) -> list[float]:

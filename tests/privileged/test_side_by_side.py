@@ -4,9 +4,10 @@ import time
 
 import pytest
 
+from bench.errors import BenchFault
 from bench.ladder import climb
 from bench.scenarios import contention
-from bench.scenarios.contention import AGGRESSORS, BOXES, attack
+from bench.scenarios.contention import AGGRESSORS, BOXES, attack, lives
 from bench.targets.container import Container
 from bench.targets.native import Native
 
@@ -67,3 +68,12 @@ def test_the_limit_of_memory_is_less_than_its_aggressor_takes(drivers):
             while not (found := killed(hungry.instance.memory_cgroup)) and time.monotonic() < end:
                 time.sleep(0.1)
             assert bool(found) == bites, limits
+
+
+def test_an_aggressor_that_has_ended_is_no_aggressor(drivers):
+    with Container(drivers).launcher(BOXES["none"]) as launcher, climb(launcher, "ended") as box:
+        pid = attack(box.channel, "sh -c 'echo gave up; sleep 1'")
+        lives(box.channel, pid)
+        time.sleep(1)
+        with pytest.raises(BenchFault, match=r"failed with status 1: '.*gave up"):
+            lives(box.channel, pid)

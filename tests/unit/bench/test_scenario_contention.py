@@ -49,6 +49,14 @@ def test_a_first_look_leaves_the_containers_limits_out(measure, few):
     assert not any(box.pids for box in target.boxes)
 
 
+def test_an_aggressor_has_to_live_to_the_end_unless_it_is_limited(measure, few, monkeypatch):
+    asked = []
+    monkeypatch.setattr(contention, "attack", lambda _channel, _command: "17")
+    monkeypatch.setattr(contention, "lives", lambda _channel, pid: asked.append(pid))
+    measure(Contention(), FakeTarget("container", "container", behaviour=obedient()), runs=1, mode="default")
+    assert asked == ["17"] * len(AGGRESSORS)
+
+
 def test_a_slowdown_is_the_ratio_of_two_p99(measure, few, monkeypatch):
     taken = iter([([1.0] * 4 + [2.0]) * ALONE, *([[3.0] * 4 + [8.0]] * len(AGGRESSORS))])
     monkeypatch.setattr(contention, "latencies", lambda _channel, _count: next(taken))
