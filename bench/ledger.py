@@ -99,6 +99,15 @@ def host(proc: Path = Path("/proc"), ksm: Path = Path("/sys/kernel/mm/ksm")) -> 
     return Host(_fields(proc / "meminfo")["MemAvailable"] * KIB, merged * PAGE)
 
 
+def footprint(seen: Processes, cost: Charged) -> int:
+    """Return what the processes map and what the kernel keeps for them, in bytes.
+
+    PSS alone leaves out page tables, kernel stacks, cgroups and namespaces, which for an idle container are
+    most of what it takes; a guest's kernel is in the PSS of the process that carries it.
+    """
+    return seen.pss + cost.kernel
+
+
 def unexplained(before: Host, after: Host, cost: Charged) -> int:
     """Return the drop of available memory that no cgroup accounts for, in bytes.
 

@@ -10,6 +10,9 @@ from reports import quality, units
 from reports.charts.memory import costs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bench.stats import Estimate
     from reports.model import View
 
 REST_LIMIT = 0.05
@@ -42,9 +45,15 @@ def _ready(view: View) -> list[str]:
 
 
 def _memory(view: View) -> list[str]:
-    parts = [f"{view.boxes[name].label} {units.quantity(lines['pss'].value, 'B')}"
+    parts = [f"{view.boxes[name].label} {_footprint(lines)}"
              for name, lines in costs(view).items() if "pss" in lines]  # fmt: skip
-    return [f"Memory of one more idle instance (PSS): {_list(parts)}."] if parts else []
+    return [f"Memory of one more idle instance (PSS and kernel memory): {_list(parts)}."] if parts else []
+
+
+def _footprint(lines: Mapping[str, Estimate]) -> str:
+    if "footprint" in lines:
+        return units.quantity(lines["footprint"].value, "B")
+    return f"{units.quantity(lines['pss'].value, 'B')} (its kernel memory is not accounted for)"
 
 
 def notices(view: View) -> list[Notice]:

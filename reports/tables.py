@@ -20,6 +20,7 @@ PAGE = 4096
 DRAWN = {"startup", "memory", "layers", "cpu", "copy-on-write", "overlay-lookup"}
 MARKS = ("created", "kernel", "init", "listening", "ready", "teardown")
 LEDGER = {
+    "footprint": "PSS and kernel memory",
     "pss": "PSS", "pss_anon": "PSS, anonymous part", "uss": "USS", "rss": "RSS",
     "page_tables": "page tables",
     "mem_available_drop": "MemAvailable drop",
@@ -77,9 +78,10 @@ def memory(view: View) -> list[Table]:
     lines = [line for line in LEDGER if any(_matters(line, column) for column in slopes.values())]
     rows = [(Cell(LEDGER[line]), *(_cost(column.get(line)) for column in slopes.values())) for line in lines]
     words = (
-        "Cost of one more idle instance, slope with its interval. PSS and the cgroup lines overlap: they are "
-        "two ways to look at the same memory. MemAvailable drop = anon + shmem + kernel + unexplained; other "
-        "programs move these two as well, and one whose interval contains zero is below that noise."
+        "Cost of one more idle instance, slope with its interval. PSS and the cgroup lines but the kernel's "
+        "overlap: they are two ways to look at the same memory. MemAvailable drop = anon + shmem + kernel + "
+        "unexplained; other programs move these two as well, and one whose interval contains zero is below "
+        "that noise."
     )
     found = [Table(words, ("", *(view.boxes[name] for name in slopes)), tuple(rows))] if rows else []
     return [*found, *_parts(view)]

@@ -65,7 +65,7 @@ class Density(Repeated):
 def _memory(running: Sequence[Running], before: Before) -> float:
     """Return the bytes that the processes map and the kernel is charged for all instances."""
     figures = {value.metric: value.value for value in measure(running, before)}
-    return figures["pss"] + figures["cgroup_kernel"]
+    return figures.get("footprint", figures["pss"])
 
 
 def _each(running: Sequence[Running], used: Sequence[float], stopped: str) -> list[Value]:

@@ -89,24 +89,25 @@ class Before:
     @classmethod
     def of(cls, shared: Shared | None) -> "Before":
         """Read it now."""
-        return cls(ledger.host(), shared, *_read(shared))
+        return cls(ledger.host(), shared, *_read(shared)[:2])
 
 
-def _read(shared: Shared | None) -> tuple[ledger.Processes, ledger.Charged]:
+def _read(shared: Shared | None) -> tuple[ledger.Processes, ledger.Charged, bool]:
     members, groups = (shared.members(), shared.memory_cgroups) if shared else ((), ())
-    return ledger.processes(member.pid for member in members), ledger.charged(groups)
+    return ledger.processes(member.pid for member in members), ledger.charged(groups), bool(groups)
 
 
 def measure(running: Sequence[Running], before: Before) -> list[Value]:
     """Read the ledger of all instances that run, as values with their number in `params`.
 
-    What serves all of them counts by what it has grown by. `pss_of` is one line for each part that a process
-    plays, those of what is shared in full. `shared` is the part of what all map that sharing saves: RSS
-    counts a page for each that maps it, PSS but once, so of pages that all n map it is (n - 1) / n.
+    What serves all of them counts by what it has grown by. `footprint` is PSS and kernel memory, where a
+    cgroup accounts for that. `pss_of` is one line for each part that a process plays, those of what is
+    shared in full. `shared` is the part of what all map that sharing saves: RSS counts a page for each that
+    maps it, PSS but once, so of pages that all n map it is (n - 1) / n.
     """
     instances = [one.instance for one in running]
     members = [member for instance in instances for member in instance.members()]
-    seen, charged = _read(before.shared)
+    seen, charged, together = _read(before.shared)
     seen = ledger.added(
         ledger.processes(member.pid for member in members), ledger.grown(seen, before.processes)
     )
@@ -123,6 +124,8 @@ def measure(running: Sequence[Running], before: Before) -> list[Value]:
         "ksm_shared": after.ksm_shared - before.host.ksm_shared,
         "unexplained": ledger.unexplained(before.host, after, charged),
     }
+    if together or all(one.memory_cgroup is not None for one in instances):  # none is for a bare process
+        figures["footprint"] = ledger.footprint(seen, charged)
     lines = _lines([*members, *(before.shared.members() if before.shared else ())])
     n = len(running)
     return [

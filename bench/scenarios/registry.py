@@ -26,7 +26,7 @@ from bench.scenarios.startup import Startup
 METRICS: Mapping[str, tuple[str, ...]] = {
     "startup": ("created", "kernel", "init", "listening", "ready", "teardown"),
     "memory": (
-        "pss", "pss_anon", "uss", "rss", "shared", "page_tables", "cgroup_anon", "cgroup_file",
+        "footprint", "pss", "pss_anon", "uss", "rss", "shared", "page_tables", "cgroup_anon", "cgroup_file",
         "cgroup_kernel", "cgroup_shmem", "mem_available_drop", "ksm_shared", "unexplained", "pss_of",
     ),
     "layers": ("disk", "page_cache", "page_cache_before", "guest_cache"),

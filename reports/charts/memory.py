@@ -14,15 +14,19 @@ from reports.charts.series import fits, series
 from reports.charts.theme import INTERVAL, ROW, Chart, errors, figure, row_label, rows, safe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bench.stats import Estimate
     from reports.model import View
 
 MEASURES = {
-    "pss": ("PSS of its processes", "circle"),
+    "footprint": ("PSS of its processes, and kernel memory", "circle"),
+    "pss": ("PSS of its processes", "circle-open"),
     "charged": ("charged to its cgroup (anon, shmem, kernel)", "square-open"),
     "mem_available_drop": ("drop of the host's MemAvailable", "diamond-open"),
 }
 HOST_WIDE = "mem_available_drop"
+KERNEL = "cgroup_kernel"
 
 
 def charts(view: View) -> list[Chart]:
@@ -49,7 +53,7 @@ def costs(view: View) -> dict[str, dict[str, Estimate]]:
             found[summary.target][summary.metric] = mean
     for fit in fits(view):
         found[fit.target][fit.metric] = fit.line.slope
-    return {target: _with_charged(lines) for target, lines in found.items()}
+    return {target: _with_sums(lines) for target, lines in found.items()}
 
 
 def averaged(view: View) -> list[str]:
@@ -58,13 +62,22 @@ def averaged(view: View) -> list[str]:
     return [name for name in costs(view) if name not in fitted]
 
 
-def _with_charged(lines: dict[str, Estimate]) -> dict[str, Estimate]:
-    """Add the sum of what a cgroup charges. Least squares are linear: it is the slope of the sum, too."""
-    parts = [lines[key] for key in CHARGED if key in lines]
+def _with_sums(lines: dict[str, Estimate]) -> dict[str, Estimate]:
+    """Add what no run holds: the sum of what a cgroup charges, and PSS and kernel memory in runs of old.
+
+    Least squares are linear: the sum of slopes is the slope of the sum, too.
+    """
+    sums = {"charged": _sum(lines, CHARGED)}
+    if lines.keys() >= {"pss", KERNEL} and lines[KERNEL].value > 0:
+        sums["footprint"] = _sum(lines, ("pss", KERNEL))
+    return {**{key: one for key, one in sums.items() if one is not None}, **lines}
+
+
+def _sum(lines: dict[str, Estimate], keys: Iterable[str]) -> Estimate | None:
+    parts = [lines[key] for key in keys if key in lines]
     if not parts:
-        return lines
-    total = sum(part.value for part in parts)
-    return {**lines, "charged": stats.Estimate(total, None, None, 0.0, parts[0].n, "none")}
+        return None
+    return stats.Estimate(sum(part.value for part in parts), None, None, 0.0, parts[0].n, "none")
 
 
 def _costs(view: View, slopes: dict[str, dict[str, Estimate]]) -> Chart | None:
@@ -78,8 +91,9 @@ def _costs(view: View, slopes: dict[str, dict[str, Estimate]]) -> Chart | None:
     caption = (
         f"The slope of a straight line over the number of instances, with its {INTERVAL}; "
         "logarithmic axis. The measures answer different questions: what the processes map (shared pages "
-        "divided among their users), what the kernel charges, and what the host lost, which other "
-        "programs move as well. "
+        "divided among their users), with and without what the kernel keeps for them, what the kernel "
+        "charges, and what the host lost, which other programs move as well. A bare process has no cgroup "
+        "that would tell its kernel memory. "
         "What is not drawn stands in the table." + _unsure(view, slopes) + _note(view)
     )
     return Chart("memory-cost", "What one more idle instance costs", caption, drawn)
@@ -115,21 +129,27 @@ def _unsure(view: View, slopes: dict[str, dict[str, Estimate]]) -> str:
 def _measure(measure: str, names: list[str], slopes: dict[str, dict[str, Estimate]]) -> go.Scatter:
     words, symbol = MEASURES[measure]
     found = [(row, n, slopes[n][measure]) for row, n in enumerate(names) if _drawable(slopes[n], measure)]
-    shift = (list(MEASURES).index(measure) - 1) * 0.2
+    shift = (list(MEASURES).index(measure) - 1.5) * 0.18
     # The lower end of an interval may be negative, which a log axis can't show: it then ends at the edge.
     floor = 0.02 * min((e.value for _, _, e in found), default=1.0)
     return go.Scatter(
         x=[e.value for _, _, e in found], y=[row + shift for row, _, _ in found], name=words,
-        mode="markers+text" if shift < 0 else "markers", meta={"role": "costs"},
+        mode="markers+text", meta={"role": "costs"},
         marker={"symbol": symbol, "size": 11, "color": [palette.target(n) for _, n, _ in found],
                 "line": {"width": 1.5, "color": [palette.target(n) for _, n, _ in found]}},
         error_x={"thickness": 1.5, "width": 0, "color": palette.MUTED,
                  **errors([e for _, _, e in found], floor=floor)},
-        text=[f"   {units.quantity(e.value, 'B')}" for _, _, e in found], textposition="middle right",
+        text=[_label(slopes[n], measure) for _, n, _ in found], textposition="middle right",
         cliponaxis=False, hoverinfo="text",
         hovertext=[f"{safe(n)}, {safe(words)}: {units.quantity(e.value, 'B')} each, interval "
                    f"{units.interval(e.low, e.high, 'B')}, n = {e.n}" for _, n, e in found],
     )  # fmt: skip
+
+
+def _label(lines: dict[str, Estimate], measure: str) -> str:
+    """Return the figure beside a mark: one in each row, that of the first measure which it has."""
+    first = next(m for m in MEASURES if _drawable(lines, m))
+    return f"   {units.quantity(lines[measure].value, 'B')}" if measure == first else ""
 
 
 def _size_axis(low: float, high: float) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def series(view: View) -> Chart | None:
 
 def _heading(view: View, name: str) -> str:
     slope = next((f.line.slope for f in fits(view) if (f.target, f.metric) == (name, "pss")), None)
-    cost = f"{units.quantity(slope.value, 'B')} each" if slope else "one N only, no line"
+    cost = f"PSS {units.quantity(slope.value, 'B')} each" if slope else "one N only, no line"
     return f"<b>{safe(view.boxes[name].label)}</b>: {cost}"
 
 

@@ -179,6 +179,8 @@ def _memory(rng: random.Random) -> list[Measurement]:
         ledger = {line: mib for line, mib in zip(LEDGER_LINES, column, strict=True) if mib is not None}
         known = ledger["pss"] + ledger.get("cgroup_kernel", 0) + ledger["page_tables"]
         lines = {**ledger, "mem_available_drop": known * 1.03, "ksm_shared": 0.0, "unexplained": known * 0.03}
+        if "cgroup_kernel" in ledger:
+            lines["footprint"] = ledger["pss"] + ledger["cgroup_kernel"]
         for count in (1, 2, 4) if target == "vm-full" else (1, 2, 4, 8):
             for metric, mib in lines.items():
                 samples = [

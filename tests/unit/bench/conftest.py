@@ -28,6 +28,16 @@ def handlers():
 
 
 @pytest.fixture
+def group(tmp_path):
+    """A memory cgroup of version 2 that is charged a few bytes."""
+    folder = tmp_path / "group"
+    folder.mkdir()
+    (folder / "memory.current").write_text("1")
+    (folder / "memory.stat").write_text("anon 1000\nfile 700\nkernel 50\nshmem 200\n")
+    return folder
+
+
+@pytest.fixture
 def tare(monkeypatch, capsys, tmp_path):
     """Runs a command line in this process; returns its exit code, output and complaints."""
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)

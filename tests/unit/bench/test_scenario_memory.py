@@ -10,15 +10,6 @@ from tests.fakes.fake_target import FakeTarget, dying, virtual
 from tests.fakes.figures import figures
 
 
-@pytest.fixture
-def group(tmp_path):
-    folder = tmp_path / "group"
-    folder.mkdir()
-    (folder / "memory.current").write_text("1")
-    (folder / "memory.stat").write_text("anon 1000\nfile 700\nkernel 50\nshmem 200\n")
-    return folder
-
-
 def test_memory_grows_to_n_and_records_at_each(measure, group):
     target = FakeTarget("native", memory_cgroup=group)
     run = measure(Memory(), target, runs=1)
@@ -38,6 +29,17 @@ def test_memory_sums_the_processes_of_all_instances(measure):
     for metric in ("pss", "uss", "rss", "page_tables"):
         one, *_, eight = (figures(run, "native", n=n)[metric][0] for n in (1, 2, 4, 8))
         assert 0 < one < eight
+
+
+def test_a_footprint_is_pss_and_kernel_memory_and_needs_a_cgroup_that_accounts_for_that(measure, group):
+    run = measure(Memory(), FakeTarget("native", memory_cgroup=group), runs=1)
+    for n in (1, 2, 4, 8):
+        found = figures(run, "native", n=n)
+        assert found["footprint"] == [found["pss"][0] + 50 * n]
+    together = measure(Memory(), FakeTarget("native", shared=Daemon(group)), runs=1)
+    assert "footprint" in figures(together, "native", n=8)
+    bare = measure(Memory(), FakeTarget("native"), runs=1)
+    assert "footprint" not in figures(bare, "native", n=8)
 
 
 def test_what_instances_share_grows_with_their_number(measure):

@@ -65,9 +65,9 @@ def child():
 
 
 @pytest.mark.parametrize("name", OF_MACHINES)
-def test_what_a_scenario_measures_is_what_thresholds_may_name(measure, name, child):
+def test_what_a_scenario_measures_is_what_thresholds_may_name(measure, name, child, group):
     own = obedient(SAID, preface=BANNER)
-    target = FakeTarget("vm", "vm", "tcg", behaviour=own, pids=(child,))
+    target = FakeTarget("vm", "vm", "tcg", behaviour=own, memory_cgroup=group, pids=(child,))
     found = measure(scenarios()[name], target, runs=1)
     assert {m.metric for m in found.measurements} == set(METRICS[name])
 

@@ -101,6 +101,31 @@ def test_cost_of_one_more_recovers_the_known_slope():
     assert memory.costs(FULL)["vm"]["pss"].value == pytest.approx(108 * 2**20, rel=0.02)
 
 
+def without_footprint(run: Run) -> View:
+    return view_of(change(run, measurements=tuple(m for m in run.measurements if m.metric != "footprint")))
+
+
+def test_kernel_memory_is_part_of_the_cost_also_in_runs_of_old():
+    old = without_footprint(sample_run(3))
+    for view in (FULL, old):
+        lines = memory.costs(view)["container"]
+        assert lines["footprint"].value == pytest.approx((0.6 + 0.4) * MIB, rel=0.05)
+        assert "footprint" not in memory.costs(view)["native"]
+        words = facts.summary(view)
+        assert f"container {units.quantity(lines['footprint'].value, 'B')}" in words
+        assert "(its kernel memory is not accounted for)" in words.split("native")[-1].split(",")[0]
+    assert not memory.costs(old)["container"]["footprint"].has_interval
+
+
+def test_each_row_has_one_figure_that_of_the_widest_measure():
+    lines = memory.costs(FULL)
+    texts = [text for trace in memory.charts(FULL)[0].figure.data for text in trace.text if text]
+    expected = {name: lines[name].get("footprint", lines[name]["pss"]) for name in lines}
+    assert sorted(text.strip() for text in texts) == sorted(
+        units.quantity(one.value, "B") for one in expected.values()
+    )
+
+
 def test_a_single_n_is_a_total_divided_by_n_and_is_said_to_be_one():
     run = sample_run(3)
     single = view_of(
