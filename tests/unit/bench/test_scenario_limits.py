@@ -76,7 +76,7 @@ def test_every_limit_that_the_host_has_is_asked_of_a_container(measure, monkeypa
         run = measure(Limits(), target, runs=1)
         boxes[name] = {m.params["limit"] for m in run.measurements if m.metric == "delivered"}
         assert all(one.cpus in limits.CPUS["rigorous"] for one in target.boxes)
-    assert boxes == {"container": {0.1, 0.5, 1.0, 2.0}, "native": {0.1}, "vm": {1.0, 2.0}}
+    assert boxes == {"container": {0.1, 0.5, 1.0, 1.5, 2.0}, "native": {0.1}, "vm": {1.0, 2.0}}
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0})
     run = measure(Limits(), FakeTarget("container", "container", behaviour=box()), runs=1)
     assert {m.params["limit"] for m in run.measurements if m.metric == "delivered"} == {0.1, 0.5, 1.0}
