@@ -11,7 +11,7 @@ from bench.results.model import Parameter  # noqa: TC001 - with its neighbours
 from bench.scenario import Mode, Place, Session
 from bench.scenarios.repeated import OTHERS, Turns, prepared
 from bench.schedule import Slot
-from bench.target import Box, Launcher, Target
+from bench.target import AcceleratorName, Box, Launcher, Target
 from bench.value import Value
 from bench.variant import like
 
@@ -28,11 +28,11 @@ ROOTS: Mapping[str, Box] = {
 WAYS = {"vm": (FULL, LINKED), "vm-micro": (FULL, LINKED), "vm-full": (FULL,)}
 """Where it has more than the one. A whole system takes long to boot, however its disk was made."""
 CROWDS: Mapping[Mode, Mapping[str, Sequence[int]]] = {
-    # Guests take long where they are emulated, and one after the other there: a crowd of them is small.
     "fast": {"vm": (1,), "vm-micro": (1,), "vm-full": (1,), OTHERS: (1, 10)},
     "default": {"vm": (1, 2), "vm-micro": (1, 2), "vm-full": (1,), OTHERS: (1, 10)},
-    "rigorous": {"vm": (1, 4), "vm-micro": (1, 4), "vm-full": (1, 2), OTHERS: (1, 10, 20)},
+    "rigorous": {"vm": (1, 10), "vm-micro": (1, 10), "vm-full": (1, 2), OTHERS: (1, 10, 20)},
 }
+"""Those of guests are for emulated ones, which boot one after the other: under KVM they are as large as others'."""
 RUNS: Mapping[Mode, Mapping[str, int]] = {
     "fast": {"native": 3, "container": 3, "vm": 1, "vm-micro": 0, "vm-full": 1, OTHERS: 2},
     "default": {"native": 10, "container": 10, "vm": 3, "vm-micro": 1, "vm-full": 1, OTHERS: 6},
@@ -61,7 +61,7 @@ class Lifecycle(Turns[Mapping[str, Launcher]]):
         """Create and delete a crowd of each size, by each way to a root filesystem."""
         for root, launcher in ready.items():
             place = Place(self.name, slot, launcher.prepared)
-            for size in _crowds(session.sizes.mode, slot.target):
+            for size in _crowds(session.sizes.mode, slot.target, launcher.prepared.accelerator):
                 names = [f"life-{slot.target}-{slot.round}-{index}" for index in range(size)]
                 params: dict[str, Parameter] = {"root": root, "at_once": size}
                 session.sentinels.start()
@@ -74,8 +74,9 @@ class Lifecycle(Turns[Mapping[str, Launcher]]):
                 session.record(place, values, session.sentinels.stop())
 
 
-def _crowds(mode: Mode, target: str) -> Sequence[int]:
-    return CROWDS[mode].get(like(target), CROWDS[mode][OTHERS])
+def _crowds(mode: Mode, target: str, accelerator: AcceleratorName | None) -> Sequence[int]:
+    others = CROWDS[mode][OTHERS]
+    return CROWDS[mode].get(like(target), others) if accelerator == "tcg" else others
 
 
 def _made(running: Sequence[Running]) -> dict[str, float]:

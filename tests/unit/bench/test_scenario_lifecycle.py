@@ -5,7 +5,7 @@ import pytest
 from bench.ladder import crowd
 from bench.scenarios.lifecycle import FULL, LINKED, SHARED, Lifecycle
 from bench.target import Box
-from tests.fakes.fake_target import FakeTarget, stuck, virtual
+from tests.fakes.fake_target import FakeTarget, guest, stuck, virtual
 
 
 def test_a_crowd_is_created_before_any_is_waited_for_and_then_deleted(measure):
@@ -21,6 +21,14 @@ def test_a_crowd_is_created_before_any_is_waited_for_and_then_deleted(measure):
     for size in (1, 10):
         assert 0 < values["create", size] <= values["answer", size]
         assert values["delete", size] > 0
+
+
+@pytest.mark.parametrize(("accelerator", "sizes"), [("tcg", {1, 2}), ("kvm", {1, 10}), ("kvm-nested", {1, 10})])
+def test_a_crowd_of_guests_is_small_only_where_they_are_emulated(measure, accelerator, sizes):
+    run = measure(Lifecycle(), FakeTarget("vm", "vm", accelerator, behaviour=guest), runs=1, mode="default")
+    assert {(m.params["root"], m.params["at_once"]) for m in run.measurements} == {
+        (root, size) for root in (FULL, LINKED) for size in sizes
+    }
 
 
 def test_the_disk_of_each_is_what_it_allocated_for_itself(measure, tmp_path):
