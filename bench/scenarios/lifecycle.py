@@ -32,7 +32,7 @@ CROWDS: Mapping[Mode, Mapping[str, Sequence[int]]] = {
     "default": {"vm": (1, 2), "vm-micro": (1, 2), "vm-full": (1,), OTHERS: (1, 10)},
     "rigorous": {"vm": (1, 10), "vm-micro": (1, 10), "vm-full": (1, 2), OTHERS: (1, 10, 20)},
 }
-"""Those of guests are for emulated ones, which boot one after the other: under KVM they are as large as others'."""
+"""Those of guests are for emulated ones, which boot one after the other: others are as containers'."""
 RUNS: Mapping[Mode, Mapping[str, int]] = {
     "fast": {"native": 3, "container": 3, "vm": 1, "vm-micro": 0, "vm-full": 1, OTHERS: 2},
     "default": {"native": 10, "container": 10, "vm": 3, "vm-micro": 1, "vm-full": 1, OTHERS: 6},

@@ -15,7 +15,8 @@ BWRAP = Program("bwrap", "bubblewrap")
 BOUNDARY = (
     "every process of a cgroup around bwrap, which stays as monitor and as process 1; pid, mount, net, uts, "
     "ipc and cgroup namespaces; memory and CPU limits of that cgroup, since bubblewrap has none; the root "
-    "a flattened copy that all instances share read-only, no overlay, no sysfs, no masked paths"
+    "a flattened copy that all instances share read-only, no overlay, no sysfs, no masked paths, no filter "
+    "of system calls"
 )
 SHARED = ("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup")
 OWN = ("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/dev/shm")  # noqa: S108

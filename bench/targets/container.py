@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from bench.target import VOLUME, Availability, Box, Image, Instance, Kind, Launcher, Prepared
+from bench.targets import confinement
 from bench.targets.drivers import Drivers
 from bench.targets.faults import translated
 from bench.targets.hosting import lacks
@@ -18,7 +19,8 @@ from runtime.rootfs.plan import Bind
 
 BOUNDARY = (
     "every process of the container's cgroup; pid, mount, net, uts, ipc and cgroup namespaces, overlay, "
-    "memory and CPU limits; the spawner, one for all instances, is outside the marginal cost"
+    "memory and CPU limits, docker's capabilities and filter of system calls; the spawner, one for all "
+    "instances, is outside the marginal cost"
 )
 
 
@@ -54,7 +56,7 @@ class Container:
 
     def availability(self) -> Availability:
         """Needs root, cgroups and overlayfs."""
-        missing = lacks(root=True, overlay=True, cgroups=True)
+        missing = lacks(root=True, overlay=True, cgroups=True, filters=True)
         return Availability(not missing, missing or "namespaces, cgroups and overlay of the host's kernel")
 
     @contextmanager
@@ -70,6 +72,7 @@ class Container:
                 args=(AGENT,),
                 resources=Resources(box.memory, box.cpus, box.pids),
                 mounts=tuple(Bind(path, VOLUME) for path in own),
+                seccomp=confinement.program(),
             )
             held = stack.pop_all()
         with held:

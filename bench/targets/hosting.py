@@ -5,9 +5,10 @@ from pathlib import Path
 
 from runtime.cgroups.hierarchy import detect
 from runtime.errors import RuntimeFault
+from runtime.linux import seccomp
 
 
-def lacks(*, root: bool = False, overlay: bool = False, cgroups: bool = False) -> str:
+def lacks(*, root: bool = False, overlay: bool = False, cgroups: bool = False, filters: bool = False) -> str:
     """Return in words what is wanted and missing, or nothing."""
     if root and os.geteuid() != 0:
         return "needs root: run it with sudo"
@@ -18,6 +19,8 @@ def lacks(*, root: bool = False, overlay: bool = False, cgroups: bool = False) -
             detect()
         except RuntimeFault as fault:
             return f"{fault} ({fault.hint})"
+    if filters and not seccomp.supported():
+        return "the kernel has no filters of system calls: CONFIG_SECCOMP_FILTER"
     return ""
 
 

@@ -21,8 +21,8 @@ from runtime.linux.processes import alive, start_time
 
 BOUNDARY = (
     "every process of the container's cgroup; pid, mount, net, uts, ipc and cgroup namespaces, memory and "
-    "CPU limits, docker's capabilities, no seccomp filter; the root is a flattened image, read only, with no "
-    "writable layer; `RUNTIME run --detach`, whose own process has ended by then"
+    "CPU limits, docker's capabilities and filter of system calls; the root is a flattened image, read "
+    "only, with no writable layer; `RUNTIME run --detach`, whose own process has ended by then"
 )
 PATIENCE = 60.0  # seconds for one command of the runtime
 
@@ -110,7 +110,7 @@ class Oci:
 
     def availability(self) -> Availability:
         """Needs root, cgroups and the program, which is asked for its version."""
-        missing = lacks(root=True, cgroups=True)
+        missing = lacks(root=True, cgroups=True, filters=True)
         found = shutil.which(self._runtime)
         if missing or not found:
             return Availability(available=False, reason=missing or f"there is no program {self._runtime}")

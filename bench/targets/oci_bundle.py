@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.target import Box
+from bench.targets import confinement
 from bench.workloads.agent import PATH as AGENT
 from runtime.container.spec import PATH
-from runtime.linux import capabilities
 from runtime.rootfs.plan import MASKED, READONLY
 
 _PERIOD = 100_000  # microseconds
@@ -27,7 +27,7 @@ def config(root: Path, box: Box, group: str) -> dict[str, Any]:
 
     `group` is the cgroup's path, below every hierarchy.
     """
-    kept = [f"CAP_{capability}" for capability in capabilities.DEFAULT]
+    kept = list(confinement.KEPT)
     kinds = ("pid", "network", "ipc", "uts", "mount", "cgroup")
     cpu = {"quota": round(box.cpus * _PERIOD), "period": _PERIOD}
     pids = {"pids": {"limit": box.pids}} if box.pids else {}
@@ -49,5 +49,6 @@ def config(root: Path, box: Box, group: str) -> dict[str, Any]:
             "resources": {"memory": {"limit": box.memory}, "cpu": cpu, **pids},
             "maskedPaths": list(MASKED),
             "readonlyPaths": list(READONLY),
+            "seccomp": confinement.profile(),
         },
     }  # fmt: skip

@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.clock import elapsed, now
 from bench.ladder import climb
 from bench.target import Box, Image, Launcher, Prepared
+from bench.targets import confinement
 from bench.targets.container import ContainerLauncher
 from bench.targets.drivers import Drivers
 from bench.targets.machine import BOUNDARY as GUEST
@@ -142,8 +143,9 @@ def layers(drivers: Drivers) -> Iterator[Distribution]:
         changed = derive(drivers.store, base.image, files, "tare/moved:changed")
         prepared = Prepared(Image(base.reference, str(base.image.digest)), None, WAY + "layers are unpacked")
     template = ContainerSpec(
-        id="template", layers=(Path("/"),), args=(AGENT,), resources=Resources(BOX.memory, BOX.cpus)
-    )
+        id="template", layers=(Path("/"),), args=(AGENT,), resources=Resources(BOX.memory, BOX.cpus),
+        seccomp=confinement.program(),
+    )  # fmt: skip
 
     def start(host: Store, image: Stored) -> Launcher:
         return ContainerLauncher(drivers, replace(template, layers=host.layer_paths(image)), prepared)

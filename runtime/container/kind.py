@@ -102,6 +102,7 @@ def container(spec: ContainerSpec, run: Path, data: Path, hierarchy: Hierarchy) 
         "user": spec.user,
         "caps": spec.capabilities(),
         "no_new_privileges": spec.no_new_privileges,
+        "seccomp": spec.seccomp,
     }
     return Kind(spec, Roots(run, data), sequences, launch, cgroup)
 
@@ -127,8 +128,8 @@ def _launch(
     return {
         "clone": clone, "unshare": unshare, "lo": False, "hostname": "",
         "mounts": [sequence.wire for sequence in sequences],
-        "user": None, "caps": None, "no_new_privileges": False, "cwd": spec.cwd, "args": list(spec.args),
-        "env": environment(spec.env),
+        "user": None, "caps": None, "no_new_privileges": False, "seccomp": b"", "cwd": spec.cwd,
+        "args": list(spec.args), "env": environment(spec.env),
     }  # fmt: skip
 
 

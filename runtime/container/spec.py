@@ -24,7 +24,11 @@ _UNLIMITED = Resources()
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """A container: `layers` are directories, bottom first; `user` is "uid[:gid]", by number or name."""
+    """A container: `layers` are directories, bottom first; `user` is "uid[:gid]", by number or name.
+
+    `seccomp` is a filter's program (`runtime.linux.seccomp.Filter.program`), under which it changes its user
+    and executes `args`.
+    """
 
     id: str
     layers: tuple[Path, ...]
@@ -40,6 +44,7 @@ class ContainerSpec:
     cap_add: tuple[str, ...] = ()
     cap_drop: tuple[str, ...] = ()
     no_new_privileges: bool = False
+    seccomp: bytes = b""
     labels: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -65,14 +65,26 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p))
 
 
-def load(loaded: Filter) -> int:
-    """Put this process under the filter for good; returns the listener's descriptor, or 0.
+class Loadable:
+    """A program where the kernel can take it, as often as is wanted."""
 
-    It needs no_new_privs or CAP_SYS_ADMIN (EACCES); a program that the kernel does not take is EINVAL.
-    """
-    instructions = ctypes.create_string_buffer(loaded.program, len(loaded.program))
-    program = _Program(len(loaded.program) // INSTRUCTION, ctypes.addressof(instructions))
-    return syscalls.numbered("seccomp", _SECCOMP, _SET_MODE_FILTER, loaded.flags, ctypes.byref(program))
+    __slots__ = ("_instructions", "_program")
+
+    def __init__(self, program: bytes) -> None:
+        self._instructions = ctypes.create_string_buffer(program, len(program))
+        self._program = _Program(len(program) // INSTRUCTION, ctypes.addressof(self._instructions))
+
+    def load(self, flags: int = 0) -> int:
+        """Put this process under the filter for good; returns the listener's descriptor, or 0.
+
+        It needs no_new_privs or CAP_SYS_ADMIN (EACCES); a program that the kernel does not take is EINVAL.
+        """
+        return syscalls.numbered("seccomp", _SECCOMP, _SET_MODE_FILTER, flags, ctypes.byref(self._program))
+
+
+def load(loaded: Filter) -> int:
+    """As `Loadable.load`, with the filter's flags."""
+    return Loadable(loaded.program).load(loaded.flags)
 
 
 class Handover:

@@ -92,6 +92,8 @@ def _become(current: list[Work], inherited: Inherited) -> None:
         os.chdir(message["place"])  # what the steps name without a path lies there
     assemble(work.kind.sequences)
     inherited.last.do(work.stdio)
+    if work.kind.filter:
+        work.kind.filter.load()  # while it has the capability for that: docker's lets pass what comes yet
     work.program = work.kind.program(_identity(launch, inherited))
     _while_wanted(work.sync, inherited.spawner)  # a change of user clears the death signal (prctl(2))
     # What the frames of this stack refer to when the exec succeeds is never given back.

@@ -17,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from runtime.linux.seccomp import Loadable
+
 _MOST = 16  # programs that are kept of a kind
 
 
@@ -28,12 +30,13 @@ def wire(launch: dict[str, Any], on: bytes) -> bytes:
 class Kind:
     """One kind; its tables are made once it comes again."""
 
-    __slots__ = ("_programs", "ground", "launch", "sequences")
+    __slots__ = ("_programs", "filter", "ground", "launch", "sequences")
 
     def __init__(self, wired: bytes) -> None:
         self.launch, on = marshal.loads(wired)  # noqa: S302 - from our own client, of this interpreter
         self.sequences = [assemble.ready(one) for one in self.launch["mounts"]]
         self.ground = ground.ready(on)
+        self.filter = _filter(self.launch["seccomp"])
         self._programs: dict[str | None, Program] = {}
 
     def again(self) -> None:
@@ -53,6 +56,14 @@ class Kind:
                 self._programs.clear()
             found = self._programs[home] = Program(self.launch["args"], env)
         return found
+
+
+def _filter(program: bytes) -> Loadable | None:
+    if not program:
+        return None
+    from runtime.linux.seccomp import Loadable  # noqa: PLC0415 - few containers of a spawner have one
+
+    return Loadable(program)
 
 
 _known = Kept(Kind)

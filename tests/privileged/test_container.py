@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import time
 from os.path import lexists
@@ -12,6 +14,7 @@ import pytest
 from runtime.container import Bind
 from runtime.container.started import ExitStatus
 from runtime.errors import RuntimeFault
+from runtime.linux import seccomp
 
 pytestmark = pytest.mark.privileged
 
@@ -114,6 +117,25 @@ def test_capabilities_and_no_new_privileges(box):
     )
     assert bare["CapEff"] == bare["CapBnd"] == "0" * 16
     assert bare["NoNewPrivs"] == "1"
+
+
+def test_a_filter_of_system_calls_is_there_from_the_first_instruction_on(box):
+    show = "grep Seccomp: /proc/1/status; mkdir /tmp/d 2>&1; mkdir -p /tmp/e; ls /tmp"
+    assert box.sh(show).split()[1] == "0"
+    refusing = {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": errno.EDOM}
+    allowing = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [refusing]}
+    # As a user with no rights to load one any more.
+    for user in ("", "33:33"):
+        said = box.sh(show, seccomp=seccomp.compile(allowing).program, user=user)
+        assert said.split()[1] == "2"
+        assert os.strerror(errno.EDOM) in said
+        assert said.split()[-1] != "e"
+    assert box.sh(show).split()[1] == "0"  # it is of that kind, not of those that come after
+
+
+def test_a_filter_that_the_kernel_does_not_take_is_a_fault_and_leaves_nothing(box):
+    with pytest.raises(RuntimeFault, match=r"cannot start .* \(seccomp\): Invalid argument"):
+        box.sh("true", seccomp=bytes(8))
 
 
 @pytest.mark.parametrize(

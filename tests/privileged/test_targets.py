@@ -116,6 +116,24 @@ def test_a_box_comes_up_answers_is_counted_and_is_gone(drivers, name):
     assert groups() - before[1] == set()
 
 
+FILTERED = {"container", "crun", "docker", "nspawn", "podman", "runc", "tare-oci"}
+UNFILTERED = {"bwrap", "lxc", "native"}
+FILTER = "sed -n 's/^Seccomp://p' /proc/self/status"
+
+
+@pytest.mark.parametrize("name", sorted(FILTERED | UNFILTERED))
+def test_containers_have_a_filter_of_system_calls_as_every_engine_gives_them_one(drivers, name):
+    target, _ = usable(drivers, name)
+    with (
+        target.launcher(Box("bench", MEMORY, root="linked")) as launcher,
+        climb(launcher, f"t-{name}-{os.getpid()}") as running,
+    ):
+        said = running.channel.execute(FILTER, now() + 20).output.strip()
+        assert said == ("2" if name in FILTERED else "0")
+        if name not in FILTERED | {"native"}:
+            assert "no filter of system calls" in launcher.prepared.boundary
+
+
 @pytest.mark.parametrize("name", [name for name in OTHERS if name != "uml"])
 def test_the_memory_limit_is_the_same_everywhere(drivers, name):
     target, _ = usable(drivers, name)

@@ -23,7 +23,9 @@ def test_a_crowd_is_created_before_any_is_waited_for_and_then_deleted(measure):
         assert values["delete", size] > 0
 
 
-@pytest.mark.parametrize(("accelerator", "sizes"), [("tcg", {1, 2}), ("kvm", {1, 10}), ("kvm-nested", {1, 10})])
+@pytest.mark.parametrize(
+    ("accelerator", "sizes"), [("tcg", {1, 2}), ("kvm", {1, 10}), ("kvm-nested", {1, 10})]
+)
 def test_a_crowd_of_guests_is_small_only_where_they_are_emulated(measure, accelerator, sizes):
     run = measure(Lifecycle(), FakeTarget("vm", "vm", accelerator, behaviour=guest), runs=1, mode="default")
     assert {(m.params["root"], m.params["at_once"]) for m in run.measurements} == {

@@ -58,7 +58,7 @@ def test_another_of_a_kind_is_as_if_it_were_the_first(requests, spec):
     [
         {"args": ("true",)}, {"env": ("A=1",)}, {"cwd": "/tmp"}, {"hostname": "x"}, {"user": "1"},
         {"resources": Resources(pids=3)}, {"network": "host"}, {"readonly": True}, {"cap_add": ("ALL",)},
-        {"cap_drop": ("ALL",)}, {"no_new_privileges": True}, {"labels": {"a": "b"}},
+        {"cap_drop": ("ALL",)}, {"no_new_privileges": True}, {"seccomp": bytes(8)}, {"labels": {"a": "b"}},
         {"layers": (Path("/layers/other"),)}, {"mounts": (Bind(Path("/"), "/mnt"),)},
     ],
 )  # fmt: skip
