@@ -143,7 +143,7 @@ def test_a_loop_of_work_gives_a_rate_everywhere(fast_run):
         "integer",
         "floating-point",
         "memory-bandwidth",
-        "system-calls",
+        "short-system-calls",
         "context-switches",
         "fork",
     }
