@@ -100,10 +100,10 @@ def host(proc: Path = Path("/proc"), ksm: Path = Path("/sys/kernel/mm/ksm")) -> 
 
 
 def footprint(seen: Processes, cost: Charged) -> int:
-    """Return what the processes map and what the kernel keeps for them, in bytes.
+    """Return what the processes map and what their cgroups are charged for the kernel's part, in bytes.
 
-    PSS alone leaves out page tables, kernel stacks, cgroups and namespaces, which for an idle container are
-    most of what it takes; a guest's kernel is in the PSS of the process that carries it.
+    PSS alone leaves out page tables, mounts, dentries and the like, which are most of what one more idle
+    container takes; a guest's kernel is in the PSS of the process that carries it.
     """
     return seen.pss + cost.kernel
 

@@ -81,6 +81,10 @@ class Shared(Protocol):
     def memory_cgroups(self) -> Sequence[Path]:
         """Directories of memory controllers that charge it, and the instances where they have none apart."""
 
+    @property
+    def accounted(self) -> bool:
+        """Whether those charge all of its processes, and not the instances' alone."""
+
 
 class Instance(Protocol):
     """A started box. Whoever started it removes it, on every path."""

@@ -32,6 +32,7 @@ AGGRESSORS: Mapping[str, str] = {
 """Each is bounded in itself, so that without limits too the host lives. The idle one shows what mere company
 does: nothing, or the others' slowdown is not theirs."""
 SAY = "{ cat /tmp/aggressor; exit 1; }"
+GONE = "the aggressor has ended too early; what it said is the output. Is there memory and disk enough?"
 
 VICTIM = Box("bench", 256 * MIB, root="linked")
 FREE, BOUND = "none", "set"
@@ -86,18 +87,22 @@ class Contention(Turns[Mapping[str, Launcher]]):
             # Whatever disturbs from here on is the aggressor.
             disturbance = session.sentinels.stop()
             session.record(place, _figures(quiet, {"aggressor": "none", "limits": FREE}), disturbance)
+            contained = session.targets[slot.target].kind == "container"
             for limits, launcher in ready.items():
+                held = contained and limits == BOUND
                 for kind in AGGRESSORS if limits != "victim" else ():
                     with climb(launcher, f"{name}-{kind}") as aggressor:
-                        values = _beside(victim, aggressor, kind, limits, quiet)
+                        values = _beside(victim, aggressor, kind, limits, quiet, held=held)
                     session.record(place, values, disturbance)
 
 
-def _beside(victim: Running, aggressor: Running, kind: str, limits: str, quiet: list[float]) -> list[Value]:
+def _beside(
+    victim: Running, aggressor: Running, kind: str, limits: str, quiet: list[float], *, held: bool
+) -> list[Value]:
     params: dict[str, Parameter] = {"aggressor": kind, "limits": limits}
     pid = attack(aggressor.channel, AGGRESSORS[kind])
     beside = latencies(victim.channel, len(quiet) // ALONE)
-    if limits == FREE:  # limits may well have ended it
+    if not held:  # limits may well have ended it
         lives(aggressor.channel, pid)
     stopped = now()
     aggressor.remove()
@@ -122,12 +127,12 @@ def attack(channel: Channel, command: str) -> str:
     That in one shell, since limits may leave no room for another process.
     """
     started = f"{command} >/tmp/aggressor 2>&1 & sleep 0.3; kill -0 $! || {SAY}; echo $!"
-    return carry_out(channel, started).output.strip()
+    return carry_out(channel, started, hint=GONE).output.strip()
 
 
 def lives(channel: Channel, pid: str) -> None:
     """See that the aggressor still runs, and is no zombie: beside a dead one all is well."""
-    carry_out(channel, f"grep -q '^State:[^ZX]*$' /proc/{pid}/status || {SAY}")
+    carry_out(channel, f"grep -q '^State:[^ZX]*$' /proc/{pid}/status || {SAY}", hint=GONE)
 
 
 def latencies(channel: Channel, count: int) -> list[float]:

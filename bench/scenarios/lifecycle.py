@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
+import psutil
+
 from bench import residency
 from bench.clock import elapsed
 from bench.ladder import Running, crowd
@@ -32,7 +34,8 @@ CROWDS: Mapping[Mode, Mapping[str, Sequence[int]]] = {
     "default": {"vm": (1, 2), "vm-micro": (1, 2), "vm-full": (1,), OTHERS: (1, 10)},
     "rigorous": {"vm": (1, 10), "vm-micro": (1, 10), "vm-full": (1, 2), OTHERS: (1, 10, 20)},
 }
-"""Those of guests are for emulated ones, which boot one after the other: others are as containers'."""
+"""Those of guests are for emulated ones, which boot one after the other: others come as containers do, as far
+as the host has the memory."""
 RUNS: Mapping[Mode, Mapping[str, int]] = {
     "fast": {"native": 3, "container": 3, "vm": 1, "vm-micro": 0, "vm-full": 1, OTHERS: 2},
     "default": {"native": 10, "container": 10, "vm": 3, "vm-micro": 1, "vm-full": 1, OTHERS: 6},
@@ -76,7 +79,9 @@ class Lifecycle(Turns[Mapping[str, Launcher]]):
 
 def _crowds(mode: Mode, target: str, accelerator: AcceleratorName | None) -> Sequence[int]:
     others = CROWDS[mode][OTHERS]
-    return CROWDS[mode].get(like(target), others) if accelerator == "tcg" else others
+    small = CROWDS[mode].get(like(target), others)
+    needed = max(others) * MEMORY if accelerator else 0
+    return others if accelerator != "tcg" and needed <= psutil.virtual_memory().available else small
 
 
 def _made(running: Sequence[Running]) -> dict[str, float]:

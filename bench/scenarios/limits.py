@@ -68,7 +68,9 @@ class Limits(Turns[Mapping[float, Launcher]]):
                 session.listen(slot.target, ready[cpus].prepared, running.channel)  # while it is idle
                 value = Value("delivered", "1", delivered(running, WINDOW[mode]) / cpus, {"limit": cpus})
             session.record(Place(self.name, slot, ready[cpus].prepared), [value], session.sentinels.stop())
-        if session.targets[slot.target].kind != "native":
+        if session.targets[slot.target].kind == "native":
+            self._unlimited(session, slot, *ready.values())
+        else:
             self._memory(session, slot, ready[1.0])
 
     def _memory(self, session: Session, slot: Slot, launcher: Launcher) -> None:
@@ -84,6 +86,13 @@ class Limits(Turns[Mapping[float, Launcher]]):
             }
             values = [Value(metric, "1", float(fact)) for metric, fact in facts.items()]
         session.record(Place(self.name, slot, launcher.prepared), values, session.sentinels.stop())
+
+    def _unlimited(self, session: Session, slot: Slot, launcher: Launcher) -> None:
+        """Let a bare process take as much: where it can't either, it was no limit that another died of."""
+        session.sentinels.start()
+        with climb(launcher, f"limits-{slot.target}-{slot.round}-eater") as eater:
+            value = Value("over_limit_dies", "1", float(refused(eater, GREEDY)))
+        session.record(Place(self.name, slot, launcher.prepared), [value], session.sentinels.stop())
 
 
 def _grantable() -> list[float]:

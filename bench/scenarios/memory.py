@@ -89,25 +89,25 @@ class Before:
     @classmethod
     def of(cls, shared: Shared | None) -> "Before":
         """Read it now."""
-        return cls(ledger.host(), shared, *_read(shared)[:2])
+        return cls(ledger.host(), shared, *_read(shared))
 
 
-def _read(shared: Shared | None) -> tuple[ledger.Processes, ledger.Charged, bool]:
+def _read(shared: Shared | None) -> tuple[ledger.Processes, ledger.Charged]:
     members, groups = (shared.members(), shared.memory_cgroups) if shared else ((), ())
-    return ledger.processes(member.pid for member in members), ledger.charged(groups), bool(groups)
+    return ledger.processes(member.pid for member in members), ledger.charged(groups)
 
 
 def measure(running: Sequence[Running], before: Before) -> list[Value]:
     """Read the ledger of all instances that run, as values with their number in `params`.
 
-    What serves all of them counts by what it has grown by. `footprint` is PSS and kernel memory, where a
-    cgroup accounts for that. `pss_of` is one line for each part that a process plays, those of what is
+    What serves all of them counts by what it has grown by. `footprint` is PSS and kernel memory, where
+    cgroups account for that. `pss_of` is one line for each part that a process plays, those of what is
     shared in full. `shared` is the part of what all map that sharing saves: RSS counts a page for each that
     maps it, PSS but once, so of pages that all n map it is (n - 1) / n.
     """
     instances = [one.instance for one in running]
     members = [member for instance in instances for member in instance.members()]
-    seen, charged, together = _read(before.shared)
+    seen, charged = _read(before.shared)
     seen = ledger.added(
         ledger.processes(member.pid for member in members), ledger.grown(seen, before.processes)
     )
@@ -124,7 +124,7 @@ def measure(running: Sequence[Running], before: Before) -> list[Value]:
         "ksm_shared": after.ksm_shared - before.host.ksm_shared,
         "unexplained": ledger.unexplained(before.host, after, charged),
     }
-    if together or all(one.memory_cgroup is not None for one in instances):  # none is for a bare process
+    if _accounted(running, before.shared):
         figures["footprint"] = ledger.footprint(seen, charged)
     lines = _lines([*members, *(before.shared.members() if before.shared else ())])
     n = len(running)
@@ -133,6 +133,13 @@ def measure(running: Sequence[Running], before: Before) -> list[Value]:
         *([Value("shared", "1", 1 - seen.pss / seen.rss, {"n": n})] if seen.rss else []),
         *(Value("pss_of", "B", size, {"n": n, "role": role}) for role, size in lines.items()),
     ]
+
+
+def _accounted(running: Sequence[Running], shared: Shared | None) -> bool:
+    """Tell whether every process that counts is in a cgroup that is charged."""
+    if shared is not None:
+        return shared.accounted
+    return all(one.instance.memory_cgroup is not None for one in running)
 
 
 def _lines(members: Sequence[Member]) -> Mapping[str, int]:

@@ -23,8 +23,8 @@ HOST = "TARE_DOCKER_HOST"
 BOUNDARY = (
     "the container's processes, its containerd-shim, and what dockerd and containerd, which all containers "
     "share, have grown by since before the first; the client is inside the ladder and has ended when the "
-    "instance is idle; overlay on the image's layers, no network, memory and CPU limits; the "
-    "daemon is {whose}"
+    "instance is idle; overlay on the image's layers, no network, memory and CPU limits, docker's "
+    "filter of system calls; the daemon is {whose}"
 )
 
 

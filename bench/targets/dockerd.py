@@ -43,6 +43,11 @@ class Daemon:
         """The daemon's, in which the shims are too, and that around the containers."""
         return self.cgroups
 
+    @property
+    def accounted(self) -> bool:
+        """Somebody else's daemon and its shims are in whatever cgroup he has put them."""
+        return self.group is not None
+
     def members(self) -> Sequence[Member]:
         """Return dockerd and containerd."""
         found = [pid for pid in self._pids() if roles.program(pid) in ROLES]

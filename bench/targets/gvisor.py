@@ -16,5 +16,5 @@ def target(drivers: Drivers) -> Target:
     return Oci(
         drivers, "gvisor", f"sandboxed container (gVisor, {PLATFORM})", Program("runsc", "runsc"),
         f"runsc with the platform {PLATFORM}", options=("--platform", PLATFORM, "--network", "none"),
-        roles=ROLES, note=f"; gVisor's platform is {PLATFORM}",
+        roles=ROLES, note=f"; gVisor's platform is {PLATFORM}, and it heeds no filter of the bundle's",
     )  # fmt: skip

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from runtime.cgroups.hierarchy import detect
 from runtime.errors import RuntimeFault
-from runtime.linux import seccomp
+from runtime.linux import libseccomp, seccomp
 
 
 def lacks(*, root: bool = False, overlay: bool = False, cgroups: bool = False, filters: bool = False) -> str:
@@ -19,8 +19,16 @@ def lacks(*, root: bool = False, overlay: bool = False, cgroups: bool = False, f
             detect()
         except RuntimeFault as fault:
             return f"{fault} ({fault.hint})"
-    if filters and not seccomp.supported():
+    return _lacks_filters() if filters else ""
+
+
+def _lacks_filters() -> str:
+    if not seccomp.supported():
         return "the kernel has no filters of system calls: CONFIG_SECCOMP_FILTER"
+    try:
+        libseccomp.library()
+    except RuntimeFault as fault:
+        return f"{fault} ({fault.hint})"
     return ""
 
 

@@ -15,7 +15,7 @@ LXC = Program("lxc-start", "lxc")
 BOUNDARY = (
     "every process of a cgroup around lxc-start, which stays as the monitor; pid, mount, net, uts, ipc and "
     "cgroup namespaces; memory and CPU limits of that cgroup; the root a flattened copy that all instances "
-    "share read-only, no overlay, no filter of system calls"
+    "share read-only, no overlay, all capabilities, no masked paths, no filter of system calls"
 )
 CONFIG = """lxc.uts.name = box
 lxc.rootfs.path = dir:{root}

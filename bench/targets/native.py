@@ -18,7 +18,8 @@ from runtime.container.scratch import scratch
 from runtime.rootfs.plan import Bind
 
 BOUNDARY = (
-    "the process and its children: forked by the spawner, chroot into a flattened copy of the image, exec"
+    "the process and its children: forked by the spawner, chroot into a flattened copy of the image, exec; "
+    "a cgroup without limits only where memory is measured"
 )
 DEVICES = (Bind(Path("/proc"), "/proc"), Bind(Path("/dev"), "/dev"))
 

@@ -15,7 +15,8 @@ NSPAWN = Program("systemd-nspawn", "systemd-container")
 BOUNDARY = (
     "every process of a cgroup around systemd-nspawn, its two helpers among them; pid, mount, net, uts, ipc "
     "and cgroup namespaces; memory and CPU limits of that cgroup, since no systemd is asked for a unit; "
-    "the root a flattened copy that all instances share read-only, no overlay"
+    "nspawn's own filter of system calls; the root a flattened copy that all instances share read-only, no "
+    "overlay"
 )
 QUIET = (
     "--quiet", "--register=no", "--keep-unit", "--console=pipe", "--read-only", "--private-network",

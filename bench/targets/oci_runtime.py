@@ -13,6 +13,7 @@ from bench.targets import oci_bundle, roles
 from bench.targets.calls import Call, Calls
 from bench.targets.drivers import Drivers
 from bench.targets.faults import translated
+from bench.targets.hosting import lacks
 from bench.targets.nest import Nest, nest
 from bench.targets.program import Program, found
 from bench.workloads.images import provide
@@ -21,8 +22,9 @@ from runtime.process.removal import remove_tree
 
 BOUNDARY = (
     "every process of the container's cgroup{helpers}; pid, mount, net, uts, ipc and cgroup namespaces, "
-    "memory and CPU limits, the root a flattened copy that all instances share read-only, no overlay; the "
-    "runtime's command is inside the ladder and has ended when the instance is idle{note}"
+    "memory and CPU limits, docker's capabilities and filter of system calls, the root a flattened copy that "
+    "all instances share read-only, no overlay; the runtime's command is inside the ladder and has ended "
+    "when the instance is idle{note}"
 )
 SECONDS = 60.0
 """In which a client has to return or the workload to speak."""
@@ -143,7 +145,10 @@ class Oci:
     kind: Kind = "container"
 
     def availability(self) -> Availability:
-        """Needs the program, root and cgroups."""
+        """Needs the program, root, cgroups and filters of system calls."""
+        missing = lacks(filters=True)
+        if missing:
+            return Availability(available=False, reason=missing)
         return found(self.program, reason=self.reason)
 
     def around(self) -> AbstractContextManager[tuple[str, ...]]:

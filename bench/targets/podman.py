@@ -21,7 +21,8 @@ PODMAN, CRUN, CONMON = Program("podman", "podman"), Program("crun", "crun"), Pro
 BOUNDARY = (
     "the container's processes and conmon, by a cgroup around both; podman, which has no daemon, is inside "
     "the ladder and has ended when the instance is idle; overlay on the image's layers, no network, memory "
-    "and CPU limits; each podman command is preceded by nsenter into a mount namespace"
+    "and CPU limits, podman's own filter of system calls; each podman command is preceded by nsenter into a "
+    "mount namespace"
 )
 # Podman asks for a million of each by itself, more than a process that is confined itself may give.
 ULIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.clock import now
 from bench.errors import BenchFault
-from bench.targets import archive
+from bench.targets import archive, confinement
 from bench.targets.calls import Calls
 from bench.targets.program import Program
 from bench.trials import archives, steps
@@ -84,6 +84,7 @@ def served(host: Tare, image: Image) -> str:
             env=config.env,
             cwd=config.working_dir or "/",
             user=config.user,
+            seccomp=confinement.program(),
         )
         with Path(os.devnull).open("r+b") as nothing:
             fd = nothing.fileno()

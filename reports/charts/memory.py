@@ -92,8 +92,7 @@ def _costs(view: View, slopes: dict[str, dict[str, Estimate]]) -> Chart | None:
         f"The slope of a straight line over the number of instances, with its {INTERVAL}; "
         "logarithmic axis. The measures answer different questions: what the processes map (shared pages "
         "divided among their users), with and without what the kernel keeps for them, what the kernel "
-        "charges, and what the host lost, which other programs move as well. A bare process has no cgroup "
-        "that would tell its kernel memory. "
+        "charges, and what the host lost, which other programs move as well. "
         "What is not drawn stands in the table." + _unsure(view, slopes) + _note(view)
     )
     return Chart("memory-cost", "What one more idle instance costs", caption, drawn)

@@ -1,6 +1,6 @@
 """Seccomp filters: load a BPF program into this process, and fetch the listener of one (seccomp(2)).
 
-`compile` is for the parent, `load` for the child and touches nothing but system calls.
+`compile` is for the parent, `load` for the child; one that shares its parent's memory has a `Loadable` of it.
 """
 
 from __future__ import annotations
@@ -66,25 +66,27 @@ class _Program(ctypes.Structure):
 
 
 class Loadable:
-    """A program where the kernel can take it, as often as is wanted."""
+    """A program where the kernel can take it, as often as is wanted, and the flags of seccomp(2) for it."""
 
-    __slots__ = ("_instructions", "_program")
+    __slots__ = ("_flags", "_instructions", "_program")
 
-    def __init__(self, program: bytes) -> None:
+    def __init__(self, program: bytes, flags: int = SPEC_ALLOW) -> None:
+        self._flags = flags
         self._instructions = ctypes.create_string_buffer(program, len(program))
         self._program = _Program(len(program) // INSTRUCTION, ctypes.addressof(self._instructions))
 
-    def load(self, flags: int = 0) -> int:
+    def load(self) -> int:
         """Put this process under the filter for good; returns the listener's descriptor, or 0.
 
         It needs no_new_privs or CAP_SYS_ADMIN (EACCES); a program that the kernel does not take is EINVAL.
         """
-        return syscalls.numbered("seccomp", _SECCOMP, _SET_MODE_FILTER, flags, ctypes.byref(self._program))
+        program = ctypes.byref(self._program)
+        return syscalls.numbered("seccomp", _SECCOMP, _SET_MODE_FILTER, self._flags, program)
 
 
 def load(loaded: Filter) -> int:
-    """As `Loadable.load`, with the filter's flags."""
-    return Loadable(loaded.program).load(loaded.flags)
+    """As `Loadable.load`."""
+    return Loadable(loaded.program, loaded.flags).load()
 
 
 class Handover:

@@ -61,7 +61,7 @@ class Kind:
 def _filter(program: bytes) -> Loadable | None:
     if not program:
         return None
-    from runtime.linux.seccomp import Loadable  # noqa: PLC0415 - few containers of a spawner have one
+    from runtime.linux.seccomp import Loadable  # noqa: PLC0415 - bare processes have none
 
     return Loadable(program)
 

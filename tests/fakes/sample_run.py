@@ -66,7 +66,7 @@ LADDER: dict[str, dict[str, float]] = {
 # Bytes per further instance, in MiB.
 LEDGER_LINES = ("pss", "pss_anon", "uss", "cgroup_anon", "cgroup_file", "cgroup_kernel", "page_tables")
 LEDGER: dict[str, tuple[float | None, ...]] = {
-    "native": (0.4, 0.2, 0.2, None, None, None, 0.06),
+    "native": (0.4, 0.2, 0.2, 0.2, 0.01, 0.1, 0.06),
     "container": (0.6, 0.25, 0.3, 0.25, 0.05, 0.4, 0.07),
     "vm": (108, 96, 101, 96, 2, 3, 0.5),
     "vm-micro": (72, 63, 66, 63, 2, 2, 0.4),

@@ -137,6 +137,16 @@ def test_a_guest_costs_more_memory_than_a_container_and_the_ledger_adds_up(fast_
     assert "accounts" not in {caveat.code for caveat in run.warnings}
 
 
+def test_the_kernel_memory_of_every_box_is_part_of_its_footprint(fast_run):
+    run = fast_run.run
+    for name in ("native", "container", "vm"):
+        for part, kernel, whole in zip(
+            *(values(run, "memory", name, metric, n=2) for metric in ("pss", "cgroup_kernel", "footprint")),
+            strict=True,
+        ):
+            assert 0 < kernel == whole - part
+
+
 def test_a_loop_of_work_gives_a_rate_everywhere(fast_run):
     works = {m.params["work"] for m, _ in samples(fast_run.run, "cpu")}
     assert works == {

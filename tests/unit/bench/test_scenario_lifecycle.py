@@ -1,8 +1,11 @@
 """The lifecycle scenario on real agents as children, and a crowd of them."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from bench.ladder import crowd
+from bench.scenarios import lifecycle
 from bench.scenarios.lifecycle import FULL, LINKED, SHARED, Lifecycle
 from bench.target import Box
 from tests.fakes.fake_target import FakeTarget, guest, stuck, virtual
@@ -24,9 +27,13 @@ def test_a_crowd_is_created_before_any_is_waited_for_and_then_deleted(measure):
 
 
 @pytest.mark.parametrize(
-    ("accelerator", "sizes"), [("tcg", {1, 2}), ("kvm", {1, 10}), ("kvm-nested", {1, 10})]
+    ("accelerator", "gib", "sizes"),
+    [("tcg", 64, {1, 2}), ("kvm", 64, {1, 10}), ("kvm-nested", 5, {1, 10}), ("kvm", 4, {1, 2})],
 )
-def test_a_crowd_of_guests_is_small_only_where_they_are_emulated(measure, accelerator, sizes):
+def test_a_crowd_of_guests_is_small_where_they_are_emulated_or_too_large(
+    measure, monkeypatch, accelerator, gib, sizes
+):
+    monkeypatch.setattr(lifecycle.psutil, "virtual_memory", lambda: SimpleNamespace(available=gib << 30))
     run = measure(Lifecycle(), FakeTarget("vm", "vm", accelerator, behaviour=guest), runs=1, mode="default")
     assert {(m.params["root"], m.params["at_once"]) for m in run.measurements} == {
         (root, size) for root in (FULL, LINKED) for size in sizes

@@ -44,6 +44,12 @@ def test_who_dies_for_want_of_memory(measure, behaviour, dies):
     assert facts(run) == {"within_limit_lives": [1.0], "over_limit_dies": [dies], "neighbour_lives": [1.0]}
 
 
+@pytest.mark.parametrize(("behaviour", "dies"), [(box(kills=False), 0.0), (box(), 1.0)])
+def test_whether_a_bare_process_may_take_as_much_is_seen(measure, behaviour, dies):
+    run = measure(Limits(), FakeTarget("native", "native", behaviour=behaviour), runs=1)
+    assert facts(run) == {"over_limit_dies": [dies]}
+
+
 def test_a_neighbour_that_dies_too_is_seen(measure):
     target = FakeTarget("container", "container", behaviour=box())
     known = len([cpus for cpus in limits.CPUS["fast"] if cpus <= len(os.sched_getaffinity(0))])

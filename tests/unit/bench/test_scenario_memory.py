@@ -38,6 +38,10 @@ def test_a_footprint_is_pss_and_kernel_memory_and_needs_a_cgroup_that_accounts_f
         assert found["footprint"] == [found["pss"][0] + 50 * n]
     together = measure(Memory(), FakeTarget("native", shared=Daemon(group)), runs=1)
     assert "footprint" in figures(together, "native", n=8)
+    foreign = Daemon(group)
+    foreign.accounted = False
+    partly = measure(Memory(), FakeTarget("native", shared=foreign, memory_cgroup=group), runs=1)
+    assert "footprint" not in figures(partly, "native", n=8)
     bare = measure(Memory(), FakeTarget("native"), runs=1)
     assert "footprint" not in figures(bare, "native", n=8)
 
@@ -74,6 +78,8 @@ def test_a_box_that_dies_while_memory_grows_keeps_what_was_read(measure):
 
 class Daemon:
     """Serves all instances from a group that grows by 100 bytes whenever it is looked at."""
+
+    accounted = True
 
     def __init__(self, group):
         self.group, self.looks = group, 0

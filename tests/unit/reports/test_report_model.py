@@ -101,6 +101,20 @@ def test_cost_of_one_more_recovers_the_known_slope():
     assert memory.costs(FULL)["vm"]["pss"].value == pytest.approx(108 * 2**20, rel=0.02)
 
 
+def without_cgroup(run: Run, name: str) -> View:
+    """Return a view of the run in which no cgroup accounts for a target."""
+    return view_of(
+        change(
+            run,
+            measurements=tuple(
+                m
+                for m in run.measurements
+                if m.target != name or not m.metric.startswith(("cgroup", "footprint"))
+            ),
+        )
+    )
+
+
 def without_footprint(run: Run) -> View:
     return view_of(change(run, measurements=tuple(m for m in run.measurements if m.metric != "footprint")))
 
@@ -110,16 +124,21 @@ def test_kernel_memory_is_part_of_the_cost_also_in_runs_of_old():
     for view in (FULL, old):
         lines = memory.costs(view)["container"]
         assert lines["footprint"].value == pytest.approx((0.6 + 0.4) * MIB, rel=0.05)
-        assert "footprint" not in memory.costs(view)["native"]
-        words = facts.summary(view)
-        assert f"container {units.quantity(lines['footprint'].value, 'B')}" in words
-        assert "(its kernel memory is not accounted for)" in words.split("native")[-1].split(",")[0]
+        assert f"container {units.quantity(lines['footprint'].value, 'B')}" in facts.summary(view)
     assert not memory.costs(old)["container"]["footprint"].has_interval
 
 
-def test_each_row_has_one_figure_that_of_the_widest_measure():
-    lines = memory.costs(FULL)
-    texts = [text for trace in memory.charts(FULL)[0].figure.data for text in trace.text if text]
+def test_a_box_that_no_cgroup_accounts_for_has_its_pss_and_says_so():
+    view = without_cgroup(sample_run(3), "native")
+    assert "footprint" not in memory.costs(view)["native"]
+    said = facts.summary(view).split("native")[-1].split(",")[0]
+    assert "(its kernel memory is not accounted for)" in said
+
+
+@pytest.mark.parametrize("view", [FULL, without_cgroup(sample_run(3), "native")])
+def test_each_row_has_one_figure_that_of_the_widest_measure(view):
+    lines = memory.costs(view)
+    texts = [text for trace in memory.charts(view)[0].figure.data for text in trace.text if text]
     expected = {name: lines[name].get("footprint", lines[name]["pss"]) for name in lines}
     assert sorted(text.strip() for text in texts) == sorted(
         units.quantity(one.value, "B") for one in expected.values()
@@ -179,9 +198,10 @@ def test_the_rest_stands_beside_the_bar_with_its_sign_and_never_in_it(value, wor
 def test_the_sum_at_the_end_of_a_bar_is_what_the_cgroup_is_charged():
     lines = memory.costs(FULL)["container"]
     charged = lines["cgroup_anon"].value + lines["cgroup_kernel"].value
-    _, _, totals = ledger_of(FULL)
+    view = without_cgroup(sample_run(3), "native")
+    _, _, totals = ledger_of(view)
     assert f"charged {units.quantity(charged, 'B')}<" in totals.text[1]
-    assert f"PSS {units.quantity(memory.costs(FULL)['native']['pss'].value, 'B')}<" in totals.text[0]
+    assert f"PSS {units.quantity(memory.costs(view)['native']['pss'].value, 'B')}<" in totals.text[0]
 
 
 def test_a_rest_without_an_interval_is_said_to_be_perhaps_noise():

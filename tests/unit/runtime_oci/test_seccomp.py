@@ -143,6 +143,11 @@ def test_other_architectures_are_covered_or_deadly():
     assert under(also, code) == (0, "-1")
 
 
+def test_without_flags_a_filter_is_no_reason_to_speculate_less():
+    assert seccomp.compile(profile(rule("getppid"))).flags == seccomp.SPEC_ALLOW
+    assert seccomp.compile(profile(rule("getppid"), flags=[])).flags == 0
+
+
 def test_flags_become_the_kernels():
     flags = [f"SECCOMP_FILTER_FLAG_{name}" for name in ("TSYNC", "LOG", "SPEC_ALLOW")]
     compiled = seccomp.compile(profile(rule("getppid"), flags=flags))
