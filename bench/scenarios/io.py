@@ -1,11 +1,14 @@
 """How fast a box reads and writes files, on a volume and in its own root (an overlay in a container).
 
 fio does the work. It starts slowly, so the time is that between two markers around its work, by the host's
-clock. The file in the root is laid out before: what a first write costs is `copy-on-write`'s subject. The
-page cache is passed by (direct I/O) where the file systems can; where not, the work is called `buffered`. One
-class of work is served from the page cache on purpose: there the path through the kernel is all there is. So
-all of the file is read beforehand, since direct writes take it out of the cache, and fio is told to leave it
-there (`--invalidate=0`): by itself it drops what it is about to read.
+clock. The file in the root is laid out before: what a first write costs is `copy-on-write`'s subject. It lies
+elsewhere on the disk in each run, since some parts of a disk are faster than others: were it always at the
+same place, all runs of a box would share its luck, and no interval would tell.
+
+The page cache is passed by (direct I/O) where the file systems can; where not, the work is called `buffered`.
+One class of work is served from the page cache on purpose: there the path through the kernel is all there is.
+So all of the file is read beforehand, since direct writes take it out of the cache, and fio is told to leave
+it there (`--invalidate=0`): by itself it drops what it is about to read.
 """
 
 import random
@@ -31,7 +34,15 @@ MIB = 1024 * 1024
 FILE = 32
 """MiB of the file that is read and written."""
 PLACES = {"volume": VOLUME, "root": "/tmp"}  # noqa: S108 - a bare process has a directory of its own there
-LAY_OUT = f"dd if=/dev/zero of={{path}} bs=1M count={FILE} conv=fsync 2>&1"
+APART = 128
+"""So many files of the same size are put before it at most, and in at most an eighth of what is free."""
+LAY_OUT = (
+    "rm -f {path}; most=$(df -Pm {folder} | awk 'END {{ print int($4 / 8 / {size}) }}'); apart={apart}; i=0; "
+    "[ $apart -lt $most ] || apart=$most; "
+    "while [ $i -lt $apart ] && fallocate -l {size}M {path}.apart$i 2>/dev/null; do i=$((i + 1)); done; "
+    "dd if=/dev/zero of={path} bs=1M count={size} conv=fsync 2>&1; "
+    "status=$?; rm -f {path}.apart*; [ $status = 0 ]"
+)
 DIRECT = "dd if={path} of=/dev/null bs=4096 count=1 iflag=direct 2>/dev/null"
 WARM = "dd if={path} of=/dev/null bs=1M 2>/dev/null && "
 FIO = (
@@ -86,7 +97,8 @@ class Io(Repeated):
         random.Random(f"{session.sizes.seed}/{slot.round}").shuffle(order)  # noqa: S311 - a schedule is no secret
         place = Place(self.name, slot, launcher.prepared)
         with climb(launcher, f"{self.name}-{slot.target}-{slot.round}") as running:
-            can = [_laid_out(running.channel, _path(where)) for where in PLACES]
+            where_on_disk = random.Random(f"{session.sizes.seed}/{slot.target}/{slot.round}")  # noqa: S311
+            can = [_laid_out(running.channel, where, where_on_disk.randrange(APART)) for where in PLACES]
             direct = all(can)
             for work, where in order:
                 session.sentinels.start()
@@ -102,9 +114,11 @@ def _path(place: str) -> str:
     return f"{PLACES[place]}/tare-io-{place}"
 
 
-def _laid_out(channel: Channel, path: str) -> bool:
-    """Write the file; tell whether it can be read past the page cache."""
-    done = channel.execute(LAY_OUT.format(path=path), now() + 60)
+def _laid_out(channel: Channel, place: str, apart: int) -> bool:
+    """Write the file where the next but `apart` would be; tell whether it is read past the page cache."""
+    path = _path(place)
+    command = LAY_OUT.format(path=path, folder=PLACES[place], size=FILE, apart=apart)
+    done = channel.execute(command, now() + 60)
     if done.status:
         raise BenchFault(
             f"{path} can't be written: {done.output[-200:]!r}",

@@ -1,5 +1,7 @@
 """io, network and density on real boxes: a bare process and a container, with fio, iperf3 and sockperf."""
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -59,7 +61,7 @@ def test_what_comes_from_the_page_cache_comes_from_no_disk(run, data_root, tmp_p
     ):
         (agent,) = (member for member in running.instance.members() if member.pid)
         path = io._path(place)
-        direct = io._laid_out(running.channel, path)
+        direct = io._laid_out(running.channel, place, 3)
         io.perform(running.channel, direct_write, place, 200, direct=direct)
         running.channel.execute(io.WARM.format(path=path) + "true", now() + 60)
         before = _from_storage(agent.pid)
@@ -68,6 +70,31 @@ def test_what_comes_from_the_page_cache_comes_from_no_disk(run, data_root, tmp_p
         assert between - before < io.MIB  # of fio's own program
         io.perform(running.channel, Work("from disk", "randread", "4k"), place, 200, direct=False)
         assert _from_storage(agent.pid) - between > io.MIB  # the count does see what fio reads
+
+
+@pytest.mark.parametrize("kind", [Native, Container])
+@pytest.mark.parametrize("place", io.PLACES)
+def test_a_file_lies_elsewhere_on_the_disk_each_time(run, data_root, tmp_path, kind, place):
+    with (
+        Drivers(data_root, tmp_path / "run", None, lambda _: None) as drivers,
+        kind(drivers).launcher(io.Io.box) as launcher,
+        climb(launcher, f"io-{kind.__name__.lower()}-{place}") as running,
+    ):
+        (agent,) = (member for member in running.instance.members() if member.pid)
+        path = Path(f"/proc/{agent.pid}/root{io._path(place)}")
+        found = set()
+        for apart in (70, 30, 50, 90, 10, 110):
+            io._laid_out(running.channel, place, apart)
+            assert path.stat().st_size == io.FILE * io.MIB
+            assert [one.name for one in path.parent.iterdir() if "apart" in one.name] == []
+            found.add(_first_block(path))
+        assert len(found) > 3
+
+
+def _first_block(path):
+    """Return where on its file system's device a file begins (FIEMAP, by filefrag(8))."""
+    said = subprocess.run(["filefrag", "-e", path], capture_output=True, text=True, check=True).stdout
+    return re.search(r"^ +0: +\d+\.\. +\d+: +(\d+)\.\.", said, re.MULTILINE).group(1)
 
 
 def _from_storage(pid):

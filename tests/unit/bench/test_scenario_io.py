@@ -55,6 +55,22 @@ def test_every_work_is_done_at_every_place_and_named_after_the_page_cache(measur
     assert len(warmed) == 2  # what is served from the page cache, at both places
 
 
+def test_where_a_file_lies_is_by_the_seed_and_another_place_for_every_run(measure):
+    def places():
+        found = []
+        for name in ("native", "container"):
+            target = FakeTarget(name, behaviour=box())
+            measure(Io(), target, runs=3)
+            for instance in target.instances:
+                found += [line.partition(" apart=")[2] for line in instance.inside.asked if " apart=" in line]
+        return [words.split(";")[0] for words in found]
+
+    first = places()
+    assert len(first) == 2 * 3 * 2
+    assert len(set(first)) > 6
+    assert places() == first
+
+
 @pytest.mark.parametrize(
     ("faults", "said"),
     [
