@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from reports.model import View
 
 MEASURES = {
-    "footprint": ("PSS of its processes, and kernel memory", "circle"),
-    "pss": ("PSS of its processes", "circle-open"),
-    "charged": ("charged to its cgroup (anon, shmem, kernel)", "square-open"),
-    "mem_available_drop": ("drop of the host's MemAvailable", "diamond-open"),
+    "footprint": ("PSS and kernel memory", "circle"),
+    "pss": ("PSS alone", "circle-open"),
+    "charged": ("charged to its cgroup", "square-open"),
+    "mem_available_drop": ("drop of MemAvailable", "diamond-open"),
 }
 HOST_WIDE = "mem_available_drop"
 KERNEL = "cgroup_kernel"
@@ -92,7 +92,7 @@ def _costs(view: View, slopes: dict[str, dict[str, Estimate]]) -> Chart | None:
         f"The slope of a straight line over the number of instances, with its {INTERVAL}; "
         "logarithmic axis. The measures answer different questions: what the processes map (shared pages "
         "divided among their users), with and without what the kernel keeps for them, what the kernel "
-        "charges, and what the host lost, which other programs move as well. "
+        "charges (anon, shmem, kernel), and what the host lost, which other programs move as well. "
         "What is not drawn stands in the table." + _unsure(view, slopes) + _note(view)
     )
     return Chart("memory-cost", "What one more idle instance costs", caption, drawn)
