@@ -10,6 +10,7 @@ from bench.claims.load import FILE, asked, claims, parse, select
 from bench.claims.words import LANGUAGES, SAYINGS
 from bench.errors import BenchFault
 from bench.scenario import Sizes, turns
+from bench.scenarios import density
 from bench.scenarios.cpu import WORKS
 from bench.scenarios.layers import LAYOUTS
 from bench.scenarios.registry import METRICS, scenarios
@@ -168,3 +169,8 @@ def test_a_changed_rule_changes_the_digest():
 
 def test_the_reference_page_has_the_definitions():
     assert claims_page.written() == claims_page.table(), "run: python -m tests.unit.bench.claims_page"
+
+
+def test_the_count_of_containers_says_how_many_were_tried():
+    (name,) = [part.name for part in claims()["resources"].part if "containers that fit" in part.name]
+    assert f"(of {density.MOST['default']} tried, {density.MOST['fast']} in a first look)" in name

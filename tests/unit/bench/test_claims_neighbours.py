@@ -12,7 +12,10 @@ from tests.fakes.plain_run import plain_run
 MIB = 2**20
 NAMES = ("resources", "memory-shared-kernel", "contention")
 CONTROLS = {
-    "resources": ("disk of one more container", "idle containers that fit into 256 MiB"),
+    "resources": (
+        "disk of one more container",
+        "idle containers that fit into 256 MiB (of 64 tried, 24 in a first look)",
+    ),
     "contention": (
         "p99 beside a process that sleeps",
         "recovered once the process that takes all CPUs is gone",
