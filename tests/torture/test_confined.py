@@ -5,6 +5,7 @@ Everything but the one defence that a test is about is taken away by its bundle.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 from pathlib import Path
@@ -124,21 +125,27 @@ def test_masked_and_readonly_paths(oci):
     assert oci("run", "box", code=1) == said
 
 
+def above(least=40):
+    """Opens the host's root directory at a free number that is clear of those that it will be moved to."""
+    fd = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, least)
+    finally:
+        os.close(fd)
+
+
 def opened(oci, *words, fds=1):
     """What a call prints that has further descriptors open, of the host's root directory."""
-    left = [os.open("/", os.O_RDONLY | os.O_DIRECTORY) for _ in range(fds)]
+    left = [above() for _ in range(fds)]
     try:
-        for target, fd in enumerate(left, 40):  # clear of those that the test itself needs
-            os.dup2(fd, target)
-        moved = " ".join(f"{3 + n}<&{40 + n} {40 + n}<&-" for n in range(fds))
+        moved = " ".join(f"{3 + n}<&{fd} {fd}<&-" for n, fd in enumerate(left))
         return subprocess.run(
             ["bash", "-c", f'exec "$@" {moved}', "bash", *oci.command(*words)], cwd=oci.bundle, check=False,
-            pass_fds=tuple(range(40, 40 + fds)), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            pass_fds=left, stdin=subprocess.DEVNULL, capture_output=True, text=True,
         )  # fmt: skip
     finally:
-        for target, fd in enumerate(left, 40):
+        for fd in left:
             os.close(fd)
-            os.close(target)
 
 
 LIST = ("sh", "-c", "for fd in /proc/self/fd/*; do readlink $fd; done | grep -c '^/$'")
