@@ -102,8 +102,11 @@ class Transport:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for pool in self._pools.values():
-            pool.clear()
+        for manager in self._pools.values():
+            for key in manager.pools.keys():  # noqa: SIM118 - urllib3's container refuses to be iterated
+                # PoolManager.clear() only forgets: what an error's frames still refer to would stay open.
+                manager.pools[key].close()
+            manager.clear()
 
     @contextmanager
     def exchange(

@@ -1,5 +1,6 @@
 """One exchange: connections that are used again, and headers that no server should send."""
 
+import psutil
 import pytest
 
 from runtime.registry import Access
@@ -14,6 +15,13 @@ def server(made):
         yield faulty
 
 
+def mine(server):
+    """This process's connections to the server, from the side that asks."""
+    port = int(server.host.rpartition(":")[2])
+    connections = psutil.Process().net_connections(kind="tcp")
+    return [one for one in connections if one.raddr and one.raddr.port == port]
+
+
 @pytest.mark.parametrize("method", ["HEAD", "POST"])
 def test_an_empty_answer_gives_its_connection_back(server, method):
     """Two threads see this by chance: the first still has its answer when the second asks."""
@@ -26,6 +34,18 @@ def test_an_empty_answer_gives_its_connection_back(server, method):
                 assert answer.body(10) == b""
         assert first.status in (202, 404)
     assert len(server.connections) == 1
+
+
+def test_the_end_closes_the_connections_of_what_somebody_still_refers_to(server):
+    """An error's frames do, until they are collected."""
+    with Transport(Access()) as transport:
+        with transport.exchange("GET", f"http://{server.host}/v2/", {}) as answer:
+            answer.body(10)
+        (manager,) = transport._pools.values()
+        kept = [manager.pools[key] for key in manager.pools.keys()]  # noqa: SIM118 - it refuses to be iterated
+        assert len(mine(server)) == 1
+    assert len(kept) == 1
+    assert mine(server) == []
 
 
 @pytest.mark.parametrize(
