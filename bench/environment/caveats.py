@@ -19,9 +19,14 @@ STEAL = 0.01
 FAST_CLOCKS = frozenset({"tsc", "kvm-clock", "arch_sys_counter", "hyperv_clocksource_tsc_page", "xen"})
 
 
-def caveats(environment: Environment, *, steal: float | None = None) -> tuple[Caveat, ...]:
-    """Return the caveats of `environment`; `steal` is the share of CPU time stolen since boot."""
-    return (*_processor(environment, steal), *_memory(environment), *_rest(environment))
+def caveats(
+    environment: Environment, *, steal: float | None = None, reporting: bool = False
+) -> tuple[Caveat, ...]:
+    """Return the caveats of `environment`.
+
+    `steal` is the share of CPU time stolen since boot; `reporting`, whether free pages go to a hypervisor.
+    """
+    return (*_processor(environment, steal), *_memory(environment, reporting=reporting), *_rest(environment))
 
 
 def _processor(environment: Environment, steal: float | None) -> Iterator[Caveat]:
@@ -59,8 +64,15 @@ def _processor(environment: Environment, steal: float | None) -> Iterator[Caveat
         )
 
 
-def _memory(environment: Environment) -> Iterator[Caveat]:
+def _memory(environment: Environment, *, reporting: bool) -> Iterator[Caveat]:
     memory = environment.memory
+    if reporting:
+        yield Caveat(
+            code="free-pages",
+            text="this host hands free memory back to its hypervisor and waits for it when it is used again: "
+            "what needs much new memory is slow, by what ran before it",
+            remedy="give the host's balloon device no free page reporting, or repeat on bare metal",
+        )
     if environment.kernel.ksm == "1":
         yield Caveat(
             code="ksm",

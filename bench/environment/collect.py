@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bench.environment import host as facts
 from bench.environment.caveats import caveats
 from bench.environment.host import Host
-from bench.environment.hypervisor import virtualization
+from bench.environment.hypervisor import takes_free_pages, virtualization
 from bench.environment.survey import Survey
 from bench.environment.versions import versions
 from bench.results import Environment
@@ -36,7 +36,8 @@ def collect(data: Path, *, hostname: bool = False, host: Host | None = None) -> 
         versions=versions(data),
         unavailable=Sentinels(root=host.root).unavailable(),
     )
-    return Survey(environment, caveats(environment, steal=stolen(host)))
+    found = caveats(environment, steal=stolen(host), reporting=takes_free_pages(host))
+    return Survey(environment, found)
 
 
 def stolen(host: Host) -> float | None:

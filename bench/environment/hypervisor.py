@@ -1,4 +1,4 @@
-"""Finds out whether the host is itself a guest."""
+"""Finds out whether the host is itself a guest, and whether its hypervisor takes memory that is free."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ FIRMWARE = {
     "bochs": "bochs",
 }
 
+BALLOON = "0x0005"  # the device's id (VIRTIO 1.2, section 5)
+REPORTING = 5  # VIRTIO_BALLOON_F_PAGE_REPORTING, section 5.5.3
+
 
 def virtualization(host: Host) -> str | None:
     """Return the hypervisor under the host, "unknown hypervisor", or "none"; None when nothing tells.
@@ -34,6 +37,19 @@ def virtualization(host: Host) -> str | None:
     if "hypervisor" not in flags.split():
         return "none"
     return name or "unknown hypervisor"
+
+
+def takes_free_pages(host: Host) -> bool:
+    """Return whether a balloon device has agreed on free page reporting.
+
+    sysfs writes the features as a row of digits, bit 0 first (drivers/virtio/virtio.c).
+    """
+    for device in (host.root / "sys/bus/virtio/devices").glob("*"):
+        place = device.relative_to(host.root)
+        features = host.text(f"{place}/features") or ""
+        if host.text(f"{place}/device") == BALLOON and features[REPORTING : REPORTING + 1] == "1":
+            return True
+    return False
 
 
 def _firmware(host: Host) -> str | None:

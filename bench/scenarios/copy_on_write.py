@@ -1,7 +1,8 @@
 """When and what an overlay copies: reading, the first write of one byte, the second, by the file's size.
 
 The control is a file on a volume, which is no part of the overlay. Times are those of a whole command (a
-shell that opens the file and writes a byte), so what starts it is in each of them, whatever the size.
+shell that opens the file and writes a byte), so what starts it is in each of them, whatever the size. Memory
+for the file and its copy is at hand before.
 """
 
 import random
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from bench import residency
+from bench import headroom, residency
 from bench.channel import Channel
 from bench.clock import now
 from bench.errors import BenchFault
@@ -75,6 +76,7 @@ class CopyOnWrite(Repeated):
 def _copied(channel: Channel, upper: Sequence[Path], size: int) -> list[Value]:
     file = f"{PLACES['overlay']}/{size}"
     held = [_held(upper)]
+    headroom.provide(2 * size)
     _run(channel, READ.format(file=file))  # which has it cached too: a first write reads it
     held.append(_held(upper))
     seconds = []

@@ -53,6 +53,27 @@ def test_the_cpu_flag_decides_and_the_firmware_names(fake, flags, vendor, found)
     assert hypervisor.virtualization(machine) == found
 
 
+@pytest.mark.parametrize(
+    ("device", "features", "found"),
+    [
+        ("0x0005", "011001" + "0" * 58, True),
+        ("0x0005", "000001", True),
+        ("0x0005", "111110" + "1" * 58, False),
+        ("0x0002", "1" * 64, False),
+        ("0x0005", "0110", False),
+    ],
+)
+def test_a_balloon_that_reports_free_pages(fake, device, features, found):
+    machine = fake(
+        sys__bus__virtio__devices__virtio0__device=f"{device}\n",
+        sys__bus__virtio__devices__virtio0__features=f"{features}\n",
+        sys__bus__virtio__devices__virtio1__device="0x0001\n",
+    )
+    assert hypervisor.takes_free_pages(machine) is found
+    codes = [caveat.code for caveat in collect(machine.root, host=machine).caveats]
+    assert ("free-pages" in codes) is found
+
+
 def test_meminfo_is_in_bytes(fake):
     meminfo = "MemTotal:  100 kB\nMemAvailable:  60 kB\nSwapTotal: 8 kB\nSwapFree: 3 kB\n"
     machine = fake(proc__meminfo=meminfo)
@@ -141,6 +162,12 @@ def test_each_weakness_is_told_with_a_remedy(code, environment, steal):
     (found,) = caveats.caveats(environment, steal=steal)
     assert found.code == code
     assert found.text
+    assert found.remedy
+
+
+def test_free_pages_that_are_handed_back_are_told_with_a_remedy():
+    (found,) = caveats.caveats(Environment(), reporting=True)
+    assert found.code == "free-pages"
     assert found.remedy
 
 

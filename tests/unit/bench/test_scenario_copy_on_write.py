@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from bench.scenarios import copy_on_write
 from bench.scenarios.copy_on_write import SIZES, CopyOnWrite
 from bench.scenarios.registry import METRICS
 from tests.fakes.fake_target import INIT, LISTENING, FakeTarget
@@ -60,6 +61,23 @@ def test_what_each_step_copies_is_told_apart(measure, tmp_path, small, reading, 
     places = {m.params.get("place") for m in run.measurements if m.unit == "s"}
     assert places == {"overlay", "volume"}
     assert all(sample.value > 0 for m in run.measurements if m.unit == "s" for sample in m.samples)
+
+
+def test_memory_for_a_file_and_its_copy_is_at_hand_before_it_is_read(measure, tmp_path, small, monkeypatch):
+    done = []
+    behave = overlaid(tmp_path)
+
+    def watched(inside):
+        real = inside.requests
+        inside.requests = lambda: (done.append(words[-1]) or words for words in real())
+        behave(inside)
+
+    monkeypatch.setattr(copy_on_write.headroom, "provide", done.append)
+    measure(CopyOnWrite(), FakeTarget("container", behaviour=watched, storage=lambda _: [tmp_path]), runs=1)
+    for size in (4096, 65536):
+        at = done.index(2 * size)
+        assert done[at + 1] == f"cat /data/{size} >/dev/null"
+        assert done[at + 2] == f"printf x 1<>/data/{size}"
 
 
 def test_the_image_has_the_largest_file_and_room_to_cache_it_twice():
