@@ -45,10 +45,8 @@ FAST: Mapping[str, float] = {
 LONGER: Mapping[str, float] = {
     "memory container": 4.0, "memory vm": 13.5,
     "layers layers": 6.0,
-    "cpu native": 13.5, "cpu container": 13.5, "cpu vm": 18.5,
     "copy-on-write container": 3.2,
     "io native": 8.8, "io container": 8.8,
-    "network native": 7.2, "network container": 14.4,
     "density container": 2.3,
     "limits native": 2.7, "limits container": 15.5,
     "lifecycle vm": 20.0,

@@ -1,4 +1,4 @@
-"""Which planned turns are taken: warm-ups until warm, runs until precise, none twice, none too late."""
+"""Which turns are taken: warm-ups until warm, runs until precise, none too late, and spares as needed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bench import precision, warmup
+from bench.spares import Spares
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,6 +31,7 @@ class Course:
     decisive: str = ""
     precise: float | None = None
     warmups: int = 0
+    spares: Spares = field(default_factory=Spares)
     done: set[tuple[int, int]] = field(default_factory=set)
     failed: set[tuple[int, str]] = field(default_factory=set)
     _warm: dict[str, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
@@ -43,6 +45,8 @@ class Course:
             series = one.metric, tuple(sorted(one.params.items()))
             for sample in one.samples:
                 self.done.add((sample.round, sample.position))
+                if not sample.warmup:
+                    self.spares.note(one.target, sample.round, disturbed=sample.excluded is not None)
                 if one.metric != self.decisive:
                     continue
                 if sample.warmup:
@@ -61,6 +65,8 @@ class Course:
         if slot.warmup:
             earlier = [value for number, value in sorted(self._warm[slot.target]) if number < slot.round]
             return not warmup.is_warm(earlier, self.warmups)
+        if slot.spares:
+            return self.spares.wants(slot)
         return self.precise is None or not self._is_precise(slot, self.precise)
 
     def is_done(self, slot: Slot) -> bool:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from bench import calibration, exclusion, schedule, warmup
+from bench import calibration, exclusion, schedule, spares, warmup
 from bench.channel import Channel
 from bench.clock import now
 from bench.course import Course, Deadline
@@ -17,6 +17,7 @@ from bench.results import Calibration, Failure, Measurement, Run, Sample, Writer
 from bench.results import Image as ResultImage
 from bench.schedule import Slot
 from bench.sentinels import Sentinels
+from bench.spares import Spares
 from bench.target import Prepared, Target
 from bench.trial import Trial, Trials
 from bench.value import Value
@@ -102,21 +103,30 @@ class Session:
     def slots(self, scenario: "Scenario", without: Collection[str] = ()) -> Iterator[Slot]:
         """Yield every turn of `scenario`, after a quiet moment each; those of targets in `without` fall out.
 
-        The order of the others is the one that was planned. Left out are also warm-ups of what is warm, turns
-        of what is precise enough, what an earlier part of the run has taken, and what is too late.
+        The order of the others is the one that was planned; what was set aside is taken again at the end.
+        Left out are also warm-ups of what is warm, turns of what is precise enough, what an earlier part of
+        the run has taken, and what is too late.
         """
         self.looked = -math.inf
         self.sentinels = Sentinels()  # what went on while this scenario was prepared is no disturbance
         self.course = self._course(scenario)
         planned = turns(scenario, self.sizes, self.chosen(scenario))
-        ahead = [turn for turn in planned if turn.target not in without and not self.course.is_done(turn)]
+        again = spare_turns(scenario, self.sizes, self.chosen(scenario))
+        ahead = [
+            turn
+            for turn in (*planned, *again)
+            if turn.target not in without and not self.course.is_done(turn)
+        ]
         for turn in set(planned).difference(ahead):
             self.progress.skip(f"{scenario.name} {turn.target}")
         for turn in ahead:
             label = f"{scenario.name} {turn.target}"
             if not self._takes(turn, label):
-                self.progress.skip(label)
+                if not turn.spares:
+                    self.progress.skip(label)
                 continue
+            if turn.spares:
+                self.progress.plan([label])
             self.progress.begin(label)
             self._look_around()
             yield turn
@@ -124,7 +134,10 @@ class Session:
 
     def _course(self, scenario: "Scenario") -> Course:
         course = Course(
-            scenario.decisive, self.sizes.precision if scenario.decisive else None, scenario.warmups
+            scenario.decisive,
+            self.sizes.precision if scenario.decisive else None,
+            scenario.warmups,
+            Spares(_counts(scenario, self.sizes, self.chosen(scenario))),
         )
         if self.earlier:
             course.recall(self.earlier, scenario.name)
@@ -238,15 +251,33 @@ class Scenario(Protocol):
 
 def turns(scenario: Scenario, sizes: Sizes, targets: Sequence[str]) -> list[Slot]:
     """Return every turn of `scenario` on those of `targets` that it knows, in the order of the run."""
-    present = [name for name in scenario.targets if name in targets]
-    own = scenario.counts(sizes.mode, present)
+    counts = _counts(scenario, sizes, targets)
     bounds = sizes.bounds.get(scenario.name, {})
     warm = {
         name: 0 if name in bounds else warmup.most(scenario.warmups, sizes.runs or count)
-        for name, count in own.items()
+        for name, count in _own(scenario, sizes, targets).items()
     }
+    return list(schedule.blocks(list(counts), counts, sizes.seed, sizes.order, warmups=warm))
+
+
+def _own(scenario: Scenario, sizes: Sizes, targets: Sequence[str]) -> Mapping[str, int]:
+    return scenario.counts(sizes.mode, [name for name in scenario.targets if name in targets])
+
+
+def _counts(scenario: Scenario, sizes: Sizes, targets: Sequence[str]) -> dict[str, int]:
+    """Return the counted turns of each target."""
+    bounds = sizes.bounds.get(scenario.name, {})
     most = sizes.runs or (MOST_RUNS if sizes.precision and scenario.decisive else None)
     least = sizes.asked.get(scenario.name, {})
+    own = _own(scenario, sizes, targets)
     counts = {name: most or max(count, least.get(name, 0)) for name, count in own.items()}
-    counts = {name: min(count, bounds.get(name, count)) for name, count in counts.items()}
-    return list(schedule.blocks(list(counts), counts, sizes.seed, sizes.order, warmups=warm))
+    return {name: min(count, bounds.get(name, count)) for name, count in counts.items()}
+
+
+def spare_turns(scenario: Scenario, sizes: Sizes, targets: Sequence[str]) -> list[Slot]:
+    """Return the turns that make good what is set aside: none where the number of runs was asked for."""
+    if sizes.runs or sizes.precision:
+        return []
+    runs = {name: spares.most(count) for name, count in _counts(scenario, sizes, targets).items()}
+    last = max((turn.round for turn in turns(scenario, sizes, targets)), default=0)
+    return list(schedule.spare(runs, last + 1, sizes.seed))

@@ -24,7 +24,8 @@ Order = Literal["interleaved", "blocked"]
 class Slot:
     """One start of one target. (round, position) is unique; warm-ups have the lowest rounds.
 
-    `block` is the round with which its block of two begins.
+    `block` is the round with which its block of two begins. `spares` is the first spare round, in a spare
+    slot, and else 0.
 
     In "interleaved" order slots come sorted by (round, position); in "blocked" order one target after the
     other.
@@ -35,6 +36,7 @@ class Slot:
     target: str
     warmup: bool = False
     block: int = field(default=0, compare=False)
+    spares: int = field(default=0, compare=False)
 
 
 def blocks(
@@ -63,6 +65,22 @@ def blocks(
     by_target = sorted(chain.from_iterable(rounds), key=lambda slot: (not slot.warmup, slot.round))
     first = _shuffled(wanted, seed, "blocked")
     return iter(sorted(by_target, key=lambda slot: first.index(slot.target)))
+
+
+def spare(runs: Mapping[str, int], first: int, seed: int) -> Iterator[Slot]:
+    """Yield as many slots of each target as `runs` says, in rounds from `first` on: those that make good.
+
+    Which of them are taken is not known beforehand, so all targets begin at once.
+    """
+    for index in range(max(runs.values(), default=0)):
+        block, mirrored = divmod(index, 2)
+        order = _shuffled(runs, seed, f"spare {block}")
+        present = [t for t in (reversed(order) if mirrored else order) if runs[t] > index]
+        number = first + index
+        yield from (
+            Slot(number, place, target, block=number - mirrored, spares=first)
+            for place, target in enumerate(present)
+        )
 
 
 def _wanted(targets: Sequence[str], runs: int | Mapping[str, int]) -> dict[str, int]:

@@ -1,13 +1,15 @@
 """Which turns are taken: until warm, until precise, in time, and none twice."""
 
 import random
+from types import SimpleNamespace
 
 import pytest
 
-from bench import precision, warmup
+from bench import precision, spares, warmup
 from bench.course import Course, Deadline
 from bench.results import Failure, Measurement, Sample
-from bench.schedule import Slot, blocks
+from bench.schedule import Slot, blocks, spare
+from bench.spares import Spares
 
 
 def measured(*samples, metric="ready", target="a"):
@@ -44,6 +46,53 @@ def test_warmups_that_are_not_needed_are_left_out_and_the_counted_turns_stay_whe
                 [measured(sample(slot.round, [5.0, 2.0, 3.0, 2.5][min(slot.round, 3)], warmup=slot.warmup))]
             )
     assert taken == [0, 1, 2, 3, *range(10, 50)]
+
+
+def spared(disturbed, runs):
+    """Which spare turns are taken, as (round, target), when those at `disturbed` are set aside."""
+    course = Course(spares=Spares(runs))
+    planned = list(blocks(list(runs), runs, 1, warmups=0))
+    last = max(slot.round for slot in planned)
+    again = list(spare({name: spares.most(count) for name, count in runs.items()}, last + 1, 1))
+    taken = []
+    for slot in (*planned, *again):
+        if not course.wants(slot):
+            continue
+        taken.append(slot)
+        why = "steal" if (slot.round, slot.target) in disturbed else None
+        course.note([measured(sample(slot.round, 1.0, excluded=why), target=slot.target)])
+    return sorted((slot.round, slot.target) for slot in taken if slot.spares)
+
+
+def test_what_was_set_aside_is_taken_again_and_nothing_else():
+    assert spared(set(), {"a": 6, "b": 6}) == []
+    assert spared({(3, "a")}, {"a": 6}) == [(6, "a")]
+    assert spared({(3, "a"), (4, "a")}, {"a": 6}) == [(6, "a"), (7, "a")]
+
+
+def test_a_spare_turn_that_is_set_aside_is_taken_again_too_as_far_as_they_go():
+    assert spared({(3, "a"), (6, "a")}, {"a": 6}) == [(6, "a"), (7, "a")]
+    assert spared({(3, "a"), (6, "a"), (7, "a")}, {"a": 6}) == [(6, "a"), (7, "a")]
+    assert spared({(n, "a") for n in range(99)}, {"a": 16}) == [(n, "a") for n in range(16, 20)]
+
+
+def test_a_pair_is_made_good_as_a_pair_and_by_targets_with_fewer_turns_not():
+    assert spared({(3, "a")}, {"a": 6, "b": 6}) == [(6, "a"), (6, "b")]
+    assert spared({(1, "a"), (3, "b")}, {"a": 6, "b": 6}) == [(6, "a"), (6, "b")]
+    assert spared({(5, "a")}, {"a": 60, "b": 1}) == [(60, "a")]
+
+
+def test_a_run_that_was_cut_off_makes_good_what_it_would_have():
+    again = list(spare({"a": 2}, 6, 1))
+    run = SimpleNamespace(
+        measurements=(measured(sample(3, 1.0, excluded="steal"), sample(4, 1.0)),), failures=()
+    )
+    course = Course(spares=Spares({"a": 6}))
+    course.recall(run, "startup")
+    assert [course.wants(slot) for slot in again] == [True, True]
+    course.note([measured(sample(6, 1.0))])
+    assert [course.wants(slot) for slot in again] == [True, False]
+    assert course.is_done(again[0])
 
 
 def values(spread, n=3000, seed=1):

@@ -67,4 +67,4 @@ def test_the_seconds_of_the_mode_are_asked_for(measure):
     measure(Cpu(), target, runs=1, mode="default")
     asked = [line for line in target.instances[0].inside.asked if "exec" in line]
     assert len(asked) == len(WORKS)
-    assert all(any(text in line for text in ("--time=2 ", " -t 2 ", " INT 2 ")) for line in asked)
+    assert all(any(text in line for text in ("--time=1 ", " -t 1 ", " INT 1 ")) for line in asked)

@@ -5,9 +5,10 @@ from itertools import groupby
 
 import pytest
 
+from bench import scenario as scenario_module
 from bench.errors import BenchFault
 from bench.results import load
-from bench.scenario import Sizes, turns
+from bench.scenario import Session, Sizes, turns
 from bench.scenarios.startup import Startup
 from tests.fakes.fake_target import DIGEST, FakeTarget, dying, obedient, virtual
 from tests.fakes.figures import all_samples, counted, figures, in_order
@@ -42,6 +43,30 @@ def test_a_sample_says_what_was_measured_and_what_disturbed_it(measure):
         assert measurement.boundary == "a thread"
         assert sample.sentinels["window"] > 0
         assert sample.at > 0
+
+
+@pytest.mark.parametrize(("runs", "again"), [(None, 1), (5, 0)])
+def test_a_turn_that_was_set_aside_is_taken_again_unless_so_many_were_asked_for(
+    measure, monkeypatch, runs, again
+):
+    seen = []
+
+    def reason(sentinels):
+        """The fifth turn is disturbed, which counts: there are three warm-ups at most."""
+        if sentinels["window"] not in seen:
+            seen.append(sentinels["window"])
+        return "steal" if seen.index(sentinels["window"]) == 4 else None
+
+    monkeypatch.setattr(scenario_module.spares, "most", lambda _runs: 2)
+    monkeypatch.setattr(Session, "_look_around", lambda _session: None)
+    monkeypatch.setattr(scenario_module.exclusion, "reason", reason)
+    run = measure(Startup(), FakeTarget("native"), runs=runs)
+    (ready,) = [m for m in run.measurements if m.metric == "ready"]
+    counting = [sample for sample in ready.samples if not sample.warmup]
+    planned = runs or Startup().counts("fast", ["native"])["native"]
+    assert len(counting) == planned + again
+    assert [sample.excluded for sample in counting].count("steal") == 1
+    assert len({sample.round for sample in counting}) == len(counting)
 
 
 def test_targets_are_interleaved_and_warm_up_first(measure):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import BenchFault
-from bench.schedule import Slot, blocks
+from bench.schedule import Slot, blocks, spare
 
 NAMES = ["native", "container", "vm", "vm-micro", "vm-full"]
 plans = st.dictionaries(st.sampled_from(NAMES), st.integers(0, 40))
@@ -24,6 +24,17 @@ def test_every_target_gets_exactly_its_runs_and_warmups(runs, seed, order, warmu
     assert counted == Counter({target: number for target, number in runs.items() if number})
     warm = Counter(slot.target for slot in slots if slot.warmup)
     assert warm == Counter({target: warmups for target, number in runs.items() if number and warmups})
+
+
+@given(plans, st.integers(), st.integers(1, 50))
+def test_spare_slots_come_in_rounds_of_their_own_from_the_first_on(runs, seed, first):
+    slots = list(spare(runs, first, seed))
+    assert Counter(slot.target for slot in slots) == Counter({t: n for t, n in runs.items() if n})
+    assert len({(slot.round, slot.position) for slot in slots}) == len(slots)
+    for target, number in runs.items():
+        rounds = [slot.round for slot in slots if slot.target == target]
+        assert rounds == [*range(first, first + number)]
+    assert all((slot.spares, slot.warmup) == (first, False) for slot in slots)
 
 
 @given(plans, st.integers(), orders)
