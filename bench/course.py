@@ -31,7 +31,7 @@ class Course:
     decisive: str = ""
     precise: float | None = None
     warmups: int = 0
-    spares: Spares = field(default_factory=Spares)
+    spares: Spares = field(default_factory=lambda: Spares({}, ()))
     done: set[tuple[int, int]] = field(default_factory=set)
     failed: set[tuple[int, str]] = field(default_factory=set)
     _warm: dict[str, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
@@ -45,8 +45,7 @@ class Course:
             series = one.metric, tuple(sorted(one.params.items()))
             for sample in one.samples:
                 self.done.add((sample.round, sample.position))
-                if not sample.warmup:
-                    self.spares.note(one.target, sample.round, disturbed=sample.excluded is not None)
+                self.spares.note(sample)
                 if one.metric != self.decisive:
                     continue
                 if sample.warmup:

@@ -7,40 +7,45 @@ before it, which is nobody's property.
 
 from __future__ import annotations
 
+import errno
 import mmap
 
 import psutil
 
 HUGE_PAGE = 2**21
-SHARE = 2  # of what is available, so that what is cached stays so
+SHARE = 2  # of what is free, so that nothing is pushed out of the page cache
 _POPULATE_WRITE = 23  # MADV_POPULATE_WRITE of linux/mman.h, since Linux 5.14; Python has no name for it
 
 
 def provide(size: int) -> int:
-    """Use `size` bytes of memory and free them, for who asks next; return the bytes that were used.
+    """Use `size` bytes of free memory and free them, for who asks next; return the bytes that were used.
 
-    At most half of the memory that is available. In huge pages, where the kernel has them: the page cache of
-    large files is filled in large folios, which other free pages don't make.
+    At most half of what is free, and nothing where the host gives none: memory that is full of other things
+    is in use already, and waits for no hypervisor. In huge pages, where the kernel has them: the page cache
+    of large files is filled in large folios, which other free pages don't make.
     """
-    wanted = min(size, psutil.virtual_memory().available // SHARE) // HUGE_PAGE * HUGE_PAGE
-    if not wanted:
+    wanted = min(size, psutil.virtual_memory().free // SHARE) // HUGE_PAGE * HUGE_PAGE
+    try:
+        return _used(wanted) if wanted else 0
+    except OSError:  # a limit on address space, or no overcommit
         return 0
-    with mmap.mmap(-1, wanted, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
-        _in_huge_pages(memory)
-        _fill(memory)
-    return wanted
 
 
-def _in_huge_pages(memory: mmap.mmap) -> None:
+def _used(size: int) -> int:
+    with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        _advise(memory, mmap.MADV_HUGEPAGE)
+        if not _advise(memory, _POPULATE_WRITE):
+            for start in range(0, size, mmap.PAGESIZE):
+                memory[start] = 1
+    return size
+
+
+def _advise(memory: mmap.mmap, advice: int) -> bool:
+    """Tell whether the kernel knows the advice and takes it; raises `OSError` where it can't."""
     try:
-        memory.madvise(mmap.MADV_HUGEPAGE)
-    except OSError:  # a kernel without them
-        return
-
-
-def _fill(memory: mmap.mmap) -> None:
-    try:
-        memory.madvise(_POPULATE_WRITE)
-    except OSError:  # an older kernel
-        for start in range(0, len(memory), mmap.PAGESIZE):
-            memory[start] = 1
+        memory.madvise(advice)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return False
+    return True

@@ -109,9 +109,9 @@ class Session:
         """
         self.looked = -math.inf
         self.sentinels = Sentinels()  # what went on while this scenario was prepared is no disturbance
-        self.course = self._course(scenario)
         planned = turns(scenario, self.sizes, self.chosen(scenario))
         again = spare_turns(scenario, self.sizes, self.chosen(scenario))
+        self.course = self._course(scenario, (*planned, *again))
         ahead = [
             turn
             for turn in (*planned, *again)
@@ -132,12 +132,12 @@ class Session:
             yield turn
             self.progress.end(label)
 
-    def _course(self, scenario: "Scenario") -> Course:
+    def _course(self, scenario: "Scenario", slots: Sequence[Slot]) -> Course:
         course = Course(
             scenario.decisive,
             self.sizes.precision if scenario.decisive else None,
             scenario.warmups,
-            Spares(_counts(scenario, self.sizes, self.chosen(scenario))),
+            Spares(_counts(scenario, self.sizes, self.chosen(scenario)), slots),
         )
         if self.earlier:
             course.recall(self.earlier, scenario.name)
@@ -148,7 +148,8 @@ class Session:
             return False
         if now() < self.ends:
             return True
-        self.deadline.miss(label)
+        if not turn.spares:
+            self.deadline.miss(label)
         return False
 
     def _look_around(self) -> None:
@@ -275,8 +276,11 @@ def _counts(scenario: Scenario, sizes: Sizes, targets: Sequence[str]) -> dict[st
 
 
 def spare_turns(scenario: Scenario, sizes: Sizes, targets: Sequence[str]) -> list[Slot]:
-    """Return the turns that make good what is set aside: none where the number of runs was asked for."""
-    if sizes.runs or sizes.precision:
+    """Return the turns that make good what is set aside.
+
+    There are none where the number of runs was asked for, nor in "blocked" order: they would be out of it.
+    """
+    if sizes.runs or sizes.order == "blocked" or (sizes.precision and scenario.decisive):
         return []
     runs = {name: spares.most(count) for name, count in _counts(scenario, sizes, targets).items()}
     last = max((turn.round for turn in turns(scenario, sizes, targets)), default=0)

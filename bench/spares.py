@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from bench.results import Sample
     from bench.schedule import Slot
 
 FEWEST = 2
@@ -20,23 +21,38 @@ SHARE = 4
 
 
 def most(runs: int) -> int:
-    """Return how many spare turns a target has beside `runs` planned ones: a quarter, or two."""
-    return max(FEWEST, runs // SHARE) if runs else 0
+    """Return how many spare turns a target has beside `runs` planned ones: a quarter, or two.
+
+    None beside a single one, which only shows something: it has no interval that could be lost.
+    """
+    return max(FEWEST, runs // SHARE) if runs > 1 else 0
 
 
 @dataclass
 class Spares:
-    """What has been set aside in one scenario; `runs` are the planned turns by target."""
+    """What has been set aside in one scenario; `runs` are the counted turns that were planned, by target.
 
-    runs: Mapping[str, int] = field(default_factory=dict)
-    _disturbed: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    `slots` are all that may be taken: by them a sample is known, since a scenario may record a turn under
+    another name than that of its slot.
+    """
+
+    runs: Mapping[str, int]
+    slots: Iterable[Slot]
+    _targets: dict[tuple[int, int], str] = field(init=False)
     _taken: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    _disturbed: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
 
-    def note(self, target: str, round_: int, *, disturbed: bool) -> None:
-        """Learn of a sample that was to count."""
-        self._taken[target].add(round_)
-        if disturbed:
-            self._disturbed[target].add(round_)
+    def __post_init__(self) -> None:
+        self._targets = {(slot.round, slot.position): slot.target for slot in self.slots if not slot.warmup}
+
+    def note(self, sample: Sample) -> None:
+        """Learn of a sample."""
+        target = self._targets.get((sample.round, sample.position))
+        if target is None:
+            return
+        self._taken[target].add(sample.round)
+        if sample.excluded is not None:
+            self._disturbed[target].add(sample.round)
 
     def wants(self, slot: Slot) -> bool:
         """Tell whether a spare slot is to be taken, by what was seen in the rounds before it.
@@ -44,14 +60,11 @@ class Spares:
         Where one target's turn is made good, those with as many turns or more have one too: a ratio takes
         both of its sides from one round.
         """
-        if self._spent(slot.target, slot) >= most(self.runs[slot.target]):
-            return False
         fewer = [name for name, count in self.runs.items() if count <= self.runs[slot.target]]
         return any(self._owed(name, slot) for name in fewer)
 
     def _owed(self, target: str, slot: Slot) -> bool:
+        """Tell whether `target` has lost more than it got back, and has a turn left in this round."""
         lost = sum(number < slot.round for number in self._disturbed[target])
-        return lost > self._spent(target, slot)
-
-    def _spent(self, target: str, slot: Slot) -> int:
-        return sum(slot.spares <= number < slot.round for number in self._taken[target])
+        back = sum(slot.spares <= number < slot.round for number in self._taken[target])
+        return lost > back and slot.round - slot.spares < most(self.runs[target])

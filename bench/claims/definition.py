@@ -34,6 +34,14 @@ class Words(Data, frozen=True, kw_only=True):
         return self.zh if lang == "zh" else self.en
 
 
+Room = Annotated[float, Meta(ge=0)]
+"""The share of its own width by which an interval has to clear a limit, or it decides nothing.
+
+Its end wanders more than that from one run to the next.
+"""
+ROOM = 0.1
+
+
 class AtMost(Data, frozen=True, kw_only=True, tag_field="name", tag="at-most"):
     """Holds when the whole interval is at or below `limit`; refuted when the whole interval is above it.
 
@@ -44,6 +52,7 @@ class AtMost(Data, frozen=True, kw_only=True, tag_field="name", tag="at-most"):
     of: Of
     limit: float
     fast_of: Of | None = None
+    room: Room = ROOM
 
 
 class AtLeast(Data, frozen=True, kw_only=True, tag_field="name", tag="at-least"):
@@ -52,19 +61,18 @@ class AtLeast(Data, frozen=True, kw_only=True, tag_field="name", tag="at-least")
     of: Of
     limit: float
     fast_of: Of | None = None
+    room: Room = ROOM
 
 
 class Equivalent(Data, frozen=True, kw_only=True, tag_field="name", tag="equivalent"):
     """Target and baseline, a rate each, are the same within `margin` (0.02: 2 %): two one-sided tests.
 
     Refuted when the whole interval of the ratio is below 1 / (1 + margin), a loss. A gain beyond the margin
-    is neither: nothing computes faster for being in a box, so the comparison is then in doubt. An interval
-    that decides by less than `room` of its own width decides nothing, for its end wanders more than that from
-    one run to the next.
+    is neither: nothing computes faster for being in a box, so the comparison is then in doubt.
     """
 
     margin: Positive
-    room: Annotated[float, Meta(ge=0)] = 0.1
+    room: Room = ROOM
 
 
 class Independent(Data, frozen=True, kw_only=True, tag_field="name", tag="independent"):
@@ -94,9 +102,9 @@ class Part(Data, frozen=True, kw_only=True):
     tells what samples without hardware virtualization are good for: nothing; or, where emulation only makes
     the figure larger, as its upper bound; or all, where it is indifferent: bytes of a disk's file or at a
     socket, or what a program prints, which no processor changes. `fast_shown` tells whether a preliminary
-    evaluation shows one run of what emulation can't decide, or none; `fast_supports`, whether its few runs
-    may support this part, or refute it but by an equivalence's stricter interval: where the host's noise is
-    as wide as the margin, an interval of few runs fits into it on one day and not on the next.
+    evaluation shows one run of what emulation can't decide, or none; `fast_decides`, whether its few runs
+    may support or refute this part: where the host's noise is as wide as the margin, an interval of few runs
+    fits into it, or past it, on one day and not on the next.
     """
 
     name: Text
@@ -113,7 +121,7 @@ class Part(Data, frozen=True, kw_only=True):
     runs: Runs = 1
     fast_runs: Runs = 1
     fast_shown: bool = True
-    fast_supports: bool = True
+    fast_decides: bool = True
     optional: bool = False
 
     @property

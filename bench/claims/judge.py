@@ -59,11 +59,11 @@ def verdicts(claims: Iterable[Claim], run: Run) -> list[dict[str, Any]]:
 
 
 def combine(findings: Sequence[Finding]) -> Verdict:
-    """Return the verdict on a whole: all parts hold, none does, or some do.
+    """Return the verdict on a whole: all parts hold, none does, or some are decided and not all alike.
 
     Where a control does not hold, nothing is decided; one whose target this host lacks may be absent while
-    another holds. What can't be evaluated can't make a claim supported or
-    refuted; the parts that hold are then `partly` the claim.
+    another holds. What can't be evaluated can't make a claim supported or refuted. It can't unmake what the
+    other parts say either: with a part that holds, or one that does not, it is `partly`, and the parts tell.
     """
     controls = [one for one in findings if one.role == "control"]
     present = [one for one in controls if one.why != "no-target"]
@@ -72,7 +72,7 @@ def combine(findings: Sequence[Finding]) -> Verdict:
     said = [one.verdict for one in findings if one.role == "claim"]
     if said and len(set(said)) == 1:
         return said[0]
-    return "partly" if "supported" in said else "not evaluable here"
+    return "partly" if {"supported", "refuted"} & set(said) else "not evaluable here"
 
 
 def digest(claim: Claim, run: Run) -> str:
@@ -143,7 +143,7 @@ def _undecided(part: Part, found: Figure) -> tuple[str, str]:
 
 
 def _supported(part: Part, run: Run, found: Figure) -> Finding:
-    if run.mode == "fast" and not part.fast_supports:
+    if run.mode == "fast" and not part.fast_decides:
         return _open(part, "not-by-few", found=found, run=run)
     fixed = part.fixed(fast=run.mode == "fast")
     if isinstance(part.rule, Always) and (few := occasions(part, run)) < fixed:
@@ -154,8 +154,7 @@ def _supported(part: Part, run: Run, found: Figure) -> Finding:
 
 
 def _refuted(part: Part, run: Run, found: Figure) -> Finding:
-    # That of an equivalence has an interval of its own, which is strict enough for few runs.
-    if run.mode == "fast" and not part.fast_supports and not isinstance(part.rule, Equivalent):
+    if run.mode == "fast" and not part.fast_decides:
         return _open(part, "beyond-by-few", found=found, run=run)
     return _finding(part, "refuted", found=found, run=run)
 

@@ -21,14 +21,20 @@ def decide(rule: Rule, figure: Figure) -> Outcome:
         raise ValueError("there is no interval to decide on")
     if isinstance(rule, Always):
         return _side(holds=low >= 1, fails=low < 1)
-    if isinstance(rule, AtMost):
-        return _side(holds=high <= rule.limit, fails=low > rule.limit)
-    if isinstance(rule, AtLeast):
-        return _side(holds=low >= rule.limit, fails=high < rule.limit)
+    if isinstance(rule, AtMost | AtLeast):
+        return _one_sided(rule, low, high)
     if isinstance(rule, Equivalent):
         return _equivalent(rule, figure, low, high)
     inside, beyond = -rule.margin <= low and high <= rule.margin, low > rule.margin or high < -rule.margin
     return _side(holds=inside, fails=beyond)
+
+
+def _one_sided(rule: AtMost | AtLeast, low: float, high: float) -> Outcome:
+    room = rule.room * (high - low)
+    below, above = high + room <= rule.limit, low - room >= rule.limit
+    if isinstance(rule, AtMost):
+        return _side(holds=below, fails=above and low > rule.limit)
+    return _side(holds=above, fails=below and high < rule.limit)
 
 
 def boundary(rule: Rule) -> tuple[float, ...]:

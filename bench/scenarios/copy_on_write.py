@@ -2,7 +2,7 @@
 
 The control is a file on a volume, which is no part of the overlay. Times are those of a whole command (a
 shell that opens the file and writes a byte), so what starts it is in each of them, whatever the size. Memory
-for the file and its copy is at hand before.
+for the copy is at hand before.
 """
 
 import random
@@ -76,9 +76,9 @@ class CopyOnWrite(Repeated):
 def _copied(channel: Channel, upper: Sequence[Path], size: int) -> list[Value]:
     file = f"{PLACES['overlay']}/{size}"
     held = [_held(upper)]
-    headroom.provide(2 * size)
     _run(channel, READ.format(file=file))  # which has it cached too: a first write reads it
     held.append(_held(upper))
+    headroom.provide(size)
     seconds = []
     for _ in range(2):
         seconds.append(_run(channel, WRITE.format(file=file)))

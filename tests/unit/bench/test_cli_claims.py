@@ -135,4 +135,5 @@ def test_the_list_shows_every_claim_in_both_languages(tare):
         assert all(one.id in out and one.says.in_(lang) in out for one in claims().values())
     rows = json.loads(tare("list", "claims", "--format", "json").out)
     assert [row["id"] for row in rows] == list(claims())
-    assert rows[0]["part"][0]["rule"] == {"name": "at-most", "of": "p95", "limit": 10.0, "fast_of": "median"}
+    rule = {"name": "at-most", "of": "p95", "limit": 10.0, "fast_of": "median", "room": 0.1}
+    assert rows[0]["part"][0]["rule"] == rule

@@ -48,19 +48,21 @@ def test_warmups_that_are_not_needed_are_left_out_and_the_counted_turns_stay_whe
     assert taken == [0, 1, 2, 3, *range(10, 50)]
 
 
-def spared(disturbed, runs):
+def spared(disturbed, runs, failing=()):
     """Which spare turns are taken, as (round, target), when those at `disturbed` are set aside."""
-    course = Course(spares=Spares(runs))
     planned = list(blocks(list(runs), runs, 1, warmups=0))
     last = max(slot.round for slot in planned)
     again = list(spare({name: spares.most(count) for name, count in runs.items()}, last + 1, 1))
+    course = Course(spares=Spares(runs, (*planned, *again)))
     taken = []
     for slot in (*planned, *again):
         if not course.wants(slot):
             continue
         taken.append(slot)
         why = "steal" if (slot.round, slot.target) in disturbed else None
-        course.note([measured(sample(slot.round, 1.0, excluded=why), target=slot.target)])
+        if (slot.round, slot.target) not in failing:
+            one = sample(slot.round, 1.0, position=slot.position, excluded=why)
+            course.note([measured(one, target=slot.target)])
     return sorted((slot.round, slot.target) for slot in taken if slot.spares)
 
 
@@ -79,7 +81,17 @@ def test_a_spare_turn_that_is_set_aside_is_taken_again_too_as_far_as_they_go():
 def test_a_pair_is_made_good_as_a_pair_and_by_targets_with_fewer_turns_not():
     assert spared({(3, "a")}, {"a": 6, "b": 6}) == [(6, "a"), (6, "b")]
     assert spared({(1, "a"), (3, "b")}, {"a": 6, "b": 6}) == [(6, "a"), (6, "b")]
-    assert spared({(5, "a")}, {"a": 60, "b": 1}) == [(60, "a")]
+    assert spared({(5, "a")}, {"a": 60, "b": 2}) == [(60, "a")]
+
+
+def test_nobody_runs_for_a_debt_that_can_not_be_paid():
+    runs = {"a": 60, "b": 2}
+    lost = [number for number in range(60) if spared({(number, "b")}, runs)]
+    assert len(lost) == 2  # the rounds in which the second target has its turns
+    both = [(60, "a"), (60, "b"), (61, "a"), (61, "b")]
+    assert spared({(lost[0], "b"), (60, "b"), (61, "b")}, runs) == both
+    assert spared({(lost[0], "b")}, runs, failing=both) == both
+    assert spared({(number, "b") for number in range(99)}, {"a": 60, "b": 1}) == []
 
 
 def test_a_run_that_was_cut_off_makes_good_what_it_would_have():
@@ -87,7 +99,7 @@ def test_a_run_that_was_cut_off_makes_good_what_it_would_have():
     run = SimpleNamespace(
         measurements=(measured(sample(3, 1.0, excluded="steal"), sample(4, 1.0)),), failures=()
     )
-    course = Course(spares=Spares({"a": 6}))
+    course = Course(spares=Spares({"a": 6}, (*blocks(["a"], 6, 1, warmups=0), *again)))
     course.recall(run, "startup")
     assert [course.wants(slot) for slot in again] == [True, True]
     course.note([measured(sample(6, 1.0))])

@@ -1,6 +1,8 @@
 """Memory that is used and freed beforehand."""
 
 import mmap
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import psutil
@@ -34,11 +36,23 @@ def test_it_is_all_in_use_and_freed_again(peak, monkeypatch, populate):
     assert psutil.Process().memory_info().rss - before < 20 * MIB
 
 
-def test_at_most_half_of_what_is_available(monkeypatch):
-    monkeypatch.setattr(headroom.psutil, "virtual_memory", lambda: SimpleNamespace(available=12 * MIB))
+def test_at_most_half_of_what_is_free(monkeypatch):
+    monkeypatch.setattr(headroom.psutil, "virtual_memory", lambda: SimpleNamespace(free=12 * MIB))
     assert headroom.provide(2**40) == 6 * MIB
 
 
 @pytest.mark.parametrize("size", [0, 4096, 2 * MIB - 1])
 def test_what_is_less_than_a_huge_page_is_left(size):
     assert headroom.provide(size) == 0
+
+
+@pytest.mark.parametrize(("more", "given"), [(128 * MIB, 64 * MIB), (32 * MIB, 0)])
+def test_where_the_host_gives_none_there_is_none(more, given):
+    program = (
+        "import psutil, resource\nfrom bench import headroom\n"
+        f"limit = psutil.Process().memory_info().vms + {more}\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
+        "print(headroom.provide(64 * 2**20))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == given

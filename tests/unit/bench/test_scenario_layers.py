@@ -6,6 +6,8 @@ import subprocess
 import pytest
 
 from bench import residency
+from bench import scenario as scenario_module
+from bench.scenario import Session
 from bench.scenarios import layers as layers_module
 from bench.scenarios.layers import Layers
 from tests.fakes.fake_target import FakeTarget, obedient, virtual
@@ -41,6 +43,23 @@ def reading(tree, *, said=None):
             inside.say(output.encode(), f"\x1etare done {words[1]} 0\n".encode())
 
     return behave
+
+
+def test_a_layout_that_was_set_aside_is_taken_again_under_its_own_name(measure, tree, monkeypatch):
+    """Its samples bear its target's name; two layouts of guests share one."""
+    seen = []
+
+    def reason(sentinels):
+        seen.append(sentinels["window"])
+        return "steal" if len(seen) == 1 else None
+
+    monkeypatch.setitem(layers_module.SIZES["fast"], "container", (1,))
+    monkeypatch.setattr(scenario_module.spares, "most", lambda _runs: 2)
+    monkeypatch.setattr(Session, "_look_around", lambda _session: None)
+    monkeypatch.setattr(scenario_module.exclusion, "reason", reason)
+    run = measure(Layers(), FakeTarget("container", behaviour=reading(tree), images=[tree]))
+    (disk,) = [m for m in run.measurements if m.metric == "disk"]
+    assert len(disk.samples) == layers_module.RUNS["fast"] + 1
 
 
 def test_layers_counts_shared_files_once_and_what_was_read(measure, tree):

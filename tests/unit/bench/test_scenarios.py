@@ -1,14 +1,18 @@
 """What all scenarios have in common."""
 
+import math
 import subprocess
+from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
 from bench import scenario
 from bench.errors import ImpossibleFigure
 from bench.results import load
-from bench.scenario import Sizes, turns
+from bench.scenario import Sizes, spare_turns, turns
 from bench.scenarios.registry import METRICS, STANDARD, scenarios
+from bench.schedule import Slot
 from tests.fakes.fake_target import BANNER, FakeTarget, obedient
 from tests.fakes.tool_outputs import PRINTED
 
@@ -24,10 +28,31 @@ def test_scenarios_are_known_by_their_names_and_measure_known_targets():
 def test_targets_that_a_scenario_does_not_know_get_no_turn(name):
     scenario = scenarios()[name]
     assert turns(scenario, Sizes("fast", 1), ["nothing"]) == []
+    assert spare_turns(scenario, Sizes("fast", 1), ["nothing"]) == []
     known = scenario.targets[0]
     slots = turns(scenario, Sizes("fast", 1), ["nothing", known])
     assert slots
     assert {slot.target for slot in slots} <= {known, "layers"}
+
+
+def test_spare_turns_come_after_all_others_and_where_nobody_said_how_many_there_are():
+    cpu, memory = scenarios()["cpu"], scenarios()["memory"]
+    planned, again = (
+        these(cpu, Sizes("default", 1), ["native", "vm-full"]) for these in (turns, spare_turns)
+    )
+    assert min(slot.round for slot in again) == max(slot.round for slot in planned) + 1
+    assert Counter(slot.target for slot in again) == {"native": 2}  # one look at a whole Debian only shows it
+    for more in ({"runs": 4}, {"precision": 0.02}, {"order": "blocked"}):
+        assert spare_turns(cpu, Sizes("default", 1, **more), ["native"]) == []
+    assert spare_turns(memory, Sizes("default", 1, precision=0.02), ["container"])  # it decides nothing there
+
+
+@pytest.mark.parametrize(("spares", "missed"), [(0, {"cpu native": 1}), (9, {})])
+def test_only_what_was_planned_is_missed_when_the_time_is_up(spares, missed):
+    session = scenario.Session({}, Sizes("fast", 1), None, None, ends=-math.inf)
+    session.course = SimpleNamespace(wants=lambda _slot: True)
+    assert not session._takes(Slot(9, 0, "native", spares=spares), "cpu native")
+    assert session.deadline.cut == missed
 
 
 def test_a_target_that_has_no_turn_is_not_prepared(measure):
