@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from bench.scenario import Mode
+    from bench.sizes import Mode
 
 LONG = 120
 """Seconds from which on minutes are told."""

@@ -19,13 +19,16 @@ from bench.environment import Survey, survey
 from bench.errors import BenchFault
 from bench.progress import Progress, progress
 from bench.results import Environment, Proof, Run, Writer, new_id, timestamp
-from bench.scenario import Scenario, Session, Sizes, turns
+from bench.scenario import Scenario
+from bench.session import Session
+from bench.sizes import Sizes
 from bench.target import Availability, Target
 from bench.targets.drivers import Drivers
 from bench.targets.installed import STANDARD
 from bench.targets.registry import targets
 from bench.targets.residue import prune
 from bench.trial import Trial
+from bench.turns import turns
 from bench.verdicts import judged
 
 

@@ -19,8 +19,8 @@ from bench.cli.table import table
 from bench.harness import Plan, execute
 from bench.results import Run, new_id
 from bench.results.atomic import check_destination
-from bench.scenario import Sizes
 from bench.scenarios.registry import scenarios
+from bench.sizes import Sizes
 from bench.targets import installed
 
 FILE = click.Path(dir_okay=False, path_type=Path)

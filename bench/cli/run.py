@@ -21,10 +21,11 @@ from bench.cli.targets import Targets, chosen
 from bench.harness import Plan, execute
 from bench.results import new_id
 from bench.results.atomic import check_destination
-from bench.scenario import Mode, Sizes, turns
+from bench.sizes import Mode, Sizes
 from bench.targets.installed import STANDARD
 from bench.targets.names import ALL
 from bench.targets.variants import offering
+from bench.turns import turns
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 

@@ -12,9 +12,9 @@ from bench.environment import survey
 from bench.harness import Found, Plan, header
 from bench.results import Calibration, Measurement, Sample, Writer, new_id
 from bench.results import Image as ResultImage
-from bench.scenario import Sizes
 from bench.scenarios.repeated import prepared
 from bench.scenarios.startup import BOX
+from bench.sizes import Sizes
 from bench.targets.drivers import Drivers
 from bench.targets.registry import targets
 from bench.targets.residue import prune

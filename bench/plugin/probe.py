@@ -12,8 +12,8 @@ from bench.clock import now
 from bench.errors import BenchFault
 from bench.exchange.pytest_export import MARK
 from bench.ladder import Running, climb
-from bench.scenario import QUIET
 from bench.sentinels import Sentinels
+from bench.session import QUIET
 
 if TYPE_CHECKING:
     from collections.abc import Callable

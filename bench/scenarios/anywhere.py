@@ -14,9 +14,10 @@ from hashlib import sha256
 from bench.clock import now
 from bench.errors import BenchFault
 from bench.ladder import climb
-from bench.scenario import Mode, Place, Session
 from bench.scenarios.repeated import OTHERS, Repeated
 from bench.schedule import Slot
+from bench.session import Place, Session
+from bench.sizes import Mode
 from bench.target import Box, Image, Launcher
 from bench.value import fact
 

@@ -9,10 +9,11 @@ from bench.clock import elapsed, now
 from bench.errors import BenchFault
 from bench.ladder import Running, climb
 from bench.results.model import Parameter
-from bench.scenario import Mode, Place, Session
 from bench.scenarios.inside import PATIENCE, carry_out
 from bench.scenarios.repeated import OTHERS, Turns, prepared
 from bench.schedule import Slot
+from bench.session import Place, Session
+from bench.sizes import Mode
 from bench.stats.tail import quantile
 from bench.target import Box, Launcher, Target
 from bench.value import Value

@@ -12,10 +12,11 @@ from time import sleep
 from bench import residency
 from bench.clock import elapsed, now
 from bench.ladder import Running, climb
-from bench.scenario import Mode, Place, Session
 from bench.scenarios.memory import BOX, Before, measure
 from bench.scenarios.repeated import OTHERS, Repeated
 from bench.schedule import Slot
+from bench.session import Place, Session
+from bench.sizes import Mode
 from bench.target import Launcher
 from bench.value import Value
 from bench.variant import among

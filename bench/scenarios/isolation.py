@@ -8,9 +8,10 @@ from pathlib import Path
 from bench.channel import Channel
 from bench.clock import now
 from bench.ladder import climb
-from bench.scenario import Mode, Place, Session
 from bench.scenarios.repeated import OTHERS, Repeated
 from bench.schedule import Slot
+from bench.session import Place, Session
+from bench.sizes import Mode
 from bench.target import Box, Launcher, Member
 from bench.value import Value
 

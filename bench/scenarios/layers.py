@@ -15,9 +15,10 @@ from bench.clock import now
 from bench.errors import BenchFault, ImpossibleFigure
 from bench.ladder import Running, climb
 from bench.results.model import Parameter  # noqa: TC001 - with its neighbours
-from bench.scenario import Mode, Place, Session
 from bench.scenarios.repeated import prepared
 from bench.schedule import Slot
+from bench.session import Place, Session
+from bench.sizes import Mode
 from bench.target import Box, Launcher
 from bench.value import Value
 

@@ -12,9 +12,10 @@ from bench.channel import Channel
 from bench.clock import now
 from bench.errors import BenchFault
 from bench.ladder import climb
-from bench.scenario import Mode, Place, Session
 from bench.scenarios.repeated import OTHERS, Repeated
 from bench.schedule import Slot
+from bench.session import Place, Session
+from bench.sizes import Mode
 from bench.target import Box, Launcher
 from bench.value import Value
 from bench.variant import among

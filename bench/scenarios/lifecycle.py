@@ -10,9 +10,10 @@ from bench import residency
 from bench.clock import elapsed
 from bench.ladder import Running, crowd
 from bench.results.model import Parameter  # noqa: TC001 - with its neighbours
-from bench.scenario import Mode, Place, Session
 from bench.scenarios.repeated import OTHERS, Turns, prepared
 from bench.schedule import Slot
+from bench.session import Place, Session
+from bench.sizes import Mode
 from bench.target import AcceleratorName, Box, Launcher, Target
 from bench.value import Value
 from bench.variant import like

@@ -10,10 +10,11 @@ from bench import processes
 from bench.channel import Channel, ChannelFault, HungUp
 from bench.clock import elapsed, now
 from bench.ladder import Running, climb
-from bench.scenario import Mode, Place, Session
 from bench.scenarios.inside import carry_out
 from bench.scenarios.repeated import OTHERS, Turns, prepared
 from bench.schedule import Slot
+from bench.session import Place, Session
+from bench.sizes import Mode
 from bench.target import Box, Launcher, Target
 from bench.value import Value
 

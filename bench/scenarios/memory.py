@@ -8,9 +8,10 @@ from itertools import pairwise
 
 from bench import ledger
 from bench.ladder import Running, climb
-from bench.scenario import Mode, Place, Session
 from bench.scenarios.repeated import OTHERS, Repeated
 from bench.schedule import Slot
+from bench.session import Place, Session
+from bench.sizes import Mode
 from bench.target import Box, Launcher, Member, Shared
 from bench.value import Value
 from bench.variant import like

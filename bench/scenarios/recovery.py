@@ -10,9 +10,10 @@ from bench.clock import elapsed, now
 from bench.errors import BenchFault
 from bench.ladder import Running, climb
 from bench.results.model import Parameter  # noqa: TC001 - with its neighbours
-from bench.scenario import Mode, Place, Session
 from bench.scenarios.repeated import OTHERS, Repeated
 from bench.schedule import Slot
+from bench.session import Place, Session
+from bench.sizes import Mode
 from bench.target import Box, Launcher, Member, Saving
 from bench.value import Value
 

@@ -6,10 +6,12 @@ from contextlib import ExitStack, contextmanager
 from typing import ClassVar, Generic, TypeVar
 
 from bench.errors import BenchFault, ImpossibleFigure
-from bench.scenario import Mode, Session, turns
 from bench.schedule import Slot
+from bench.session import Session
+from bench.sizes import Mode
 from bench.target import Box, Launcher, Target
 from bench.targets.installed import names
+from bench.turns import turns
 from bench.variant import among, like
 
 OTHERS = "others"

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from bench.cold import chill
 from bench.ladder import climb
 from bench.results.model import Parameter  # noqa: TC001 - with its neighbours
-from bench.scenario import Mode, Place, Session
 from bench.scenarios.repeated import OTHERS, Repeated
 from bench.schedule import Slot
+from bench.session import Place, Session
+from bench.sizes import Mode
 from bench.target import Box, Launcher
 from bench.value import Value
 

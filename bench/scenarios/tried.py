@@ -5,7 +5,8 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from bench.errors import BenchFault, ImpossibleFigure
-from bench.scenario import Mode, Place, Session
+from bench.session import Place, Session
+from bench.sizes import Mode
 
 if TYPE_CHECKING:
     from bench.trial import Trial

@@ -12,9 +12,10 @@ import numpy as np
 
 from bench.clock import now
 from bench.progress import progress
-from bench.scenario import Session, Sizes
 from bench.scenarios.repeated import OTHERS
 from bench.scenarios.startup import Startup
+from bench.session import Session
+from bench.sizes import Sizes
 from bench.stats import median
 from bench.targets.drivers import Drivers
 from bench.targets.null import Null

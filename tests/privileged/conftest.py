@@ -11,8 +11,9 @@ from bench.claims.judge import verdicts
 from bench.claims.load import asked, select
 from bench.progress import progress
 from bench.results import Target, Writer, load
-from bench.scenario import Session, Sizes
 from bench.scenarios.registry import scenarios
+from bench.session import Session
+from bench.sizes import Sizes
 from bench.targets.drivers import Drivers
 from bench.targets.residue import prune
 from runtime.container import ContainerSpec, NativeSpec, Spawner

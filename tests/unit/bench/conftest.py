@@ -9,12 +9,13 @@ import click
 import msgspec
 import pytest
 
-from bench import harness, ladder
-from bench import scenario as scenario_module
+from bench import harness, ladder, spares
+from bench import session as session_module
 from bench.cli import main as cli
 from bench.progress import progress
 from bench.results import Target, Writer, load
-from bench.scenario import Session, Sizes
+from bench.session import Session
+from bench.sizes import Sizes
 from tests.fakes.sample_run import sample_run
 
 
@@ -70,7 +71,7 @@ def probe(monkeypatch, tare):
 
 def hurry(monkeypatch):
     """What is timed by the clock takes next to no time, and nothing is taken again for this host's sake."""
-    monkeypatch.setattr(scenario_module.spares, "most", lambda _runs: 0)
+    monkeypatch.setattr(spares, "most", lambda _runs: 0)
     for scenario in ("memory", "limits"):
         monkeypatch.setattr(f"bench.scenarios.{scenario}.SETTLE", 0)
     monkeypatch.setattr("bench.scenarios.limits.WINDOW", dict.fromkeys(("fast", "default", "rigorous"), 0.01))
@@ -79,7 +80,7 @@ def hurry(monkeypatch):
 @pytest.fixture
 def fakes(monkeypatch):
     """Makes fake targets of those that are known."""
-    monkeypatch.setattr(scenario_module, "QUIET", 0)
+    monkeypatch.setattr(session_module, "QUIET", 0)
     hurry(monkeypatch)
     monkeypatch.setattr(harness, "prune", lambda *_: [])  # it looks at this very host's cgroups
 
@@ -92,7 +93,7 @@ def fakes(monkeypatch):
 @pytest.fixture
 def quick(monkeypatch):
     """No scenario waits for a quiet host."""
-    monkeypatch.setattr(scenario_module, "QUIET", 0)
+    monkeypatch.setattr(session_module, "QUIET", 0)
     hurry(monkeypatch)
     monkeypatch.setattr(ladder, "PATIENCE", 2.0)
 

@@ -7,8 +7,9 @@ from bench.claims.bounds import bounds
 from bench.claims.judge import judge
 from bench.claims.load import asked, claims, select
 from bench.results.model import Proof
-from bench.scenario import Sizes, turns
 from bench.scenarios.registry import scenarios
+from bench.sizes import Sizes
+from bench.turns import turns
 from tests.fakes.sample_run import sample_run
 
 GUESTS = {"vm", "vm-full", "uml"}

@@ -9,12 +9,13 @@ from bench.claims.definition import Always, AtLeast, Equivalent
 from bench.claims.load import FILE, asked, claims, parse, select
 from bench.claims.words import LANGUAGES, SAYINGS
 from bench.errors import BenchFault
-from bench.scenario import Sizes, turns
 from bench.scenarios import density
 from bench.scenarios.cpu import WORKS
 from bench.scenarios.layers import LAYOUTS
 from bench.scenarios.registry import METRICS, scenarios
+from bench.sizes import Sizes
 from bench.targets import installed
+from bench.turns import turns
 from tests.unit.bench import claims_page
 
 PARTS = [

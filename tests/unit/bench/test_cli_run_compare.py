@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bench.results import load
-from bench.scenario import Session
+from bench.session import Session
 from tests.fakes.fake_target import FakeTarget, obedient, stuck
 from tests.fakes.plain_run import plain_run, store
 

@@ -5,8 +5,9 @@ import pytest
 from bench import costs
 from bench.claims.bounds import bounds
 from bench.claims.load import asked, select
-from bench.scenario import Sizes, turns
 from bench.scenarios.registry import scenarios
+from bench.sizes import Sizes
+from bench.turns import turns
 
 GUESTS = {"vm", "vm-full", "uml"}
 

@@ -3,18 +3,18 @@ from collections import Counter
 import pytest
 
 from bench import harness, ladder
-from bench import scenario as scenario_module
+from bench import session as session_module
 from bench.errors import BenchFault
 from bench.harness import Plan, execute
 from bench.results import load
-from bench.scenario import Sizes
 from bench.scenarios.registry import scenarios
+from bench.sizes import Sizes
 from tests.fakes.fake_target import FakeTarget, dying, virtual
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(scenario_module, "QUIET", 0)
+    monkeypatch.setattr(session_module, "QUIET", 0)
     monkeypatch.setattr("bench.scenarios.memory.SETTLE", 0)
     monkeypatch.setattr(ladder, "PATIENCE", 2.0)
 

@@ -11,14 +11,14 @@ import msgspec
 import pytest
 
 from bench import calibration, harness, ladder
-from bench import scenario as scenario_module
+from bench import session as session_module
 from bench.cli.pacing import subcommand, words
 from bench.environment import Survey
 from bench.errors import BenchFault
 from bench.harness import Plan, execute
 from bench.results import Cpu, Environment, load
-from bench.scenario import Sizes
 from bench.scenarios.registry import scenarios
+from bench.sizes import Sizes
 from tests.fakes.fake_target import FakeTarget, virtual
 from tests.fakes.figures import all_samples
 
@@ -29,7 +29,7 @@ FORK = multiprocessing.get_context("fork")
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(scenario_module, "QUIET", 0)
+    monkeypatch.setattr(session_module, "QUIET", 0)
     monkeypatch.setattr("bench.scenarios.memory.SETTLE", 0)
     monkeypatch.setattr(ladder, "PATIENCE", 5.0)
     monkeypatch.setattr(calibration, "ECHOES", 3)

@@ -5,11 +5,11 @@ import subprocess
 
 import pytest
 
-from bench import residency
-from bench import scenario as scenario_module
-from bench.scenario import Session
+from bench import residency, spares
+from bench import session as session_module
 from bench.scenarios import layers as layers_module
 from bench.scenarios.layers import Layers
+from bench.session import Session
 from tests.fakes.fake_target import FakeTarget, obedient, virtual
 from tests.fakes.figures import figures
 
@@ -54,9 +54,9 @@ def test_a_layout_that_was_set_aside_is_taken_again_under_its_own_name(measure, 
         return "steal" if len(seen) == 1 else None
 
     monkeypatch.setitem(layers_module.SIZES["fast"], "container", (1,))
-    monkeypatch.setattr(scenario_module.spares, "most", lambda _runs: 2)
+    monkeypatch.setattr(spares, "most", lambda _runs: 2)
     monkeypatch.setattr(Session, "_look_around", lambda _session: None)
-    monkeypatch.setattr(scenario_module.exclusion, "reason", reason)
+    monkeypatch.setattr(session_module.exclusion, "reason", reason)
     run = measure(Layers(), FakeTarget("container", behaviour=reading(tree), images=[tree]))
     (disk,) = [m for m in run.measurements if m.metric == "disk"]
     assert len(disk.samples) == layers_module.RUNS["fast"] + 1

@@ -5,11 +5,14 @@ from itertools import groupby
 
 import pytest
 
-from bench import scenario as scenario_module
+from bench import session as session_module
+from bench import spares
 from bench.errors import BenchFault
 from bench.results import load
-from bench.scenario import Session, Sizes, turns
 from bench.scenarios.startup import Startup
+from bench.session import Session
+from bench.sizes import Sizes
+from bench.turns import turns
 from tests.fakes.fake_target import DIGEST, FakeTarget, dying, obedient, virtual
 from tests.fakes.figures import all_samples, counted, figures, in_order
 
@@ -57,9 +60,9 @@ def test_a_turn_that_was_set_aside_is_taken_again_unless_so_many_were_asked_for(
             seen.append(sentinels["window"])
         return "steal" if seen.index(sentinels["window"]) == 4 else None
 
-    monkeypatch.setattr(scenario_module.spares, "most", lambda _runs: 2)
+    monkeypatch.setattr(spares, "most", lambda _runs: 2)
     monkeypatch.setattr(Session, "_look_around", lambda _session: None)
-    monkeypatch.setattr(scenario_module.exclusion, "reason", reason)
+    monkeypatch.setattr(session_module.exclusion, "reason", reason)
     run = measure(Startup(), FakeTarget("native"), runs=runs)
     (ready,) = [m for m in run.measurements if m.metric == "ready"]
     counting = [sample for sample in ready.samples if not sample.warmup]

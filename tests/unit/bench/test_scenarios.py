@@ -7,12 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import scenario
+from bench import session as session_module
 from bench.errors import ImpossibleFigure
 from bench.results import load
-from bench.scenario import Sizes, spare_turns, turns
 from bench.scenarios.registry import METRICS, STANDARD, scenarios
 from bench.schedule import Slot
+from bench.sizes import Sizes
+from bench.turns import spare_turns, turns
 from tests.fakes.fake_target import BANNER, FakeTarget, obedient
 from tests.fakes.tool_outputs import PRINTED
 
@@ -49,7 +50,7 @@ def test_spare_turns_come_after_all_others_and_where_nobody_said_how_many_there_
 
 @pytest.mark.parametrize(("spares", "missed"), [(0, {"cpu native": 1}), (9, {})])
 def test_only_what_was_planned_is_missed_when_the_time_is_up(spares, missed):
-    session = scenario.Session({}, Sizes("fast", 1), None, None, ends=-math.inf)
+    session = session_module.Session({}, Sizes("fast", 1), None, None, ends=-math.inf)
     session.course = SimpleNamespace(wants=lambda _slot: True)
     assert not session._takes(Slot(9, 0, "native", spares=spares), "cpu native")
     assert session.deadline.cut == missed
@@ -63,11 +64,15 @@ def test_a_target_that_has_no_turn_is_not_prepared(measure):
 
 @pytest.mark.parametrize(
     ("seen", "looks", "excluded"),
-    [([0.1], 1, None), ([0.9, 0.8, 0.1], 3, None), ([0.9] * scenario.LOOKS, scenario.LOOKS, "other-load")],
+    [
+        ([0.1], 1, None),
+        ([0.9, 0.8, 0.1], 3, None),
+        ([0.9] * session_module.LOOKS, session_module.LOOKS, "other-load"),
+    ],
 )
 def test_a_turn_waits_for_a_quiet_host_but_not_for_ever(measure, monkeypatch, seen, looks, excluded):
     left = list(seen)
-    monkeypatch.setattr(scenario.Session, "_seen", lambda _: {"load_other": left.pop(0)})
+    monkeypatch.setattr(session_module.Session, "_seen", lambda _: {"load_other": left.pop(0)})
     run = measure(scenarios()["memory"], FakeTarget("native", behaviour=obedient()), runs=1)
     assert len(seen) - len(left) == looks
     assert {sample.excluded for m in run.measurements for sample in m.samples} == {excluded}

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from bench import exclusion, pressure, processes
-from bench.scenario import QUIET
 from bench.sentinels import Sentinels
+from bench.session import QUIET
 
 
 class Host:

@@ -11,8 +11,9 @@ import pytest
 from bench.errors import BenchFault
 from bench.progress import progress
 from bench.results import Target, Writer, load
-from bench.scenario import Session, Sizes
 from bench.scenarios.build import Build
+from bench.session import Session
+from bench.sizes import Sizes
 from bench.target import Image, Prepared
 from bench.trials import archives, stages, steps
 from bench.trials.opened import TRIALS, opened

@@ -3,10 +3,11 @@
 import pytest
 
 from bench.errors import BenchFault
-from bench.scenario import Sizes, turns
 from bench.scenarios.registry import scenarios
+from bench.sizes import Sizes
 from bench.targets.names import choose
 from bench.targets.variants import VersionLauncher
+from bench.turns import turns
 from bench.variant import Variant, among, parse
 
 
