@@ -23,8 +23,9 @@ CPUS = len(os.sched_getaffinity(0))
 REQUEST = "head -c 65536 /dev/zero >/tmp/victim && sync /tmp/victim"
 """A small service's work: two processes, a file of 64 KiB, and on the disk with it."""
 TOOL = "stress-ng --temp-path /tmp --quiet -t 300"
+IDLE = "idle"
 AGGRESSORS: Mapping[str, str] = {
-    "idle": "sleep 300",
+    IDLE: "sleep 300",
     "cpu": f"{TOOL} --cpu {4 * CPUS} --cpu-method matrixprod",
     "memory": f"{TOOL} --vm {CPUS} --vm-bytes 96M",  # of all its workers together
     "disk": f"{TOOL} --hdd {CPUS} --hdd-bytes 32M --hdd-opts fsync",
@@ -47,8 +48,8 @@ BOXES: Mapping[str, Box] = {
 REQUESTS: Mapping[Mode, int] = {"fast": 100, "default": 200, "rigorous": 500}
 """A p99 takes 100."""
 ALONE = 4
-"""So many times as many requests when the victim is alone: they are quick, and every slowdown is against
-their p99, which wanders where it is the second largest of a hundred."""
+"""So many times as many requests when the victim is alone, or beside one that sleeps: they are quick, and the
+p99 of a hundred is their second largest, which wanders. Every slowdown is against the p99 alone."""
 P99 = 0.99
 CALM = 10
 """So many requests in a row, none of them slower than twice the quiet p99, are a recovery."""
@@ -102,7 +103,7 @@ def _beside(
 ) -> list[Value]:
     params: dict[str, Parameter] = {"aggressor": kind, "limits": limits}
     pid = attack(aggressor.channel, AGGRESSORS[kind])
-    beside = latencies(victim.channel, len(quiet) // ALONE)
+    beside = latencies(victim.channel, len(quiet) // (1 if kind == IDLE else ALONE))
     if not held:  # limits may well have ended it
         lives(aggressor.channel, pid)
     stopped = now()

@@ -172,3 +172,19 @@ def computed(rate, *, alike=True):
         for target, factor, turn in (("native", 1.0, 1), ("container", rate, 1 if alike else -1))
     )  # fmt: skip
     return works, measurements
+
+
+@pytest.mark.parametrize(
+    ("hiccups", "verdict"), [(0, "supported"), (1, "supported"), (3, "not evaluable here")]
+)
+@pytest.mark.parametrize("fast", [True, False])
+def test_one_hiccup_does_not_undo_the_control_of_contention(hiccups, verdict, fast):
+    control = next(p for p in claims()["contention"].part if p.name == "p99 beside a process that sleeps")
+    runs = control.fast_runs if fast else control.runs
+    looks = [*[1 + i / 100 for i in range(runs - hiccups)], *[5.0] * hiccups]
+    measured = Measurement(
+        scenario="contention", target="native", metric="slowdown", unit="1",
+        params={"aggressor": "idle", "limits": "none"},
+        samples=tuple(Sample(value=look, round=i, position=0, at=float(i)) for i, look in enumerate(looks)),
+    )  # fmt: skip
+    assert judge(control, layered(measured)).verdict == verdict

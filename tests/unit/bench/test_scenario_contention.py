@@ -5,7 +5,17 @@ import pytest
 from bench.channel import Finished
 from bench.errors import BenchFault
 from bench.scenarios import contention
-from bench.scenarios.contention import AGGRESSORS, ALONE, CALM, REQUESTS, Contention, attack, calm, latencies
+from bench.scenarios.contention import (
+    AGGRESSORS,
+    ALONE,
+    CALM,
+    IDLE,
+    REQUESTS,
+    Contention,
+    attack,
+    calm,
+    latencies,
+)
 from bench.stats.tail import percentile, quantile
 from tests.fakes.fake_target import FakeTarget, obedient
 
@@ -64,6 +74,18 @@ def test_a_slowdown_is_the_ratio_of_two_p99(measure, few, monkeypatch):
     p99 = 3.0 + 5 * 0.96
     found = {m.params["aggressor"]: m.samples[0].value for m in run.measurements if m.metric == "slowdown"}
     assert found == dict.fromkeys(AGGRESSORS, pytest.approx(p99 / 2.0))
+
+
+def test_beside_one_that_sleeps_a_p99_is_of_as_many_requests_as_alone(measure, few, monkeypatch):
+    counts = []
+    monkeypatch.setattr(
+        contention, "latencies", lambda _channel, count: counts.append(count) or [1.0] * count
+    )
+    measure(Contention(), FakeTarget("native", behaviour=obedient()), runs=1)
+    alone, *beside = counts
+    assert dict(zip(AGGRESSORS, beside, strict=True)) == {
+        kind: alone if kind == IDLE else alone // ALONE for kind in AGGRESSORS
+    }
 
 
 def test_a_p99_is_of_enough_requests():
