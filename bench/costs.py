@@ -50,7 +50,7 @@ LONGER: Mapping[str, float] = {
     "density container": 2.3,
     "limits native": 2.7, "limits container": 15.5,
     "lifecycle vm": 20.0,
-    "contention native": 15.0, "contention container": 36.0,
+    "contention native": 15.0, "contention container": 26.0,
 }  # fmt: skip
 """Seconds of a turn at the default sizes, where that is another number."""
 

@@ -59,8 +59,8 @@ SAYINGS: Mapping[str, tuple[str, str]] = {
     ),
     "low-level": ("more runs are needed: the interval has only {}", "需要更多次运行: 区间的置信水平仅为 {}"),
     "undecided": (
-        "the interval reaches the limit, or all but: more runs, or a quieter host, are needed",
-        "区间跨越界限或过于接近: 需要更多次运行或更安静的主机",
+        "the interval reaches the limit or clears it by a tenth of its width at most: repeat on a quiet host",
+        "区间跨越界限, 或与界限的距离不超过其宽度的十分之一: 请在更安静的主机上重复",
     ),
     "undecided-jointly": (
         "beyond the limit alone; judged with all parts {}, which reaches it or all but: more runs are needed",
